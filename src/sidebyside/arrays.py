@@ -1,0 +1,74 @@
+"""Processed arrays: what preprocess writes, read back as memory maps and verified."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside.errors import UserError
+
+DESCRIPTION = "arrays.json"
+
+
+@dataclass(frozen=True)
+class ProcessedArrays:
+    """The arrays of one dataset in one data format.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    shapes : dict
+        By name of the four arrays: ``{"before": [..], "after": [..]}``.
+    digests : dict of str
+        SHA-256 of each file, by its name.
+    made_from : dict of str
+        SHA-256 of each raw file and source module that decided them.
+    """
+
+    folder: Path
+    shapes: dict[str, dict[str, list[int]]]
+    digests: dict[str, str]
+    made_from: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all files, by which run keys know the data."""
+        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return one array, e.g. "train_images" or "clean_training", as a read-only memory map.
+
+        Raises
+        ------
+        UserError
+            If the file is gone or its content has changed since preprocess wrote it.
+        """
+        path = self.folder / f"{name}.npy"
+        if file_digest(path) != self.digests[path.name]:
+            raise UserError(
+                f"{path} is missing or damaged: its content isn't what preprocess wrote. Delete "
+                f"{self.folder} and run the command again."
+            )
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
+
+
+def open_arrays(folder: Path) -> ProcessedArrays | None:
+    """Return the arrays in ``folder``, or None where preprocess hasn't finished."""
+    try:
+        found = json.loads((folder / DESCRIPTION).read_text())
+        return ProcessedArrays(folder, found["shapes"], found["digests"], found["made_from"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def file_digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file's content, None where there is no file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

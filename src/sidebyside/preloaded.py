@@ -1,0 +1,17 @@
+"""What a worker needs, imported once in the server that workers are forked from.
+
+Nothing here may compute with TensorFlow: a process forked after that hangs.
+"""
+
+from sidebyside import numeric
+from sidebyside.quiet import greetings_hidden
+
+with greetings_hidden():
+    import sidebyside.evaluation
+    import sidebyside.fitting
+    import sidebyside.pictures
+    import sidebyside.scoring
+    import sidebyside.tracking
+    import sidebyside.training  # noqa: F401
+
+numeric.warm_up()

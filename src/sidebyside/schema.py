@@ -1,0 +1,199 @@
+"""The schema of a run's config: types and ranges of everything that can be chosen."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from typing_extensions import TypedDict
+
+_CLOSED = ConfigDict(extra="forbid", strict=True)
+
+# A name becomes part of a path, so it can neither leave its folder nor hide in it.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+DataFormat = Literal["channels_last", "channels_first"]
+Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "tanh", "linear"]
+DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Conv:
+    """A convolution with stride 1; ``kernel_size`` null takes the model's."""
+
+    type: Literal["conv"]
+    filters: Positive
+    kernel_size: Positive | None = None
+    padding: Literal["valid", "same"] = "valid"
+    activation: Activation = "relu"
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Pool:
+    """Max pooling over windows of ``size`` x ``size`` that don't overlap."""
+
+    type: Literal["pool"]
+    size: Positive = 2
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Dropout:
+    """Dropout of a fraction ``rate`` of the inputs, left out when the model's switch is off."""
+
+    type: Literal["dropout"]
+    rate: Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class BatchNorm:
+    """Batch normalisation over the channels, whichever axis they are."""
+
+    type: Literal["batch_norm"]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Flatten:
+    """An image to a vector, in the same order for both data formats."""
+
+    type: Literal["flatten"]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Dense:
+    """A fully connected layer."""
+
+    type: Literal["dense"]
+    units: Positive
+    activation: Activation = "relu"
+
+
+Block = Annotated[
+    Conv | Pool | Dropout | BatchNorm | Flatten | Dense, Field(discriminator="type")
+]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Model:
+    """A sequential network; the output layer is added to the blocks."""
+
+    name: Name
+    blocks: list[Block]
+    kernel_size: Positive | None = None
+    dropout: bool | None = None
+    kernel_initializer: Name = "glorot_uniform"
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class File:
+    """A file of a dataset, as it is when decompressed; the size is in bytes."""
+
+    name: Name
+    bytes: Positive
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Files:
+    """The four IDX files of a dataset."""
+
+    train_images: File
+    train_labels: File
+    test_images: File
+    test_labels: File
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Dataset:
+    """A dataset in IDX format and where to get it."""
+
+    name: Name
+    image_shape: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    classes: Annotated[int, Field(ge=2, le=256)]
+    files: Files
+    sources: list[str]
+
+    @property
+    def training_images(self) -> int:
+        """The number of training images: a label file is one byte each after an 8 byte header."""
+        return self.files.train_labels.bytes - 8
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Training:
+    """How long and in which portions a network is trained."""
+
+    epochs: Positive
+    seeds: Positive
+    batch_size: Positive
+    threads: Positive = 1
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Tracking:
+    """The MLflow store; ``uri`` null is SQLite at home."""
+
+    uri: str | None
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Study:
+    """What a study is called."""
+
+    name: Name
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Launch:
+    """The multirun that a run belongs to, set by the sweeper.
+
+    ``parent`` is the id of the MLflow run above this one, ``variant`` and ``factors`` are what the
+    study calls the run.
+    """
+
+    id: str
+    parent: str
+    variant: str
+    factors: dict[str, bool | int | float | str | None]
+
+
+class Optimizer(TypedDict):
+    """A Keras optimizer; what isn't named here goes to its constructor as it is."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    name: Name
+    _target_: Annotated[str, Field(pattern=r"^keras\.optimizers\.[A-Z]\w*$")]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Config:
+    """Everything that can be chosen for a run."""
+
+    dataset: Dataset
+    model: Model
+    optimizer: Optimizer
+    training: Training
+    tracking: Tracking
+    data_format: DataFormat
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    protocol: Literal["clean"]
+    evaluate: bool
+    study: Study | None
+    launch: Launch | None
+    select: dict[str, str] | None = None
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the part of the config that decides a run's result, as JSON types."""
+        return {
+            "dataset": self.dataset.name,
+            "model": asdict(self.model),
+            "optimizer": dict(self.optimizer),
+            "data_format": self.data_format,
+            "seed": self.seed,
+            "protocol": self.protocol,
+            "epochs": self.training.epochs,
+            "batch_size": self.training.batch_size,
+            "threads": self.training.threads,
+        }

@@ -1,0 +1,83 @@
+"""The figures of a trained network on the test images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside import numeric
+from sidebyside.arrays import ProcessedArrays
+from sidebyside.batches import Batches
+from sidebyside.serialisation import read_network
+
+_BATCH_SIZE = 500
+_SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Predictions and what follows from them.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float32, shape (N, classes)
+    predicted : ndarray of uint8, shape (N,)
+        The class with the highest probability.
+    confusion : ndarray of int, shape (classes, classes)
+        Images by target (row) and predicted class (column).
+    test_error : float
+        Wrong predictions, percent of all.
+    test_loss : float
+        Mean categorical cross-entropy, in nats.
+    """
+
+    probabilities: NDArray[np.float32]
+    predicted: NDArray[np.uint8]
+    confusion: NDArray[Any]
+    test_error: float
+    test_loss: float
+
+    def figures(self) -> dict[str, Any]:
+        """Return the scores as JSON types, error per class in percent of its images."""
+        images = self.confusion.sum(axis=1)
+        wrong = images - np.diag(self.confusion)
+        per_class = 100 * wrong / np.maximum(images, 1)
+        return {
+            "images": int(images.sum()),
+            "wrong": int(wrong.sum()),
+            "test_error": self.test_error,
+            "test_loss": self.test_loss,
+            "error_per_class": [round(float(error), 6) for error in per_class],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def score(folder: Path, arrays: ProcessedArrays, threads: int) -> Scores:
+    """Load the network in ``folder``, whose files are verified, and test it."""
+    numeric.fix(threads)
+    network = read_network(folder)
+    images, labels = arrays.read("test_images"), arrays.read("test_labels")
+    everything = Batches(images, labels, np.arange(len(images)), _BATCH_SIZE)
+    return scores_of(network.predict(everything, verbose=0), np.asarray(labels))
+
+
+def scores_of(probabilities: NDArray[np.float32], labels: NDArray[np.float32]) -> Scores:
+    """Return the scores of predicted ``probabilities`` against one-hot ``labels``.
+
+    Both have shape (N, classes). Sums are in float64, so they don't depend on how the images were
+    batched.
+    """
+    target, predicted = labels.argmax(axis=1), probabilities.argmax(axis=1)
+    confusion = np.zeros((labels.shape[1],) * 2, int)
+    np.add.at(confusion, (target, predicted), 1)
+    of_target = probabilities[np.arange(len(target)), target].astype(np.float64)
+    loss = -np.log(np.clip(of_target, _SMALLEST, 1)).mean()
+    return Scores(
+        probabilities=probabilities,
+        predicted=predicted.astype(np.uint8),
+        confusion=confusion,
+        test_error=round(100 * float((target != predicted).mean()), 6),
+        test_loss=round(float(loss), 6),
+    )

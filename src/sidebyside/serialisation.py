@@ -1,0 +1,43 @@
+"""A network on disk: the same network, the same bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+
+MODEL = "model.json"
+SUMMARY = "summary.txt"
+
+
+def write_network(network: keras.Sequential, folder: Path) -> None:
+    """Write architecture, weights and summary.
+
+    A ``.keras`` file holds dates, so it would never be the same twice; these files are.
+    """
+    architecture = _without_addresses(json.loads(network.to_json()))
+    (folder / MODEL).write_text(json.dumps(architecture, indent=1, sort_keys=True) + "\n")
+    network.save_weights(folder / "model.weights.h5")
+    lines: list[str] = []
+    network.summary(line_length=88, print_fn=lines.append)
+    (folder / SUMMARY).write_text("\n".join(lines) + "\n")
+
+
+def read_network(folder: Path) -> keras.Sequential:
+    """Return the network that `write_network` wrote, for prediction.
+
+    The caller has verified the files' digests.
+    """
+    network = keras.models.model_from_json((folder / MODEL).read_text())
+    network.load_weights(folder / "model.weights.h5")
+    return network
+
+
+def _without_addresses(config: Any) -> Any:
+    """Drop ``shared_object_id``, which is a memory address."""
+    if isinstance(config, dict):
+        kept = {key: value for key, value in config.items() if key != "shared_object_id"}
+        return {key: _without_addresses(value) for key, value in kept.items()}
+    if isinstance(config, list):
+        return [_without_addresses(value) for value in config]
+    return config

@@ -1,0 +1,232 @@
+"""The run store: what has been trained, by run key.
+
+``runs/<key>/`` appears by one rename when a run is finished and isn't changed after that, except
+for ``evaluation/``, which appears in the same way. ``runs/.unfinished/<key>/`` is being trained.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from sidebyside import locations
+from sidebyside.arrays import file_digest
+from sidebyside.errors import UserError
+from sidebyside.files import move_into_place, read_json, write_json
+
+if TYPE_CHECKING:
+    from sidebyside.fitting import Fitted
+
+CARD = "run.json"
+TIMING = "timing.json"  # the one file of a run that differs when it is trained again
+PROGRESS = "progress.json"
+WEIGHTS = "model.weights.h5"
+
+
+class DamagedError(Exception):
+    """A stored run isn't what was stored; the message says which file."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    key : str
+        The run key.
+    folder : pathlib.Path
+        Where its files are: in the run store or among a study's results.
+    identity : dict
+        Everything that decided its result, see `sidebyside.keys.identity`.
+    parameters : int
+        Number of weights.
+    weights_digest : str
+        See `sidebyside.fitting.weights_digest`.
+    history : dict of list of float
+        Figures after each epoch: loss, accuracy, val_loss, val_accuracy.
+    """
+
+    key: str
+    folder: Path
+    identity: dict[str, Any]
+    parameters: int
+    weights_digest: str
+    history: dict[str, list[float]]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The config that decided the result."""
+        recipe: dict[str, Any] = self.identity["recipe"]
+        return recipe
+
+    def seconds(self) -> float | None:
+        """Return how long the training took, None where that isn't known (results from DVC)."""
+        path = self.folder / TIMING
+        return read_json(path)["seconds"] if path.is_file() else None
+
+
+def load(folder: Path) -> Run:
+    """Return the run in ``folder``.
+
+    Raises
+    ------
+    DamagedError
+        If a file is missing or its content isn't what was stored.
+    """
+    try:
+        card = read_json(folder / CARD)
+        for name, digest in card["files"].items():
+            if file_digest(folder / name) != digest:
+                raise DamagedError(f"{folder / name} is missing or its content has changed")
+        history = read_json(folder / "history.json")
+        fields = ("key", "identity", "parameters", "weights_digest")
+        return Run(folder=folder, history=history, **{name: card[name] for name in fields})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"{folder / CARD} can't be read ({type(error).__name__})") from None
+
+
+def find(key: str) -> Run | None:
+    """Return the finished run with this key, None where there is none.
+
+    A damaged one is named on stderr and moved aside, so that it is trained again.
+    """
+    folder = locations.runs() / key
+    if not folder.exists():
+        return None
+    try:
+        return load(folder)
+    except DamagedError as reason:
+        aside = locations.runs() / ".damaged" / f"{key}-{time.time_ns()}"
+        aside.parent.mkdir(exist_ok=True)
+        folder.rename(aside)
+        print(
+            f"warning: run {key[:12]} is damaged and will be trained again: {reason}. "
+            f"Its files are kept in {aside}.",
+            file=sys.stderr,
+        )
+        return None
+
+
+@contextmanager
+def locked(key: str) -> Iterator[None]:
+    """Hold the run with this key: whoever else wants to train or publish it waits."""
+    folder = locations.runs() / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{key}.lock"):
+        yield
+
+
+def check_writable() -> None:
+    """Raise a UserError if the run store can't be written."""
+    folder = locations.runs()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{time.time_ns()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"Can't write to the run store {folder}: {error.strerror}. Change the permissions "
+            "there, or set SIDEBYSIDE_HOME to a folder of yours."
+        ) from None
+
+
+def begin(key: str) -> Path:
+    """Return an empty folder for a run that is about to be trained."""
+    folder = _unfinished(key)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def report_progress(key: str, epochs_done: int) -> None:
+    """Let others see how far an unfinished run is."""
+    write_json(_unfinished(key) / PROGRESS, {"epochs_done": epochs_done})
+
+
+def epochs_done(key: str) -> int | None:
+    """Return how far an unfinished run is, None where it is finished or hasn't begun."""
+    try:
+        done: int = read_json(_unfinished(key) / PROGRESS)["epochs_done"]
+        return done
+    except (OSError, ValueError):
+        return None
+
+
+def is_finished(key: str) -> bool:
+    """Whether there is a finished run with this key, without looking at its files."""
+    return (locations.runs() / key / CARD).is_file()
+
+
+def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -> Run:
+    """Write a trained network to its folder and make the run a finished one.
+
+    If the run is there already, because it was trained anew to prove a point, that one stays.
+
+    Raises
+    ------
+    UserError
+        If the run was trained anew and its weights aren't the stored ones.
+    """
+    from sidebyside.fitting import weights_digest
+    from sidebyside.serialisation import write_network
+
+    folder = _unfinished(key)
+    write_network(fitted.network, folder)
+    write_json(folder / "config.json", identity["recipe"])
+    write_json(folder / "history.json", fitted.history)
+    write_json(folder / TIMING, {"seconds": seconds})
+    (folder / PROGRESS).unlink(missing_ok=True)
+    files = sorted(path.name for path in folder.iterdir() if path.name != TIMING)
+    card = {
+        "key": key,
+        "parameters": fitted.network.count_params(),
+        "weights_digest": weights_digest(fitted.network),
+        "files": {name: file_digest(folder / name) for name in files},
+        "identity": identity,
+    }
+    write_json(folder / CARD, card)
+    if (stored := find(key)) is None:
+        move_into_place(folder, locations.runs() / key)
+        return load(locations.runs() / key)
+    shutil.rmtree(folder)
+    if stored.weights_digest != card["weights_digest"]:
+        raise UserError(
+            f"Run {key[:12]} was trained anew and has other weights: stored "
+            f"{stored.weights_digest[:12]}, now {card['weights_digest'][:12]}. Something that "
+            f"decides results isn't in the run key; the stored run in {stored.folder} stays."
+        )
+    return stored
+
+
+def adopt(run: Run) -> Run:
+    """Return the run as the store has it, copying it there first if it came with DVC alone."""
+    with locked(run.key):
+        if (stored := find(run.key)) is not None:
+            return stored
+        folder = begin(run.key)
+        folder.rmdir()
+        copy(run, folder)
+        move_into_place(folder, locations.runs() / run.key)
+        return load(locations.runs() / run.key)
+
+
+def copy(run: Run, destination: Path) -> None:
+    """Copy a run's results, without its timing, to ``destination``.
+
+    By copy and not by link: with a hard link, one write in place would damage both.
+    """
+    destination.mkdir(parents=True)
+    for name in [*read_json(run.folder / CARD)["files"], CARD]:
+        shutil.copyfile(run.folder / name, destination / name)
+
+
+def _unfinished(key: str) -> Path:
+    return locations.runs() / ".unfinished" / key

@@ -1,0 +1,104 @@
+"""Train one run: answered by the run store where it can, logged to MLflow either way."""
+
+import os
+import time
+import traceback
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sidebyside import keys, store
+from sidebyside.arrays import ProcessedArrays
+from sidebyside.config import check
+from sidebyside.errors import UserError
+from sidebyside.preprocess import prepare
+from sidebyside.quiet import greetings_hidden
+from sidebyside.schema import Config
+from sidebyside.store import Run
+
+RETRAIN_VARIABLE = "SIDEBYSIDE_RETRAIN"
+
+
+def train(config: DictConfig) -> Run:
+    """Train the run of ``config``, or take it from the run store if it is there.
+
+    Data that aren't there are downloaded and preprocessed. With ``evaluate`` the test set is
+    opened once training is over. The run is in MLflow afterwards, whoever trained it.
+
+    Parameters
+    ----------
+    config : omegaconf.DictConfig
+        As Hydra composes it from ``conf/config.yaml``.
+
+    Returns
+    -------
+    Run
+        The finished run in the run store.
+
+    Raises
+    ------
+    UserError
+        If the config is refused or something on this machine has to be put right first.
+    """
+    checked = check(config)
+    if checked.launch is None:  # else the sweeper has looked, once for all runs
+        _look_before(checked)
+    arrays = prepare(checked.dataset, checked.data_format)
+    with greetings_hidden():
+        from sidebyside.tracking import Card, Tracker
+    identity = keys.identity(checked, arrays)
+    key = keys.run_key(identity)
+    study = checked.study.name if checked.study else None
+    card = Card(key, identity["recipe"], checked.launch, study)
+    tracker = Tracker(checked.tracking)
+    with store.locked(key):
+        try:
+            run, role = _obtain(checked, arrays, identity, card, tracker)
+            evaluation = None
+            if checked.evaluate:
+                from sidebyside.evaluation import evaluate
+
+                evaluation = evaluate(run, again=role == "retrained")
+            tracker.publish(card, run, evaluation, role)
+        except Exception:
+            tracker.fail(card, traceback.format_exc())
+            raise
+    return run
+
+
+def retraining() -> bool:
+    """Whether finished runs are to be trained anew, to show that they come out the same."""
+    return os.environ.get(RETRAIN_VARIABLE, "") not in ("", "0")
+
+
+def _look_before(config: Config) -> None:
+    store.check_writable()
+    with greetings_hidden():
+        from sidebyside.preflight import check_trainable
+        from sidebyside.tracking import Tracker
+    tracker = Tracker(config.tracking)
+    tracker.prepare()
+    tracker.close_dead()
+    check_trainable([config])
+
+
+def _obtain(
+    config: Config, arrays: ProcessedArrays, identity: dict[str, Any], card: Any, tracker: Any
+) -> tuple[Run, str]:
+    """Return the run and what was done for it: "reused", "trained" or "retrained"."""
+    stored = store.find(card.key)
+    if stored and not retraining():
+        return stored, "reused"
+    with greetings_hidden():
+        from sidebyside.fitting import fit
+    store.begin(card.key)
+    mlflow_run = tracker.open_run(card)
+
+    def on_epoch(epoch: int, figures: dict[str, float]) -> None:
+        store.report_progress(card.key, epoch + 1)
+        tracker.log_epoch(mlflow_run, epoch, figures)
+
+    began = time.monotonic()
+    fitted = fit(config, arrays, on_epoch)
+    seconds = time.monotonic() - began
+    return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"

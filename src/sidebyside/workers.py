@@ -1,0 +1,171 @@
+"""Parallel work in fresh processes, each forked from a server that has TensorFlow imported."""
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import joblib
+from pebble import ProcessExpired, ProcessPool
+
+_PRELOADED = "sidebyside.preloaded"
+_FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call to make in a worker; what it prints goes to ``log``."""
+
+    call: Callable[[], Any]
+    log: Path
+
+
+class WorkerDied(Exception):
+    """A worker ended without an answer; the message says how."""
+
+
+def worker_count(wanted: int | None) -> int:
+    """Return ``wanted`` workers, or one per CPU that this process may use."""
+    return wanted or int(joblib.cpu_count())
+
+
+class Workers:
+    """A pool of processes that do one task each.
+
+    A process that dies takes its own task with it and no other.
+
+    Parameters
+    ----------
+    count : int
+        Tasks at a time.
+    time_limit : float or None
+        Seconds for one task.
+    """
+
+    def __init__(self, count: int, time_limit: float | None = None) -> None:
+        self._count = count
+        self._time_limit = time_limit
+        self._start_method = _start_method()
+
+    def first(self, task: Task) -> Any:
+        """Do one task, trying whether workers can be forked here at all.
+
+        Where they can't, later ones are started from scratch, which is slower.
+        """
+        if self._start_method == "forkserver":
+            with self._pool(1) as pool:
+                future = self._schedule(pool, task, _FIRST_TASK_WITHIN)
+                try:
+                    return future.result()
+                except (ProcessExpired, TimeoutError):
+                    self._start_method = "spawn"
+        with self._pool(1) as pool:
+            return self._schedule(pool, task, self._time_limit).result()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """Do all tasks, yielding the number and the result of each as it ends.
+
+        The result is an exception where the task failed. When the iteration is left early, or the
+        process is interrupted, running tasks are stopped.
+        """
+        with self._pool(self._count) as pool:
+            futures = {
+                self._schedule(pool, task, self._time_limit): number
+                for number, task in enumerate(tasks)
+            }
+            for future in as_completed(futures):
+                yield futures[future], self._outcome(future)
+
+    def _outcome(self, future: "Future[Any]") -> Any:
+        try:
+            return future.result()
+        except ProcessExpired as error:
+            return WorkerDied(f"its process died ({_exit(error.exitcode)})")
+        except TimeoutError:
+            return WorkerDied(f"it took longer than time_limit={self._time_limit} s")
+        except Exception as error:
+            return error
+
+    def _schedule(
+        self, pool: ProcessPool, task: Task, time_limit: float | None
+    ) -> "Future[Any]":
+        preloaded = self._start_method == "forkserver"
+        payload = cloudpickle.dumps(task.call)
+        arguments = [payload, str(task.log), preloaded]
+        future: Future[Any] = pool.schedule(_work, args=arguments, timeout=time_limit)
+        return future
+
+    @contextmanager
+    def _pool(self, count: int) -> Iterator[ProcessPool]:
+        context = multiprocessing.get_context(self._start_method)
+        if self._start_method == "forkserver":
+            _before_server()
+            context.set_forkserver_preload([_PRELOADED])
+        pool = ProcessPool(max_workers=count, max_tasks=1, context=context)
+        try:
+            yield pool
+            pool.close()
+        except BaseException:
+            pool.stop()
+            raise
+        finally:
+            pool.join()
+
+
+def _start_method() -> str:
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _before_server() -> None:
+    """Set what the server and the processes forked from it take from the environment."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
+    source = str(Path(__file__).resolve().parents[1])
+    others = os.environ.get("PYTHONPATH", "")
+    if source not in others.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
+
+
+def _work(payload: bytes, log: str, preloaded: bool) -> Any:
+    """Do a task in a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _print_to(Path(log))
+    if preloaded and _PRELOADED not in sys.modules:
+        importlib.import_module(_PRELOADED)  # the server hides why it couldn't; this says so
+        raise RuntimeError(f"the server that workers are forked from hasn't imported {_PRELOADED}")
+    return pickle.loads(payload)()  # noqa: S301 - written by this very program
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _print_to(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def _exit(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
