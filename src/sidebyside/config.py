@@ -10,7 +10,16 @@ from pydantic_core import ErrorDetails
 
 from sidebyside.errors import UserError
 from sidebyside.protocols import training_size
-from sidebyside.schema import Config, Conv, Dataset, Dropout, Study
+from sidebyside.schema import (
+    DATA_FORMATS,
+    Config,
+    Conv,
+    DataFormat,
+    Dataset,
+    Dropout,
+    Study,
+    Tracking,
+)
 from sidebyside.shapes import layer_shapes
 
 T = TypeVar("T")
@@ -18,6 +27,7 @@ T = TypeVar("T")
 _CONFIG = TypeAdapter(Config)
 _DATASET = TypeAdapter(Dataset)
 _STUDY = TypeAdapter(Study)
+_TRACKING = TypeAdapter(Tracking)
 
 
 def check(config: DictConfig) -> Config:
@@ -34,7 +44,8 @@ def check(config: DictConfig) -> Config:
         If a value has the wrong type or is out of range, a key is unknown or missing, or the
         values don't go together.
     """
-    checked = _validate(_CONFIG, config, "")
+    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    checked = _validate(_CONFIG, own, "")
     _check_model(checked)
     _check_batch_size(checked)
     return checked
@@ -43,6 +54,16 @@ def check(config: DictConfig) -> Config:
 def check_dataset(config: DictConfig) -> Dataset:
     """Return the dataset of a composed config, checked; see `check`."""
     return _validate(_DATASET, config.dataset, "dataset")
+
+
+def check_data_format(config: DictConfig) -> DataFormat:
+    """Return the data format of a composed config, checked; see `check`."""
+    if config.data_format not in DATA_FORMATS:
+        raise UserError(
+            f"data_format={config.data_format} won't do: it should be {' or '.join(DATA_FORMATS)}."
+        )
+    known: DataFormat = config.data_format
+    return known
 
 
 def check_study(config: DictConfig) -> Study:
@@ -56,6 +77,11 @@ def check_study(config: DictConfig) -> Study:
     if config.study is None:
         raise UserError("No study is selected: add study=<name>, one of the files in conf/study/.")
     return _validate(_STUDY, config.study, "study")
+
+
+def check_tracking(config: DictConfig) -> Tracking:
+    """Return the tracking store of a composed config, checked; see `check`."""
+    return _validate(_TRACKING, config.tracking, "tracking")
 
 
 def _validate(schema: TypeAdapter[T], config: DictConfig, node: str) -> T:

@@ -160,9 +160,26 @@ def epochs_done(key: str) -> int | None:
         return None
 
 
-def is_finished(key: str) -> bool:
-    """Whether there is a finished run with this key, without looking at its files."""
-    return (locations.runs() / key / CARD).is_file()
+def announce(launch: str, key: str) -> None:
+    """Let a launch know that it has got one of its runs."""
+    folder = _launch_folder(launch)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / key).touch()
+
+
+def announced(launch: str) -> set[str]:
+    """Return the keys of the runs that a launch has got so far."""
+    folder = _launch_folder(launch)
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def forget_launch(launch: str) -> None:
+    """Remove what `announce` left."""
+    shutil.rmtree(_launch_folder(launch), ignore_errors=True)
+
+
+def _launch_folder(launch: str) -> Path:
+    return locations.runs() / ".launches" / launch
 
 
 def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -> Run:

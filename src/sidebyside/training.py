@@ -63,7 +63,22 @@ def train(config: DictConfig) -> Run:
         except Exception:
             tracker.fail(card, traceback.format_exc())
             raise
+    if checked.launch:
+        store.announce(checked.launch.id, key)
     return run
+
+
+def report(run: Run) -> None:
+    """Print what came out of a run."""
+    validation_error = 100 * (1 - run.history["val_accuracy"][-1])
+    lines = [f"run {run.key[:12]} in {run.folder}", f"validation error {validation_error:.2f} %"]
+    evaluation = run.folder / "evaluation"
+    if evaluation.is_dir():
+        from sidebyside.evaluation import load_evaluation
+
+        found = load_evaluation(evaluation)
+        lines.append(f"test error {found.test_error:.2f} %, test loss {found.test_loss:.4f}")
+    print("\n".join(lines))
 
 
 def retraining() -> bool:

@@ -1,0 +1,25 @@
+"""Compare the variants of a study: python pipelines/compare.py study=factorial."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queued experiment
+
+from omegaconf import DictConfig
+
+from sidebyside import app
+
+
+@app.main(ROOT)
+def main(config: DictConfig) -> None:
+    """Write a study's report and print where it is."""
+    from sidebyside.comparison import compare
+    from sidebyside.config import check_dataset, check_study
+
+    comparison = compare(check_dataset(config), check_study(config).name)
+    print(f"{len(comparison.variants)} variants, {len(comparison.runs)} runs: {comparison.folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Test the networks of a study: python pipelines/evaluate.py study=factorial."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queued experiment
+
+from omegaconf import DictConfig
+
+from sidebyside import app
+
+
+@app.main(ROOT)
+def main(config: DictConfig) -> None:
+    """Evaluate and publish every run of a study that has been trained."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from sidebyside.study_evaluation import evaluate_study
+
+    hydra_config = HydraConfig.get()
+    evaluate_study(config, hydra_config.launcher.get("workers"), hydra_config.runtime.output_dir)
+
+
+if __name__ == "__main__":
+    main()

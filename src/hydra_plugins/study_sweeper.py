@@ -1,0 +1,119 @@
+"""Hydra sweeper: a grid of runs as one launch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from sidebyside.factors import NOT_FACTORS, REPLICATE, as_level, short_names
+
+
+class StudySweeper(BasicSweeper):
+    """Hydra's grid over comma-separated levels, launched as `sidebyside.launching` does it.
+
+    Every run is checked before the first one starts; all of them go to the launcher at once.
+    """
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the grid of the study's parameters and the command line's ``arguments``."""
+        from sidebyside.app import user_errors_reported
+
+        with user_errors_reported():
+            self._sweep(arguments)
+
+    def _sweep(self, arguments: list[str]) -> None:
+        from sidebyside.config import check
+        from sidebyside.launching import Job, launch
+        from sidebyside.schema import Launch
+
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        parsed = parser.parse_overrides([*self._parse_config(), *arguments])
+        _refuse_senseless(parsed)
+        factors = self._factor_names(parsed)
+        (grid,) = self.split_arguments(parsed, max_batch_size=None)
+        jobs = []
+        for overrides in grid:
+            composed = self.hydra_context.config_loader.load_sweep_config(
+                self.config, list(overrides)
+            )
+            jobs.append(Job(check(composed), _levels(parser.parse_overrides(overrides), factors)))
+        folder = self._folder()
+
+        def start(launches: list[Launch]) -> list[BaseException | None]:
+            named = [
+                [*overrides, _launch_override(launched)]
+                for overrides, launched in zip(grid, launches, strict=True)
+            ]
+            return [_failure(job) for job in self.launcher.launch(named, initial_job_idx=0)]
+
+        launch(jobs, start, folder)
+
+    def _factor_names(self, parsed: Sequence[Override]) -> dict[str, str]:
+        """Return the short name of each factor by its key: what is swept, or named by a study."""
+        keys = dict.fromkeys(
+            override.get_key_element()
+            for override in parsed
+            if override.is_sweep_override() or override.get_key_element() in self.params
+        )
+        return short_names([key for key in keys if key != REPLICATE])
+
+    def _folder(self) -> Path:
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        return folder
+
+
+def _refuse_senseless(parsed: Sequence[Override]) -> None:
+    from sidebyside.errors import UserError
+
+    names = [override.get_key_element() for override in parsed]
+    for override in parsed:
+        name = override.get_key_element()
+        if override.is_sweep_override() and name.split(".")[0] in NOT_FACTORS:
+            raise UserError(
+                f"{name}={override.value()} can't be swept: it changes no network. Run the command "
+                "once for each value."
+            )
+        if override.is_sweep_override() and name == "dataset" and "study" in names:
+            raise UserError(
+                "dataset can't be swept in a study, whose runs are compared on the same test "
+                "images. Run the study once for each dataset."
+            )
+
+
+def _levels(overrides: Sequence[Override], factors: dict[str, str]) -> dict[str, Any]:
+    values = {override.get_key_element(): override.value() for override in overrides}
+    return {name: as_level(values[key]) for key, name in factors.items()}
+
+
+def _launch_override(launched: Any) -> str:
+    levels = ",".join(f"{name}:{_quoted(level)}" for name, level in launched.factors.items())
+    return (
+        f"launch={{id:{_quoted(launched.id)},parent:{_quoted(launched.parent)},"
+        f"variant:{_quoted(launched.variant)},factors:{{{levels}}}}}"
+    )
+
+
+def _quoted(value: Any) -> str:
+    """Return a value in the grammar of Hydra's command line; text quoted, so it stays text."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _failure(job: JobReturn) -> BaseException | None:
+    if job.status == JobStatus.COMPLETED:
+        return None
+    try:
+        _ = job.return_value
+    except BaseException as error:
+        return error
+    return RuntimeError(f"ended as {job.status.name}")

@@ -1,0 +1,93 @@
+"""A stage script as a Hydra app: from any working directory, with a sentence for a mistake."""
+
+import difflib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+
+from sidebyside import locations
+from sidebyside.errors import UserError
+
+_USAGE = 2  # the exit code for a mistake of the user's
+_GROUPS = ("dataset", "model", "optimizer", "study", "training", "tracking")
+
+
+def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Make a function of a config the Hydra app of a stage script.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The project whose ``conf/`` to use: the script's own, wherever it is started from.
+    """
+
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        @functools.wraps(task)
+        def guarded(config: DictConfig) -> None:
+            if config.launch is not None:  # in a worker: the sweeper collects what goes wrong
+                task(config)
+                return
+            with user_errors_reported():
+                task(config)
+
+        def start() -> None:
+            os.environ["SIDEBYSIDE_ROOT"] = str(root)
+            os.environ["SIDEBYSIDE_HOME"] = str(locations.home())
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+            # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+            with user_errors_reported():
+                _check_choices(root / "conf", sys.argv[1:])
+            conf = str(root / "conf")
+            hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
+
+        return start
+
+    return decorate
+
+
+@contextmanager
+def user_errors_reported() -> Iterator[None]:
+    """End the program with a UserError's message alone, and exit code 2."""
+    try:
+        yield
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(_USAGE) from None
+    except PermissionError as error:
+        print(
+            f"error: No permission to write {error.filename}: change the permissions there, or "
+            "set SIDEBYSIDE_HOME to a folder of yours.",
+            file=sys.stderr,
+        )
+        raise SystemExit(_USAGE) from None
+
+
+def _check_choices(conf: Path, arguments: list[str]) -> None:
+    """Raise a UserError for a config group's unknown name, which Hydra would report at length."""
+    for argument in arguments:
+        group, equals, names = argument.lstrip("+").partition("=")
+        if not equals or group not in _GROUPS:
+            continue
+        known = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        for name in names.split(","):
+            if not any(sign in name for sign in "$(){}[]"):  # Hydra's own functions and lists
+                _check_choice(group, name.strip("'\" "), known)
+
+
+def _check_choice(group: str, name: str, known: list[str]) -> None:
+    if name in known or name == "null":
+        return
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UserError(
+        f"{group}={name} is unknown: {hint}Known are {', '.join(known)}; another one is a new "
+        f"file in conf/{group}/."
+    )

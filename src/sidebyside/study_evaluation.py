@@ -1,0 +1,126 @@
+"""Evaluate all runs of a study, in parallel."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import track
+
+from sidebyside import locations, store
+from sidebyside.config import check_dataset, check_study, check_tracking
+from sidebyside.evaluation import ARRAYS, CARD, Evaluation, evaluate
+from sidebyside.quiet import greetings_hidden
+from sidebyside.results import StudyResults, StudyRun, read_train_results
+from sidebyside.schema import Launch, Tracking
+from sidebyside.tables import print_failures
+from sidebyside.training import retraining
+from sidebyside.workers import Task, Workers, worker_count
+
+
+@dataclass(frozen=True)
+class _One:
+    """What a worker has to know to evaluate and publish one run."""
+
+    results: StudyResults
+    run: StudyRun
+    tracking: Tracking
+    parent: str
+
+
+def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> list[Evaluation]:
+    """Evaluate every run that the train stage left, publish it and write the results.
+
+    Runs that the tracking store doesn't know, because DVC restored them, are logged to it from
+    their files.
+
+    Parameters
+    ----------
+    config : omegaconf.DictConfig
+        As composed; dataset, study and tracking are read.
+    workers : int or None
+        Runs at a time; None is one per CPU.
+    log_folder : str
+        For what the workers print.
+
+    Raises
+    ------
+    UserError
+        If there are no results to evaluate, or they are damaged.
+    SystemExit
+        With 1 if a run can't be evaluated.
+    """
+    dataset, study = check_dataset(config).name, check_study(config).name
+    tracking = check_tracking(config)
+    results = read_train_results(dataset, study)
+    for run in results.runs:
+        results.load(run)  # all of them, before anything starts
+    store.check_writable()
+    with greetings_hidden():
+        from sidebyside.tracking import Tracker
+    tracker = Tracker(tracking)
+    tracker.prepare()
+    tracker.close_dead()
+    tags = {"study": study, "dataset": dataset, "level": "parent"}
+    parent = tracker.open_parent(f"{study} on {dataset}", tags, reopen=True)
+    tasks = [
+        Task(
+            partial(_evaluate_one, _One(results, run, tracking, parent)),
+            Path(log_folder) / f"{run.key[:12]}.txt",
+        )
+        for run in results.runs
+    ]
+    status = "KILLED"
+    try:
+        evaluations = _all(tasks, results, workers)
+        status = "FINISHED"
+    finally:
+        tracker.finish(parent, status)
+    _write(evaluations, locations.results(dataset, study, "evaluate"))
+    return evaluations
+
+
+def _all(tasks: list[Task], results: StudyResults, workers: int | None) -> list[Evaluation]:
+    pool = Workers(worker_count(workers))
+    finished = pool.run(tasks)
+    shown = track(
+        finished, "evaluating", total=len(tasks), console=Console(stderr=True), transient=True
+    )
+    outcomes = dict(shown)
+    failures = {
+        results.runs[number].key: outcome
+        for number, outcome in outcomes.items()
+        if isinstance(outcome, BaseException)
+    }
+    if failures:
+        print_failures([run for run in results.runs if run.key in failures], failures)
+        raise SystemExit(1)
+    return [outcomes[number] for number in range(len(tasks))]
+
+
+def _evaluate_one(one: _One) -> Evaluation:
+    """Evaluate and publish one run, in a worker."""
+    from sidebyside.tracking import Card, Tracker
+
+    run = store.adopt(one.results.load(one.run))
+    launch = Launch("evaluate", one.parent, one.run.variant, one.run.factors)
+    card = Card(run.key, run.recipe, launch, one.results.study)
+    with store.locked(run.key):
+        evaluation = evaluate(run, again=retraining())
+        Tracker(one.tracking).publish(card, run, evaluation)
+    return evaluation
+
+
+def _write(evaluations: list[Evaluation], folder: Path) -> None:
+    unfinished = folder.with_name(".evaluate.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for evaluation in evaluations:
+        destination = unfinished / evaluation.key
+        destination.mkdir(parents=True)
+        for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
+            shutil.copyfile(evaluation.folder / name, destination / name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)

@@ -1,0 +1,102 @@
+"""What a launch prints when it ends."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from sidebyside import locations
+from sidebyside.evaluation import load_evaluation
+from sidebyside.factors import level_text
+from sidebyside.results import StudyRun
+from sidebyside.store import load
+
+_MOST_ROWS = 64  # more runs than this are shown by variant alone
+
+
+def print_side_by_side(runs: Sequence[StudyRun]) -> None:
+    """Print the runs and their variants, the lowest test error first."""
+    if not runs:
+        return
+    table = _by_run(runs)
+    factors = list(runs[0].factors)
+    if len(table) <= _MOST_ROWS:
+        _print("Runs by test error", table.drop(columns="variant"))
+    if table["seed"].nunique() > 1 and factors:
+        grouped = table.groupby([*factors, "variant"], sort=False)
+        by_variant = grouped.agg(
+            n=("seed", "size"),
+            test_error=("test error %", "mean"),
+            sd=("test error %", "std"),
+            test_loss=("test loss", "mean"),
+        ).reset_index()
+        named = {"test_error": "mean test error %", "test_loss": "mean test loss"}
+        by_variant = by_variant.drop(columns="variant").rename(columns=named)
+        _print("Variants by mean test error", by_variant.sort_values("mean test error %"))
+
+
+def print_failures(runs: Sequence[StudyRun], failures: Mapping[str, BaseException]) -> None:
+    """Print which runs failed and why."""
+    table = pd.DataFrame(
+        [
+            {
+                "run": run.key[:12],
+                "variant": run.variant,
+                "seed": run.seed,
+                "reason": _reason(failures[run.key]),
+            }
+            for run in runs
+        ]
+    )
+    _print(f"{len(runs)} runs failed", table)
+    print(
+        "The others are finished and kept. MLflow has each failure as failure.txt; the same "
+        "command again trains what is missing."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        folder = locations.runs() / run.key
+        evaluation, trained = load_evaluation(folder / "evaluation"), load(folder)
+        rows.append(
+            {name: level_text(level) for name, level in run.factors.items()}
+            | {
+                "variant": run.variant,
+                "seed": run.seed,
+                "test error %": evaluation.test_error,
+                "test loss": evaluation.test_loss,
+                "parameters": trained.parameters,
+                "run": run.key[:12],
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["test error %", "test loss"])
+
+
+def _print(title: str, frame: pd.DataFrame) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[column])
+        table.add_column(str(column), justify="right" if numeric else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(name, value) for name, value in zip(frame.columns, row, strict=True)))
+    # A log has no width: there, rather long lines than cut columns.
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+
+
+def _cell(column: str, value: object) -> str:
+    if isinstance(value, float):
+        if pd.isna(value):
+            return "-"
+        return f"{value:.4f}" if "loss" in column else f"{value:.2f}"
+    return str(value)
