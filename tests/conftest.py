@@ -1,0 +1,104 @@
+"""A copy of the project, a home of its own for each test, and ways to start the scripts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import DictConfig
+
+SOURCE = Path(__file__).resolve().parents[1]
+PARTS = ("conf", "pipelines", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+
+# Small enough to train in a second or two, with everything a bigger network has.
+TINY = (
+    "model.blocks=[{type:conv,filters:4},{type:pool},{type:dropout,rate:0.25},{type:flatten},"
+    "{type:dense,units:16}]",
+    "training.epochs=1",
+)
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIDEBYSIDE_MIRROR", "SIDEBYSIDE_RETRAIN", "MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def copy_project(destination: Path) -> Path:
+    """Copy what the scripts need to a folder without state."""
+    destination.mkdir(parents=True, exist_ok=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in PARTS:
+        if (SOURCE / name).is_dir():
+            shutil.copytree(SOURCE / name, destination / name, ignore=ignored)
+        else:
+            shutil.copy(SOURCE / name, destination / name)
+    return destination
+
+
+def environment(project: Path, home: Path, **more: str) -> dict[str, str]:
+    """Return an environment for the scripts: this interpreter first on the PATH."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    named = {"PATH": path, "SIDEBYSIDE_ROOT": str(project), "SIDEBYSIDE_HOME": str(home)}
+    return os.environ | named | more
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with mnist5k prepared in both data formats."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    home = tmp_path_factory.mktemp("home")
+    for script in (
+        ["download.py"],
+        ["preprocess.py"],
+        ["preprocess.py", "data_format=channels_first"],
+    ):
+        subprocess.run(
+            [sys.executable, str(project / "pipelines" / script[0]), *script[1:]],
+            env=environment(project, home),
+            check=True,
+        )
+    return project
+
+
+@pytest.fixture
+def home(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for the run store and the tracking store."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(project))
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def compose(project: Path, home: Path) -> Iterator[Callable[..., DictConfig]]:
+    """A function that composes the config of the command-line arguments it is given."""
+    with initialize_config_dir(str(project / "conf"), version_base="1.3"):
+        yield lambda *overrides: hydra_compose("config", overrides=list(overrides))
+
+
+@pytest.fixture
+def run_script(project: Path, home: Path, tmp_path: Path) -> Script:
+    """A function that runs ``pipelines/<name>.py`` with arguments, from a foreign folder."""
+
+    def run(name: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(project / "pipelines" / f"{name}.py"), *arguments]
+        return subprocess.run(
+            command,
+            env=environment(project, home, **more),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
