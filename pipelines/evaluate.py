@@ -16,10 +16,12 @@ def main(config: DictConfig) -> None:
     """Evaluate and publish every run of a study that has been trained."""
     from hydra.core.hydra_config import HydraConfig
 
+    from sidebyside.config import check_launcher
     from sidebyside.study_evaluation import evaluate_study
 
-    hydra_config = HydraConfig.get()
-    evaluate_study(config, hydra_config.launcher.get("workers"), hydra_config.runtime.output_dir)
+    settings = HydraConfig.get()
+    workers = check_launcher(settings.launcher).get("workers")
+    evaluate_study(config, workers, settings.runtime.output_dir)
 
 
 if __name__ == "__main__":

@@ -28,20 +28,23 @@ class StudySweeper(BasicSweeper):
             self._sweep(arguments)
 
     def _sweep(self, arguments: list[str]) -> None:
-        from sidebyside.config import check
+        from sidebyside.config import check, check_launcher
         from sidebyside.launching import Job, launch
         from sidebyside.schema import Launch
 
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        assert self.config is not None
+        assert self.hydra_context is not None
+        loader, launcher = self.hydra_context.config_loader, self.launcher
+        assert launcher is not None
+        check_launcher(self.config.hydra.launcher)
+        parser = OverridesParser.create(config_loader=loader)
         parsed = parser.parse_overrides([*self._parse_config(), *arguments])
         _refuse_senseless(parsed)
         factors = self._factor_names(parsed)
         (grid,) = self.split_arguments(parsed, max_batch_size=None)
         jobs = []
         for overrides in grid:
-            composed = self.hydra_context.config_loader.load_sweep_config(
-                self.config, list(overrides)
-            )
+            composed = loader.load_sweep_config(self.config, list(overrides))
             jobs.append(Job(check(composed), _levels(parser.parse_overrides(overrides), factors)))
         folder = self._folder()
 
@@ -50,7 +53,7 @@ class StudySweeper(BasicSweeper):
                 [*overrides, _launch_override(launched)]
                 for overrides, launched in zip(grid, launches, strict=True)
             ]
-            return [_failure(job) for job in self.launcher.launch(named, initial_job_idx=0)]
+            return [_failure(job) for job in launcher.launch(named, initial_job_idx=0)]
 
         launch(jobs, start, folder)
 
@@ -64,6 +67,7 @@ class StudySweeper(BasicSweeper):
         return short_names([key for key in keys if key != REPLICATE])
 
     def _folder(self) -> Path:
+        assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
@@ -97,7 +101,7 @@ def _launch_override(launched: Any) -> str:
     levels = ",".join(f"{name}:{_quoted(level)}" for name, level in launched.factors.items())
     return (
         f"launch={{id:{_quoted(launched.id)},parent:{_quoted(launched.parent)},"
-        f"variant:{_quoted(launched.variant)},factors:{{{levels}}}}}"
+        f"key:{_quoted(launched.key)},variant:{_quoted(launched.variant)},factors:{{{levels}}}}}"
     )
 
 

@@ -14,7 +14,7 @@ _PUBLIC = {
     "UserError": "sidebyside.errors",
 }
 
-__all__ = list(_PUBLIC)  # noqa: PLE0604
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

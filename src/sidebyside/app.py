@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from sidebyside import locations
+from sidebyside import locations, store
 from sidebyside.errors import UserError
 
 _USAGE = 2  # the exit code for a mistake of the user's
@@ -44,6 +44,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
             with user_errors_reported():
+                store.check_writable()
                 _check_choices(root / "conf", sys.argv[1:])
             conf = str(root / "conf")
             hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
@@ -86,8 +87,8 @@ def _check_choice(group: str, name: str, known: list[str]) -> None:
     if name in known or name == "null":
         return
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     raise UserError(
-        f"{group}={name} is unknown: {hint}Known are {', '.join(known)}; another one is a new "
+        f"{group}={name} is unknown{hint}. Known are {', '.join(known)}; another one is a new "
         f"file in conf/{group}/."
     )

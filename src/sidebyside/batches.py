@@ -1,5 +1,6 @@
 """Batches for Keras, sliced from memory-mapped arrays in an order fixed by seed and epoch."""
 
+import math
 from typing import Any
 
 import keras
@@ -51,7 +52,7 @@ class Batches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return -(-len(self._indices) // self._batch_size)
+        return math.ceil(len(self._indices) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return images and labels of one batch of the current epoch."""

@@ -240,7 +240,7 @@ def _draw(
     best = min(variants, key=lambda variant: variant["test_error"]["mean"])
     of_best = [entry.evaluation for entry in entries if entry.run.variant == best["name"]]
     confusion = np.sum([evaluation.confusion for evaluation in of_best], axis=0)
-    title = f"Best variant, {best['n']} runs together: {best['name']}"
+    title = f"Best variant, {best['n']} runs together: {best['name'].replace(',', ', ')}"
     pictures.draw_confusion(confusion, title, folder / "confusion_best.png")
     images, labels = _read(dataset, "train_images"), _read(dataset, "train_labels")
     rows, columns = _SAMPLES

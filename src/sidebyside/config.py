@@ -17,6 +17,7 @@ from sidebyside.schema import (
     DataFormat,
     Dataset,
     Dropout,
+    Launcher,
     Study,
     Tracking,
 )
@@ -28,6 +29,7 @@ _CONFIG = TypeAdapter(Config)
 _DATASET = TypeAdapter(Dataset)
 _STUDY = TypeAdapter(Study)
 _TRACKING = TypeAdapter(Tracking)
+_LAUNCHER = TypeAdapter(Launcher)
 
 
 def check(config: DictConfig) -> Config:
@@ -44,7 +46,7 @@ def check(config: DictConfig) -> Config:
         If a value has the wrong type or is out of range, a key is unknown or missing, or the
         values don't go together.
     """
-    own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     checked = _validate(_CONFIG, own, "")
     _check_model(checked)
     _check_batch_size(checked)
@@ -82,6 +84,11 @@ def check_study(config: DictConfig) -> Study:
 def check_tracking(config: DictConfig) -> Tracking:
     """Return the tracking store of a composed config, checked; see `check`."""
     return _validate(_TRACKING, config.tracking, "tracking")
+
+
+def check_launcher(launcher: DictConfig) -> Launcher:
+    """Return the settings in Hydra's node ``hydra.launcher``, checked; see `check`."""
+    return _validate(_LAUNCHER, launcher, "hydra.launcher")
 
 
 def _validate(schema: TypeAdapter[T], config: DictConfig, node: str) -> T:

@@ -12,7 +12,14 @@ from pathlib import Path
 import requests
 from filelock import FileLock
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -35,11 +42,11 @@ _GZIP = 16 + zlib.MAX_WBITS
 _Report = Callable[[int], None]  # takes the decompressed bytes so far
 
 
-class _Unserved(Exception):
+class _UnservedError(Exception):
     """A source doesn't serve a file; the message is the reason."""
 
 
-class _Transient(Exception):
+class _TransientError(Exception):
     """A source may serve the file when asked again."""
 
 
@@ -95,7 +102,7 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
     for source in _sources(dataset):
         try:
             content = _read(source, dataset.name, role, file, report)
-        except _Unserved as reason:
+        except _UnservedError as reason:
             reasons.append(f"{source}: {reason}")
             continue
         found = hashlib.sha256(content).hexdigest()
@@ -129,7 +136,7 @@ def _read(source: str, dataset: str, role: str, file: File, report: _Report) -> 
         try:
             return packaged.read(rest, role)
         except (ImportError, LookupError) as error:
-            raise _Unserved(str(error)) from None
+            raise _UnservedError(str(error)) from None
     if kind in ("http", "https"):
         base = source.rstrip("/")
         return _first(
@@ -153,7 +160,7 @@ def _first(places: list[str], read: Callable[[str], bytes]) -> bytes:
     try:
         return read(places[-1])
     except FileNotFoundError:
-        raise _Unserved(f"has no {Path(places[0]).name}") from None
+        raise _UnservedError(f"has no {Path(places[0]).name}") from None
 
 
 def _read_local(path: Path, file: File, report: _Report) -> bytes:
@@ -166,7 +173,7 @@ def _read_local(path: Path, file: File, report: _Report) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _Unserved(error.strerror or str(error)) from None
+        raise _UnservedError(error.strerror or str(error)) from None
 
 
 def _transfer(url: str, file: File, report: _Report) -> bytes:
@@ -174,13 +181,13 @@ def _transfer(url: str, file: File, report: _Report) -> bytes:
     attempts = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
         wait=wait_exponential_jitter(initial=0.5, max=10),
-        retry=retry_if_exception_type(_Transient),
+        retry=retry_if_exception_type(_TransientError),
         reraise=True,
     )
     try:
         return attempts(_transfer_once, url, file, report)
-    except _Transient as error:
-        raise _Unserved(f"{error}, {_ATTEMPTS} attempts") from None
+    except _TransientError as error:
+        raise _UnservedError(f"{error}, {_ATTEMPTS} attempts") from None
 
 
 def _transfer_once(url: str, file: File, report: _Report) -> bytes:
@@ -192,15 +199,15 @@ def _transfer_once(url: str, file: File, report: _Report) -> bytes:
             if response.status_code == requests.codes.not_found:
                 raise FileNotFoundError(url)
             if response.status_code >= 500 or response.status_code == 429:
-                raise _Transient(status)
+                raise _TransientError(status)
             if not response.ok:
-                raise _Unserved(status)
+                raise _UnservedError(status)
             chunks = response.raw.stream(_CHUNK, decode_content=False)
             return _decompress(_capped(chunks, file), file, report)
     except requests.RequestException as error:
-        raise _Transient(_reason(error)) from None
+        raise _TransientError(_reason(error)) from None
     except HTTPError as error:
-        raise _Transient(f"broke off ({type(error).__name__})") from None
+        raise _TransientError(f"broke off ({type(error).__name__})") from None
 
 
 def _capped(chunks: Iterator[bytes], file: File) -> Iterator[bytes]:
@@ -209,7 +216,7 @@ def _capped(chunks: Iterator[bytes], file: File) -> Iterator[bytes]:
     for chunk in chunks:
         received += len(chunk)
         if received > cap:
-            raise _Unserved(f"sends more than the {cap} bytes that {file.name}.gz can have")
+            raise _UnservedError(f"sends more than the {cap} bytes that {file.name}.gz can have")
         yield chunk
 
 
@@ -230,11 +237,11 @@ def _decompress(chunks: Iterator[bytes], file: File, report: _Report) -> bytes:
             content += inflate.decompress(chunk, file.bytes + 1 - len(content))
             report(len(content))
             if len(content) > file.bytes:
-                raise _Unserved(f"decompresses to more than the {file.bytes} bytes expected")
+                raise _UnservedError(f"decompresses to more than the {file.bytes} bytes expected")
     except zlib.error:
-        raise _Unserved("sends no gzip file, or a corrupted one") from None
+        raise _UnservedError("sends no gzip file, or a corrupted one") from None
     if not inflate.eof:
-        raise _Unserved(f"is truncated after {len(content)} of {file.bytes} bytes")
+        raise _UnservedError(f"is truncated after {len(content)} of {file.bytes} bytes")
     return bytes(content)
 
 

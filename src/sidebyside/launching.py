@@ -19,7 +19,7 @@ from sidebyside.quiet import greetings_hidden
 from sidebyside.results import StudyRun, write_train_results
 from sidebyside.schema import Config, Launch
 from sidebyside.tables import print_failures, print_side_by_side
-from sidebyside.workers import Task, WorkerDied, Workers
+from sidebyside.workers import Task, WorkerDiedError, Workers
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
@@ -35,6 +35,9 @@ class Job:
     def variant(self) -> str:
         """The name of the variant."""
         return variant_name(self.factors)
+
+    def __str__(self) -> str:
+        return f"{self.variant},seed={self.config.seed}".lstrip(",")
 
 
 # Starts one run per Launch, in order, and returns an exception for each that failed, else None.
@@ -62,7 +65,10 @@ def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
     tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
     parent = _open_parent(tracker, jobs, launch_id)
-    launches = [Launch(launch_id, parent, job.variant, job.factors) for job in jobs]
+    launches = [
+        Launch(launch_id, parent, key, job.variant, job.factors)
+        for key, job in zip(cards, jobs, strict=True)
+    ]
     epochs = {key: job.config.training.epochs for key, job in zip(cards, jobs, strict=True)}
     status = "KILLED"
     try:
@@ -90,8 +96,8 @@ def _cards(jobs: Sequence[Job]) -> dict[str, Any]:
         key = keys.run_key(identity)
         if key in seen:
             raise UserError(
-                f"Two runs of this sweep are the same: [{seen[key].variant}] and [{job.variant}] "
-                f"with seed={job.config.seed}. Sweep values that differ and change the result."
+                f"Two runs of this sweep are the same: {seen[key]} and {job}. Sweep values that "
+                "differ and change the result."
             )
         seen[key], identities[key] = job, identity
     return identities
@@ -153,7 +159,7 @@ def _finish(
     runs = []
     for key, job, launched in zip(cards, jobs, launches, strict=True):
         runs.append(StudyRun(key, job.variant, job.factors, job.config.seed))
-        if isinstance(error := failures.get(key), WorkerDied):  # too dead to report it itself
+        if isinstance(error := failures.get(key), WorkerDiedError):  # too dead to report it itself
             study = job.config.study.name if job.config.study else None
             tracker.fail(Card(key, cards[key]["recipe"], launched, study), str(error))
     config = jobs[0].config

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sidebyside.errors import UserError
+from sidebyside.quiet import greetings_hidden
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _VECTOR_FLAGS = ("avx", "sse", "fma", "amx", "neon", "asimd", "sve")  # prefixes of CPU flags
@@ -50,7 +51,8 @@ def fix(threads: int) -> None:
     import tensorflow as tf
 
     try:
-        tf.config.set_visible_devices([], "GPU")
+        with greetings_hidden():  # it looks for a GPU's driver before it takes no for an answer
+            tf.config.set_visible_devices([], "GPU")
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 # Okabe & Ito's palette, told apart with any kind of colour vision.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -28,8 +28,9 @@ _STYLE = {
 }
 
 
-def draw_errors(runs: pd.DataFrame, variants: Sequence[Mapping[str, Any]], title: str, path: Path
-                ) -> None:
+def draw_errors(
+    runs: pd.DataFrame, variants: Sequence[Mapping[str, Any]], title: str, path: Path
+) -> None:
     """Draw a dot per run, and mean and interval per variant, the lowest error on top.
 
     Parameters
@@ -56,18 +57,33 @@ def draw_errors(runs: pd.DataFrame, variants: Sequence[Mapping[str, Any]], title
         axes.grid(axis="y", visible=False)
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
-        axes.legend(unique.values(), unique.keys(), loc="upper center", ncols=3, frameon=False,
-                    bbox_to_anchor=(0.5, -0.75 / figure.get_figheight() - 0.02))
+        figure.legend(
+            unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False
+        )
         _save(figure, path)
 
 
 def _draw_variant(axes: Axes, row: int, variant: Mapping[str, Any], runs: pd.DataFrame) -> None:
     error = variant["test_error"]
     if error["low"] is not None:
-        axes.plot([max(error["low"], 0), error["high"]], [row, row], color=_BLUE, lw=2, alpha=0.45,
-                  label="95 % interval over seeds")
-    axes.plot(runs["test_error"], [row] * len(runs), "o", color=_ORANGE, ms=5, alpha=0.8,
-              label="one run", ls="none")
+        axes.plot(
+            [max(error["low"], 0), error["high"]],
+            [row, row],
+            color=_BLUE,
+            lw=2,
+            alpha=0.45,
+            label="95 % interval over seeds",
+        )
+    axes.plot(
+        runs["test_error"],
+        [row] * len(runs),
+        "o",
+        color=_ORANGE,
+        ms=5,
+        alpha=0.8,
+        label="one run",
+        ls="none",
+    )
     axes.plot(error["mean"], row, "|", color=_BLUE, ms=13, mew=2.5, label="mean", ls="none")
 
 
@@ -115,7 +131,7 @@ def draw_curves(curves: pd.DataFrame, title: str, path: Path) -> None:
         for panel, variant in zip(panels.flat, variants, strict=False):
             _draw_curve(panel, curves[curves["variant"] == variant])
             panel.set_title(variant.replace(",", "\n") or "the only variant", size=8)
-        for panel in panels.flat[len(variants):]:
+        for panel in panels.flat[len(variants) :]:
             panel.set_visible(False)
         for panel in panels[:, 0]:
             panel.set_ylabel("error in %")
@@ -135,6 +151,7 @@ def _draw_curve(axes: Axes, curves: pd.DataFrame) -> None:
         axes.plot(mean.index, mean, color=color, lw=1.6, marker="o", ms=3, label=label)
         axes.fill_between(mean.index, low, high, color=color, alpha=0.2, lw=0)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
@@ -153,14 +170,22 @@ def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -
             if count:
                 bold = "bold" if row == column else "normal"
                 color = "white" if errors[row, column] > strong > 3 else "black"
-                axes.text(column, row, str(count), ha="center", va="center", size=8,
-                          weight=bold, color=color)
+                axes.text(
+                    column,
+                    row,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    size=8,
+                    weight=bold,
+                    color=color,
+                )
         axes.set_xticks(range(len(counts)))
         axes.set_yticks(range(len(counts)))
         axes.set_xlabel("predicted")
         axes.set_ylabel("target")
         axes.grid(visible=False)
-        axes.set_title(title.replace(",", ", "), size=9, wrap=True)
+        axes.set_title(title, size=9, wrap=True)
         _save(figure, path)
 
 

@@ -4,7 +4,9 @@ Nothing here may compute with TensorFlow: a process forked after that hangs.
 """
 
 from sidebyside import numeric
+from sidebyside.keys import DECIDING
 from sidebyside.quiet import greetings_hidden
+from sidebyside.sources import source_digests
 
 with greetings_hidden():
     import sidebyside.evaluation
@@ -15,3 +17,4 @@ with greetings_hidden():
     import sidebyside.training  # noqa: F401
 
 numeric.warm_up()
+source_digests(DECIDING)  # of what has just been imported, whatever is edited later

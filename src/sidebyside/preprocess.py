@@ -83,8 +83,8 @@ def _read_raw(dataset: Dataset) -> _Arrays:
         raw[name] = idx.parse(content, str(path), dimensions)
         if hashlib.sha256(content).hexdigest() != getattr(dataset.files, name).sha256:
             raise UserError(
-                f"{path} is damaged: its SHA-256 isn't the one in conf/dataset/{dataset.name}.yaml. "
-                "Delete it and run the download again."
+                f"{path} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
+                f"{dataset.name}.yaml. Delete it and run the download again."
             )
     for part in ("train", "test"):
         _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
@@ -137,4 +137,4 @@ def _write(
     (unfinished / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
-    return ProcessedArrays(folder, **description)
+    return ProcessedArrays(folder, shapes, digests, made_from)

@@ -67,9 +67,8 @@ class Dense:
     activation: Activation = "relu"
 
 
-Block = Annotated[
-    Conv | Pool | Dropout | BatchNorm | Flatten | Dense, Field(discriminator="type")
-]
+AnyBlock = Conv | Pool | Dropout | BatchNorm | Flatten | Dense
+Block = Annotated[AnyBlock, Field(discriminator="type")]
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -147,12 +146,13 @@ class Study:
 class Launch:
     """The multirun that a run belongs to, set by the sweeper.
 
-    ``parent`` is the id of the MLflow run above this one, ``variant`` and ``factors`` are what the
-    study calls the run.
+    ``parent`` is the id of the MLflow run above this one, ``key`` the run key as the launch knows
+    it, ``variant`` and ``factors`` are what the study calls the run.
     """
 
     id: str
     parent: str
+    key: str
     variant: str
     factors: dict[str, bool | int | float | str | None]
 
@@ -165,6 +165,15 @@ class Optimizer(TypedDict):
     name: Name
     _target_: Annotated[str, Field(pattern=r"^keras\.optimizers\.[A-Z]\w*$")]
     learning_rate: Annotated[float, Field(gt=0)]
+
+
+class Launcher(TypedDict, total=False):
+    """The local launcher's settings; other launchers have their own."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+
+    workers: Positive | None
+    time_limit: Annotated[float, Field(gt=0)] | None
 
 
 @dataclass(frozen=True, config=_CLOSED)

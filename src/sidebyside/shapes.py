@@ -1,10 +1,10 @@
 """Names, output shapes and parameter counts of a network's layers, without TensorFlow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from sidebyside.errors import UserError
-from sidebyside.schema import BatchNorm, Conv, Dense, Dropout, Flatten, Model, Pool
+from sidebyside.schema import AnyBlock, BatchNorm, Conv, Dense, Dropout, Flatten, Model, Pool
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Layer:
     """
 
     name: str
-    block: Conv | Pool | Dropout | BatchNorm | Flatten | Dense
+    block: AnyBlock
     shape: tuple[int, ...]
     parameters: int
 
@@ -65,28 +65,23 @@ def layer_shapes(model: Model, image_shape: tuple[int, int], classes: int) -> li
     return [*layers, Layer("output", output, (classes,), _parameters(output, shape))]
 
 
-def _active_blocks(model: Model) -> list[Conv | Pool | Dropout | BatchNorm | Flatten | Dense]:
+def _active_blocks(model: Model) -> list[AnyBlock]:
     """Return the blocks with the switch for dropout and the model's kernel size applied."""
-    blocks: list[Conv | Pool | Dropout | BatchNorm | Flatten | Dense] = []
+    blocks: list[AnyBlock] = []
     for block in model.blocks:
         if isinstance(block, Dropout) and not model.dropout:
             continue
         if isinstance(block, Conv) and block.kernel_size is None:
-            block = Conv(
-                type="conv",
-                filters=block.filters,
-                kernel_size=model.kernel_size,
-                padding=block.padding,
-                activation=block.activation,
-            )
-        blocks.append(block)
+            blocks.append(replace(block, kernel_size=model.kernel_size))
+        else:
+            blocks.append(block)
     return blocks
 
 
 def _output_shape(
     model: Model,
     name: str,
-    block: Conv | Pool | Dropout | BatchNorm | Flatten | Dense,
+    block: AnyBlock,
     shape: tuple[int, ...],
 ) -> tuple[int, ...]:
     if isinstance(block, Dropout | BatchNorm):
@@ -127,9 +122,7 @@ def _pixels(
     return (height, width, channels)
 
 
-def _parameters(
-    block: Conv | Pool | Dropout | BatchNorm | Flatten | Dense, before: tuple[int, ...]
-) -> int:
+def _parameters(block: AnyBlock, before: tuple[int, ...]) -> int:
     """Return weights and biases: inputs per output times outputs, plus one bias per output."""
     channels = before[-1]
     if isinstance(block, Conv):

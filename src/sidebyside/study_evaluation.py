@@ -106,7 +106,7 @@ def _evaluate_one(one: _One) -> Evaluation:
     from sidebyside.tracking import Card, Tracker
 
     run = store.adopt(one.results.load(one.run))
-    launch = Launch("evaluate", one.parent, one.run.variant, one.run.factors)
+    launch = Launch("evaluate", one.parent, run.key, one.run.variant, one.run.factors)
     card = Card(run.key, run.recipe, launch, one.results.study)
     with store.locked(run.key):
         evaluation = evaluate(run, again=retraining())

@@ -37,6 +37,7 @@ _RUN_NAME = "mlflow.runName"
 _PUBLISHED = "published"
 _DIGEST_LENGTH = 36  # what MLflow accepts for a dataset
 _log = logging.getLogger(__name__)
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every step of a migration
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,9 @@ class Tracker:
         return (locations.home() / "mlartifacts").as_uri()
 
     def _experiment_id(self) -> str:
-        return str(self._client.get_experiment_by_name(self._experiment).experiment_id)
+        found = self._client.get_experiment_by_name(self._experiment)
+        assert found is not None, "prepare() makes the experiment"
+        return str(found.experiment_id)
 
     def _search(self, tags: dict[str, str]) -> list[MlflowRun]:
         filters = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
@@ -279,14 +282,15 @@ class Tracker:
                 figures[f"test_error_of_{label}"] = error
         self._client.log_batch(run_id, metrics=_metrics(figures, epochs))
         self._client.log_inputs(run_id, [_dataset_input(card.recipe["dataset"], run)])
-        with TemporaryDirectory() as name:
-            folder = Path(name)
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary)
             (folder / "config.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False))
             (folder / "model_summary.txt").write_text((run.folder / "summary.txt").read_text())
             if evaluation:
                 from sidebyside.pictures import draw_confusion
 
-                title = f"{_run_name(card)}: {evaluation.test_error:.2f} % test error"
+                name = _run_name(card).replace(",", ", ")
+                title = f"{name}: {evaluation.test_error:.2f} % test error"
                 draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
             self._client.log_artifacts(run_id, str(folder))
 
@@ -329,8 +333,10 @@ def _text(value: Any) -> str:
 
 
 def _run_name(card: Card) -> str:
-    name = card.launch.variant if card.launch and card.launch.variant else (
-        card.recipe["model"]["name"]
+    name = (
+        card.launch.variant
+        if card.launch and card.launch.variant
+        else (card.recipe["model"]["name"])
     )
     return f"{name} seed={card.recipe['seed']}"
 
@@ -382,4 +388,3 @@ def _safe(uri: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-

@@ -48,6 +48,11 @@ def train(config: DictConfig) -> Run:
         from sidebyside.tracking import Card, Tracker
     identity = keys.identity(checked, arrays)
     key = keys.run_key(identity)
+    if checked.launch and checked.launch.key != key:
+        raise UserError(
+            "The code, the data or the environment changed while the sweep was running, so this "
+            f"run would not be {checked.launch.key[:12]}, which was asked for. Start it again."
+        )
     study = checked.study.name if checked.study else None
     card = Card(key, identity["recipe"], checked.launch, study)
     tracker = Tracker(checked.tracking)

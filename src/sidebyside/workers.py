@@ -31,13 +31,13 @@ class Task:
     log: Path
 
 
-class WorkerDied(Exception):
+class WorkerDiedError(Exception):
     """A worker ended without an answer; the message says how."""
 
 
 def worker_count(wanted: int | None) -> int:
     """Return ``wanted`` workers, or one per CPU that this process may use."""
-    return wanted or int(joblib.cpu_count())
+    return int(joblib.cpu_count()) if wanted is None else wanted
 
 
 class Workers:
@@ -91,15 +91,13 @@ class Workers:
         try:
             return future.result()
         except ProcessExpired as error:
-            return WorkerDied(f"its process died ({_exit(error.exitcode)})")
+            return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
         except TimeoutError:
-            return WorkerDied(f"it took longer than time_limit={self._time_limit} s")
+            return WorkerDiedError(f"it took longer than time_limit={self._time_limit} s")
         except Exception as error:
             return error
 
-    def _schedule(
-        self, pool: ProcessPool, task: Task, time_limit: float | None
-    ) -> "Future[Any]":
+    def _schedule(self, pool: ProcessPool, task: Task, time_limit: float | None) -> "Future[Any]":
         preloaded = self._start_method == "forkserver"
         payload = cloudpickle.dumps(task.call)
         arguments = [payload, str(task.log), preloaded]

@@ -1,0 +1,37 @@
+# make study   set everything up and run the study that params.yaml selects
+# make test    set everything up and run the tests
+# make ui      browse the runs in MLflow, on this machine only
+# make lint    ruff and the type checker
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+PORT ?= 5000
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := study
+.PHONY: study test ui lint setup
+
+study: $(READY)
+	dvc repro
+
+test: $(READY)
+	pytest
+
+ui: $(READY)
+	python -m sidebyside.ui --port $(PORT)
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11 to 3.13: name one, e.g. make study PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
