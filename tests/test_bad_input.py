@@ -17,8 +17,8 @@ MISTAKES = {
     "batch too large": (["training.batch_size=9999"], ["batch_size=9999", "at most 3334"]),
     "kernel too large": (["model.kernel_size=29"], ["conv_1 (29x29)", "(28, 28, 1)"]),
     "pool too large": (
-        ["model=conv_pool_pair", "model.blocks.3.size=20"],
-        ["pool_2 (20x20)", "(10, 10, 15)"],
+        ["model=mlp", "model.dropout=null", "model.blocks=[{type:pool,size:29},{type:flatten}]"],
+        ["pool_1 (29x29)", "(28, 28, 1)"],
     ),
     "no workers": (["-m", "hydra.launcher.workers=0", "seed=0,1"], ["hydra.launcher.workers=0"]),
     "the same run twice": (["-m", "seed=0,0"], ["Two runs of this sweep are the same", "seed=0"]),
@@ -36,8 +36,8 @@ MISTAKES = {
         ["http://127.0.0.1:9", "can't be reached"],
     ),
     "no database": (
-        ["tracking.uri=sqlite:////nowhere/at/all.db"],
-        ["sqlite:////nowhere/at/all.db", "can't be used"],
+        ["tracking.uri=sqlite:////proc/nowhere.db"],
+        ["sqlite:////proc/nowhere.db", "can't be reached or used"],
     ),
     "an initializer Keras doesn't know": (
         ["model.kernel_initializer=nosuch"],

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -66,7 +68,10 @@ class Tracker:
         database = locations.home() / "mlflow.db"
         self.uri = tracking.uri or f"sqlite:///{database}"
         self._experiment = tracking.experiment
-        self._client = mlflow.MlflowClient(tracking_uri=self.uri)
+
+    @cached_property
+    def _client(self) -> mlflow.MlflowClient:
+        return mlflow.MlflowClient(tracking_uri=self.uri)  # connects, and tries for two minutes
 
     def prepare(self) -> None:
         """Check that the store answers, create the database and the experiment.
@@ -79,15 +84,16 @@ class Tracker:
         UserError
             If the store can't be reached or written.
         """
-        _check_reachable(self.uri)
         try:
+            _check_reachable(self.uri)
             with self._lock():
                 if self._client.get_experiment_by_name(self._experiment) is None:
                     self._client.create_experiment(self._experiment, self._artifact_location())
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
             raise UserError(
-                f"The tracking store {_safe(self.uri)} can't be used: {_first_line(error)}. Set "
-                "tracking.uri or MLFLOW_TRACKING_URI to one that can."
+                f"The tracking store {_safe(self.uri)} can't be reached or used "
+                f"({_reason(error)}). Start it, give access to it, or set tracking.uri or "
+                "MLFLOW_TRACKING_URI to another one."
             ) from None
 
     def open_parent(self, name: str, tags: dict[str, str], reopen: bool) -> str:
@@ -368,14 +374,14 @@ def _covers(published: str | None, state: str) -> bool:
 
 
 def _check_reachable(uri: str) -> None:
+    """Raise whatever a server or database answers instead of a connection, without retrying."""
     if uri.startswith(("http:", "https:")):
-        try:
-            requests.get(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN).raise_for_status()
-        except requests.RequestException as error:
-            raise UserError(
-                f"The tracking server {_safe(uri)} can't be reached ({type(error).__name__}): "
-                "start it, or set tracking.uri or MLFLOW_TRACKING_URI to another one."
-            ) from None
+        requests.get(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN).raise_for_status()
+        return
+    engine = create_engine(uri)
+    with engine.connect():
+        pass
+    engine.dispose()
 
 
 def _safe(uri: str) -> str:
@@ -386,5 +392,12 @@ def _safe(uri: str) -> str:
         return uri
 
 
+def _reason(error: Exception) -> str:
+    name = type(error).__name__
+    # What requests says is long and names nothing that the URI doesn't.
+    return name if isinstance(error, requests.RequestException) else f"{name}: {_first_line(error)}"
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no reason given"
