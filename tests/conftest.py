@@ -31,6 +31,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Fix TensorFlow in this process before a test computes with it in its own manner."""
+    from sidebyside import numeric
+
+    numeric.fix(1)
+
+
 def copy_project(destination: Path) -> Path:
     """Copy what the scripts need to a folder without state."""
     destination.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,108 @@
+"""Raw images to arrays."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from sidebyside import UserError, idx
+from sidebyside.arrays import open_arrays
+from sidebyside.config import check
+from sidebyside.preprocess import prepare, preprocess
+from sidebyside.protocols import split, training_size
+
+
+@pytest.mark.parametrize(
+    ("data_format", "shape"), [("channels_last", (28, 28, 1)), ("channels_first", (1, 28, 28))]
+)
+def test_arrays_have_the_shapes_that_are_recorded(project, data_format, shape):
+    arrays = open_arrays(project / "data" / "processed" / "mnist5k" / data_format)
+    for part, count in (("train", 4000), ("test", 1000)):
+        images, labels = arrays.read(f"{part}_images"), arrays.read(f"{part}_labels")
+        assert images.shape == (count, *shape)
+        assert images.dtype == labels.dtype == np.float32
+        assert (images.min(), images.max()) == (0, 1)
+        assert labels.shape == (count, 10)
+        assert (labels.sum(axis=1) == 1).all()
+        assert arrays.shapes[f"{part}_images"] == {
+            "before": [count, 28, 28],
+            "after": [count, *shape],
+        }
+        assert arrays.shapes[f"{part}_labels"] == {"before": [count], "after": [count, 10]}
+
+
+def test_both_formats_hold_the_same_pixels(project):
+    folder = project / "data" / "processed" / "mnist5k"
+    last, first = (open_arrays(folder / name) for name in ("channels_last", "channels_first"))
+    images = last.read("train_images")[:, :, :, 0], first.read("train_images")[:, 0]
+    np.testing.assert_array_equal(*images)
+    raw = project / "data" / "raw" / "mnist5k" / "mnist5k-train-images-idx3-ubyte"
+    pixels = idx.parse(raw.read_bytes(), "raw", 3)
+    np.testing.assert_array_equal(np.rint(images[0] * 255), pixels)
+
+
+def test_the_script_prints_the_shapes(run_script):
+    done = run_script("preprocess", "data_format=channels_first")
+    assert "train_images: (4000, 28, 28) -> (4000, 1, 28, 28)" in done.stdout
+    assert "test_labels: (1000,) -> (1000, 10)" in done.stdout
+
+
+@pytest.fixture
+def workspace(project, compose, tmp_path, monkeypatch):
+    """A workspace with the raw files alone, and the dataset's config."""
+    root = tmp_path / "workspace"
+    shutil.copytree(project / "data" / "raw", root / "data" / "raw")
+    dataset = check(compose()).dataset
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(root))
+    return root, dataset
+
+
+def test_a_truncated_file_is_refused_by_name(workspace):
+    root, dataset = workspace
+    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(UserError, match=f"{path} is truncated"):
+        preprocess(dataset, "channels_last")
+
+
+def test_a_flipped_byte_is_refused_by_name(workspace):
+    root, dataset = workspace
+    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path.write_bytes(path.read_bytes()[:-1] + b"\x2a")
+    with pytest.raises(UserError, match=f"{path} is damaged"):
+        preprocess(dataset, "channels_last")
+
+
+def test_damaged_arrays_are_refused_when_read(workspace):
+    _, dataset = workspace
+    arrays = preprocess(dataset, "channels_last")
+    path = arrays.folder / "train_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"train_images\.npy is missing or damaged"):
+        arrays.read("train_images")
+    assert arrays.read("test_labels").shape == (1000, 10)
+
+
+def test_arrays_of_other_files_are_made_again(workspace):
+    _, dataset = workspace
+    first = prepare(dataset, "channels_last")
+    made = (first.folder / "arrays.json").stat().st_mtime_ns
+    prepare(dataset, "channels_last")
+    assert (first.folder / "arrays.json").stat().st_mtime_ns == made
+    description = first.folder / "arrays.json"
+    stale = description.read_text().replace(dataset.files.train_images.sha256, "0" * 64)
+    description.write_text(stale)
+    assert prepare(dataset, "channels_last").made_from == first.made_from
+
+
+def test_the_clean_protocol_holds_out_a_stratified_sixth():
+    labels = np.arange(6000) % 10
+    training, validation = split("clean", labels)
+    assert len(validation) == 1000
+    assert len(training) == training_size("clean", 6000) == 5000
+    assert sorted([*training, *validation]) == list(range(6000))
+    assert np.bincount(labels[validation]).tolist() == [100] * 10
+    for again, first in zip(split("clean", labels), (training, validation), strict=True):
+        np.testing.assert_array_equal(again, first)
