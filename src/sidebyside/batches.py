@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):
         self._indices = indices
         self._batch_size = batch_size
         self._seed = seed
-        self._epoch = epoch
+        self._next_epoch = epoch
         self._order = self._order_of(epoch)
 
     def __len__(self) -> int:
@@ -60,10 +60,12 @@ class Batches(keras.utils.PyDataset):
         chosen = self._order[start : start + self._batch_size]
         return self._images[chosen], self._labels[chosen]
 
-    def on_epoch_end(self) -> None:
-        """Go to the next epoch's order."""
-        self._epoch += 1
-        self._order = self._order_of(self._epoch)
+    def on_epoch_begin(self) -> None:
+        """Take the order of the epoch that begins."""
+        # Not on_epoch_end: Keras also calls that after it has looked at a batch to build what
+        # isn't built yet, so that the first epoch would be counted twice, or not.
+        self._order = self._order_of(self._next_epoch)
+        self._next_epoch += 1
 
     def _order_of(self, epoch: int) -> NDArray[Any]:
         if self._seed is None:

@@ -111,7 +111,7 @@ def _sentence(detail: ErrorDetails, node: str) -> str:
     path = ".".join([node, *parts] if node else parts)
     if detail["type"] == "missing":
         return f"{path} is missing: set it under conf/ or on the command line."
-    if detail["type"] == "extra_forbidden":
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{path} is not a known key: remove it or check its spelling."
     message = detail["msg"].removeprefix("Input ").removeprefix("String ")
     value = json.dumps(detail["input"])

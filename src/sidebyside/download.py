@@ -24,7 +24,8 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from urllib3.exceptions import HTTPError
 
@@ -180,7 +181,7 @@ def _transfer(url: str, file: File, report: _Report) -> bytes:
     """Return the decompressed file, asking again while the source is only busy."""
     attempts = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.5, max=10),
+        wait=wait_exponential(multiplier=0.5, max=10) + wait_random(0, 1),
         retry=retry_if_exception_type(_TransientError),
         reraise=True,
     )

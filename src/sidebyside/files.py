@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-_DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
+DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -43,7 +43,7 @@ def _flush(path: Path) -> None:
 
 def _rounded(content: Any) -> Any:
     if isinstance(content, float):
-        return round(content, _DECIMALS)
+        return round(content, DECIMALS)
     if isinstance(content, dict):
         return {key: _rounded(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

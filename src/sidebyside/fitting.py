@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sidebyside import numeric
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.batches import Batches
+from sidebyside.files import DECIMALS
 from sidebyside.networks import build, build_optimizer
 from sidebyside.schema import Config
 
@@ -52,7 +53,10 @@ def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
         verbose=0,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=_figures(on_epoch))],
     )
-    return Fitted(network, _as_floats(history.history))
+    figures = {
+        name: [_rounded(value) for value in values] for name, values in history.history.items()
+    }
+    return Fitted(network, figures)
 
 
 def compiled(config: Config) -> keras.Sequential:
@@ -79,8 +83,9 @@ def weights_digest(network: keras.Model) -> str:
 
 
 def _figures(on_epoch: OnEpoch) -> Callable[[int, dict[str, Any]], None]:
-    return lambda epoch, logs: on_epoch(epoch, {name: float(x) for name, x in logs.items()})
+    return lambda epoch, logs: on_epoch(epoch, {name: _rounded(x) for name, x in logs.items()})
 
 
-def _as_floats(history: dict[str, list[Any]]) -> dict[str, list[float]]:
-    return {name: [float(value) for value in values] for name, values in history.items()}
+def _rounded(value: Any) -> float:
+    """Return a figure as all records of it have it."""
+    return round(float(value), DECIMALS)

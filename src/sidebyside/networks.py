@@ -44,8 +44,11 @@ def build(
 
 
 def build_optimizer(config: dict[str, Any]) -> keras.optimizers.Optimizer:
-    """Return the Keras optimizer of a config with ``_target_`` and its constructor's arguments."""
-    return instantiate({key: value for key, value in config.items() if key != "name"})
+    """Return the Keras optimizer of a config with ``_target_`` and its constructor's arguments.
+
+    The name is given as well: Keras would number the optimizers of a process.
+    """
+    return instantiate(config)
 
 
 def _layer(layer: Layer, data_format: DataFormat, initializer: str) -> keras.layers.Layer:
