@@ -94,8 +94,8 @@ def fit(count):
         network.fit(images[:count], labels[:count], batch_size=512, verbose=0)
 fit(1024)
 def private():  # without the pages of the memory map, which processes share
-    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if "RssAnon" in one]
-    return 1024 * int(line.split()[1])
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("RssAnon:")[2].split()[0])
 before = private()
 fit(len(images))
 print((private() - before) / images.nbytes)

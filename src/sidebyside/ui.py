@@ -26,6 +26,7 @@ def main() -> None:
     store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
     print(f"http://{_HOST}:{port} shows the runs; Ctrl-C ends it.", flush=True)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # its jobs aren't ours
     command = [sys.executable, "-m", "mlflow", "ui", "--host", _HOST, "--port", str(port)]
     command += ["--backend-store-uri", store]
     command += ["--default-artifact-root", (home / "mlartifacts").as_uri()]
