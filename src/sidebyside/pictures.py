@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 # Okabe & Ito's palette, told apart with any kind of colour vision.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
+_ROOM = 1.25  # of the highest error on the axis
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -47,33 +48,35 @@ def draw_errors(
     with mpl.rc_context(_STYLE):
         figure = _figure(8.5, 1.5 + 0.3 * len(ordered))
         axes = figure.add_subplot()
+        # Intervals of two or three seeds may be wider than all there is to see.
+        limit = _ROOM * max(runs["test_error"].max(), 1e-3)
         for row, variant in enumerate(ordered):
-            _draw_variant(axes, row, variant, runs[runs["variant"] == variant["name"]])
+            _draw_variant(axes, row, variant, runs[runs["variant"] == variant["name"]], limit)
         axes.set_yticks(range(len(ordered)), _row_labels(ordered), family="monospace", size=9)
         axes.set_ylim(len(ordered) - 0.4, -0.6)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, limit * 1.03)
         axes.set_xlabel("test error in %")
         axes.set_title(title, loc="left")
         axes.grid(axis="y", visible=False)
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         figure.legend(
-            unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False
+            unique.values(), unique.keys(), loc="outside lower center", ncols=4, frameon=False
         )
         _save(figure, path)
 
 
-def _draw_variant(axes: Axes, row: int, variant: Mapping[str, Any], runs: pd.DataFrame) -> None:
+def _draw_variant(
+    axes: Axes, row: int, variant: Mapping[str, Any], runs: pd.DataFrame, limit: float
+) -> None:
     error = variant["test_error"]
     if error["low"] is not None:
-        axes.plot(
-            [max(error["low"], 0), error["high"]],
-            [row, row],
-            color=_BLUE,
-            lw=2,
-            alpha=0.45,
-            label="95 % interval over seeds",
-        )
+        ends = [max(error["low"], 0), min(error["high"], limit)]
+        label = "95 % interval over seeds"
+        axes.plot(ends, [row, row], color=_BLUE, lw=2, alpha=0.45, label=label)
+        if error["high"] > limit:
+            label = "interval goes on"
+            axes.plot(limit, row, ">", color=_BLUE, ms=6, alpha=0.6, label=label, ls="none")
     axes.plot(
         runs["test_error"],
         [row] * len(runs),
