@@ -19,7 +19,7 @@ from sidebyside.store import Run
 CARD = "evaluation.json"
 ARRAYS = ("probabilities", "predicted")
 
-_DECIDING = ("scoring", "serialisation", "batches", "numeric")
+DECIDING = ("scoring", "serialisation", "batches", "numeric")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _folder(run: Run) -> Path:
 
 def _basis(run: Run, arrays: ProcessedArrays) -> str:
     """Return a digest of what decides the scores."""
-    parts = [run.weights_digest, arrays.digest, source_digests(_DECIDING)]
+    parts = [run.weights_digest, arrays.digest, source_digests(DECIDING)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

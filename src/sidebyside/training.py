@@ -1,6 +1,8 @@
 """Train one run: answered by the run store where it can, logged to MLflow either way."""
 
+import logging
 import os
+import sys
 import time
 import traceback
 from typing import Any
@@ -17,6 +19,8 @@ from sidebyside.schema import Config
 from sidebyside.store import Run
 
 RETRAIN_VARIABLE = "SIDEBYSIDE_RETRAIN"
+
+_log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> Run:
@@ -117,8 +121,17 @@ def _obtain(
     def on_epoch(epoch: int, figures: dict[str, float]) -> None:
         store.report_progress(card.key, epoch + 1)
         tracker.log_epoch(mlflow_run, epoch, figures)
+        line = _epoch_line(epoch + 1, config.training.epochs, figures)
+        _log.info(line)  # in the run's folder under outputs/
+        if config.launch is None:  # else the launch shows progress for all runs together
+            print(line, file=sys.stderr)
 
     began = time.monotonic()
     fitted = fit(config, arrays, on_epoch)
     seconds = time.monotonic() - began
     return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"
+
+
+def _epoch_line(epoch: int, epochs: int, figures: dict[str, float]) -> str:
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    return f"epoch {epoch}/{epochs}: {shown}"
