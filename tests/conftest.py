@@ -25,9 +25,13 @@ TINY = (
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+# What a developer's shell or MLflow itself (set_tracking_uri) may have left in the environment.
+FOREIGN = ("SIDEBYSIDE_MIRROR", "SIDEBYSIDE_RETRAIN", "MLFLOW_TRACKING_URI", "DVC_ROOT")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIDEBYSIDE_MIRROR", "SIDEBYSIDE_RETRAIN", "MLFLOW_TRACKING_URI", "DVC_ROOT"):
+    for name in FOREIGN:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -55,7 +59,8 @@ def environment(project: Path, home: Path, **more: str) -> dict[str, str]:
     """Return an environment for the scripts: this interpreter first on the PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     named = {"PATH": path, "SIDEBYSIDE_ROOT": str(project), "SIDEBYSIDE_HOME": str(home)}
-    return os.environ | named | more
+    own = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return own | named | more
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from sidebyside import UserError, idx
 from sidebyside.arrays import open_arrays
 from sidebyside.config import check
 from sidebyside.preprocess import prepare, preprocess
-from sidebyside.protocols import split, training_size
+from sidebyside.protocols import PROTOCOLS, divide, training_size
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,29 @@ def test_arrays_of_other_files_are_made_again(workspace):
     assert prepare(dataset, "channels_last").made_from == first.made_from
 
 
+LABELS = np.arange(6000) % 10
+
+
 def test_the_clean_protocol_holds_out_a_stratified_sixth():
-    labels = np.arange(6000) % 10
-    training, validation = split("clean", labels)
-    assert len(validation) == 1000
-    assert len(training) == training_size("clean", 6000) == 5000
-    assert sorted([*training, *validation]) == list(range(6000))
-    assert np.bincount(labels[validation]).tolist() == [100] * 10
-    for again, first in zip(split("clean", labels), (training, validation), strict=True):
-        np.testing.assert_array_equal(again, first)
+    division = divide("clean", LABELS)
+    assert len(division.validation) == 1000
+    assert sorted([*division.training, *division.validation]) == list(range(6000))
+    assert np.bincount(LABELS[division.validation]).tolist() == [100] * 10
+    np.testing.assert_array_equal(divide("clean", LABELS).validation, division.validation)
+
+
+def test_published_protocols_divide_as_their_tutorials_did():
+    everything = list(range(6000))
+    for protocol in ("train60k", "test_as_validation"):
+        division = divide(protocol, LABELS)
+        assert division.training.tolist() == everything
+        assert division.validation is None
+    assert divide("tf55k", LABELS).training.tolist() == everything[500:]
+    assert divide("tf55k", LABELS).validation is None
+    assert divide("split20", LABELS).training.tolist() == everything[:4800]
+    assert divide("split20", LABELS).validation.tolist() == everything[4800:]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_size_is_known_before_the_labels_are(protocol):
+    assert len(divide(protocol, LABELS).training) == training_size(protocol, len(LABELS))

@@ -145,7 +145,7 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number):
         began = time.monotonic()
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30  # two seconds where nothing else runs
     assert process.returncode == 130, errors
     assert "The same command again goes on" in errors
     assert "Traceback" not in errors

@@ -40,6 +40,7 @@ class StudySweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=loader)
         parsed = parser.parse_overrides([*self._parse_config(), *arguments])
         _refuse_senseless(parsed)
+        _refuse_pinned(parser.parse_overrides(arguments), parsed)
         factors = self._factor_names(parsed)
         (grid,) = self.split_arguments(parsed, max_batch_size=None)
         jobs = []
@@ -90,6 +91,19 @@ def _refuse_senseless(parsed: Sequence[Override]) -> None:
                 "dataset can't be swept in a study, whose runs are compared on the same test "
                 "images. Run the study once for each dataset."
             )
+
+
+def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> None:
+    from sidebyside import locations
+    from sidebyside.presets import refuse_pinned
+
+    presets: list[str] = []
+    for override in parsed:
+        if override.get_key_element() == "preset":
+            swept = override.is_sweep_override()
+            presets = list(override.sweep_string_iterator()) if swept else [str(override.value())]
+    keys = [override.get_key_element() for override in by_hand]
+    refuse_pinned(locations.root() / "conf", presets, keys)
 
 
 def _levels(overrides: Sequence[Override], factors: dict[str, str]) -> dict[str, Any]:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from sidebyside import locations, store
 from sidebyside.errors import UserError
+from sidebyside.presets import refuse_pinned
 
 _USAGE = 2  # the exit code for a mistake of the user's
-_GROUPS = ("dataset", "model", "optimizer", "study", "training", "tracking")
+_GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
 
 
 def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -35,6 +37,10 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
                 task(config)
                 return
             with user_errors_reported():
+                if config.preset is not None:
+                    by_hand = HydraConfig.get().overrides.task
+                    keys = [override.lstrip("+~").partition("=")[0] for override in by_hand]
+                    refuse_pinned(root / "conf", [config.preset.name], keys)
                 task(config)
 
         def start() -> None:

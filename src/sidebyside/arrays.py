@@ -39,6 +39,10 @@ class ProcessedArrays:
         """SHA-256 over all files, by which run keys know the data."""
         return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
 
+    def holds(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+        return f"{name}.npy" in self.digests
+
     def read(self, name: str) -> NDArray[Any]:
         """Return one array, e.g. "train_images" or "clean_training", as a read-only memory map.
 

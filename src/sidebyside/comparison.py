@@ -131,6 +131,7 @@ def _variants(runs: pd.DataFrame, entries: Sequence[_Entry]) -> list[dict[str, A
             "test_error": interval(replicate["test_error"].tolist()),
             "test_loss": interval(replicate["test_loss"].tolist()),
             "parameters": int(replicate["parameters"].iloc[0]),
+            "protocol": str(replicate["protocol"].iloc[0]),
         }
         for name, replicate in runs.groupby("variant", sort=False)
     ]
@@ -146,11 +147,16 @@ def _comparison(
     return {
         "dataset": results.dataset,
         "study": results.study,
-        "protocol": results.protocol,
+        "protocol": _protocols(entries),
         "n_runs": len(entries),
         "factors": levels,
         "variants": variants,
     }
+
+
+def _protocols(entries: Sequence[_Entry]) -> str:
+    """Return the protocol of the runs; several are all named."""
+    return ", ".join(dict.fromkeys(entry.trained.recipe["protocol"] for entry in entries))
 
 
 def _metrics(variants: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -177,6 +183,7 @@ def _markdown(results: StudyResults, variants: list[dict[str, Any]]) -> str:
             "95 % interval": spread,
             "test loss": f"{loss['mean']:.4f}",
             "parameters": str(variant["parameters"]),
+            "protocol": variant["protocol"],
         }
         rows.append(levels | figures)
     header = list(rows[0])
@@ -185,7 +192,7 @@ def _markdown(results: StudyResults, variants: list[dict[str, Any]]) -> str:
     return (
         f"# {results.study} on {results.dataset}\n\n"
         f"Made by `python pipelines/compare.py study={results.study} dataset={results.dataset}`. "
-        f"Protocol: {results.protocol}. Test error in percent, mean over n seeds; the interval is "
+        "Test error in percent, mean over n seeds; the interval is "
         "a 95 % confidence interval of that mean over seeds (Student t), on the same test images. "
         "Overlapping intervals of few seeds say little: more seeds (`training.seeds`) narrow "
         "them.\n\n" + "\n".join(lines) + "\n\n"
@@ -234,7 +241,7 @@ def _draw(
     entries: Sequence[_Entry],
     dataset: Dataset,
 ) -> None:
-    what = f"{results.study} on {results.dataset}, protocol {results.protocol}"
+    what = f"{results.study} on {results.dataset}, protocol {_protocols(entries)}"
     pictures.draw_errors(runs, variants, what, folder / "errors.png")
     pictures.draw_curves(_curves(entries), what, folder / "learning_curves.png")
     best = min(variants, key=lambda variant: variant["test_error"]["mean"])
@@ -250,6 +257,12 @@ def _draw(
     pictures.draw_samples(pixels, digits, rows, columns, folder / "samples.png")
 
 
+def _errors(history: dict[str, list[float]], accuracy: str) -> np.ndarray:
+    """Return errors in percent after each epoch, not a number where nothing was measured."""
+    missing = [math.nan] * len(history["accuracy"])
+    return 100 * (1 - np.array(history.get(accuracy, missing)))
+
+
 def _curves(entries: Sequence[_Entry]) -> pd.DataFrame:
     frames = []
     for entry in entries:
@@ -260,8 +273,8 @@ def _curves(entries: Sequence[_Entry]) -> pd.DataFrame:
                     "variant": entry.run.variant,
                     "seed": entry.run.seed,
                     "epoch": range(1, len(history["accuracy"]) + 1),
-                    "training_error": 100 * (1 - np.array(history["accuracy"])),
-                    "validation_error": 100 * (1 - np.array(history["val_accuracy"])),
+                    "training_error": _errors(history, "accuracy"),
+                    "validation_error": _errors(history, "val_accuracy"),
                 }
             )
         )

@@ -14,6 +14,7 @@ from sidebyside.arrays import ProcessedArrays
 from sidebyside.batches import Batches
 from sidebyside.files import DECIMALS
 from sidebyside.networks import build, build_optimizer
+from sidebyside.protocols import TEST_AS_VALIDATION
 from sidebyside.schema import Config
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -34,7 +35,8 @@ def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
     ----------
     config : Config
     arrays : ProcessedArrays
-        In the config's data format; only training images are read.
+        In the config's data format; the test images are read only by a protocol that
+        validates on them.
     on_epoch : callable
         Called after each epoch with its number, from 0, and its figures.
     """
@@ -43,11 +45,10 @@ def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
     network = compiled(config)
     images, labels = arrays.read("train_images"), arrays.read("train_labels")
     training = arrays.read(f"{config.protocol}_training")
-    validation = arrays.read(f"{config.protocol}_validation")
     batch_size = config.training.batch_size
     history = network.fit(
         Batches(images, labels, training, batch_size, config.seed),
-        validation_data=Batches(images, labels, validation, batch_size),
+        validation_data=_validation(config, arrays),
         epochs=config.training.epochs,
         shuffle=False,
         verbose=0,
@@ -57,6 +58,19 @@ def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
         name: [_rounded(value) for value in values] for name, values in history.history.items()
     }
     return Fitted(network, figures)
+
+
+def _validation(config: Config, arrays: ProcessedArrays) -> Batches | None:
+    """Return what the protocol validates on after each epoch, if anything."""
+    batch_size = config.training.batch_size
+    if config.protocol in TEST_AS_VALIDATION:
+        images, labels = arrays.read("test_images"), arrays.read("test_labels")
+        return Batches(images, labels, np.arange(len(images)), batch_size)
+    if not arrays.holds(f"{config.protocol}_validation"):
+        return None
+    held_out = arrays.read(f"{config.protocol}_validation")
+    images, labels = arrays.read("train_images"), arrays.read("train_labels")
+    return Batches(images, labels, held_out, batch_size)
 
 
 def compiled(config: Config) -> keras.Sequential:

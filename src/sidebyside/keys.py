@@ -10,7 +10,7 @@ from sidebyside.schema import Config
 from sidebyside.sources import source_digests
 
 # The modules whose source decides the bits of a trained network.
-DECIDING = ("fitting", "batches", "networks", "shapes", "schema", "numeric")
+DECIDING = ("fitting", "batches", "networks", "shapes", "schema", "protocols", "numeric")
 
 
 def identity(config: Config, arrays: ProcessedArrays) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sidebyside import idx, locations
 from sidebyside.arrays import DESCRIPTION, ProcessedArrays, file_digest, open_arrays
 from sidebyside.download import download
 from sidebyside.errors import UserError
-from sidebyside.protocols import PROTOCOLS, split
+from sidebyside.protocols import PROTOCOLS, divide
 from sidebyside.schema import DataFormat, Dataset
 from sidebyside.sources import source_digests
 
@@ -30,8 +30,8 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
     ``train_images``, ``test_images``: float32 in [0, 1], (N, height, width, 1) for channels_last,
     (N, 1, height, width) for channels_first. ``train_labels``, ``test_labels``: one-hot float32,
-    (N, classes). ``<protocol>_training``, ``<protocol>_validation``: int32 indices into the
-    training images.
+    (N, classes). ``<protocol>_training`` and, where the protocol validates on training
+    images, ``<protocol>_validation``: int32 indices into the training images.
 
     Raises
     ------
@@ -44,8 +44,10 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
         name: {"before": list(raw[name].shape), "after": list(arrays[name].shape)} for name in raw
     }
     for protocol in PROTOCOLS:
-        training, validation = split(protocol, raw["train_labels"])
-        arrays |= {f"{protocol}_training": training, f"{protocol}_validation": validation}
+        division = divide(protocol, raw["train_labels"])
+        arrays[f"{protocol}_training"] = division.training
+        if division.validation is not None:
+            arrays[f"{protocol}_validation"] = division.validation
     folder = locations.processed(dataset.name, data_format)
     return _write(folder, arrays, shapes, _made_from(dataset))
 

@@ -32,7 +32,6 @@ class StudyResults:
 
     dataset: str
     study: str
-    protocol: str
     runs: list[StudyRun]
     folder: Path
 
@@ -67,7 +66,6 @@ def write_train_results(config: Config, runs: Sequence[StudyRun]) -> None:
         {
             "dataset": config.dataset.name,
             "study": config.study.name,
-            "protocol": config.protocol,
             "runs": [asdict(run) for run in runs],
         },
     )

@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
+from sidebyside.protocols import Protocol
+
 _CLOSED = ConfigDict(extra="forbid", strict=True)
 
 # A name becomes part of a path, so it can neither leave its folder nor hide in it.
@@ -143,6 +145,13 @@ class Study:
 
 
 @dataclass(frozen=True, config=_CLOSED)
+class Preset:
+    """A recipe as a published tutorial gives it, by its name in the published table."""
+
+    name: Name
+
+
+@dataclass(frozen=True, config=_CLOSED)
 class Launch:
     """The multirun that a run belongs to, set by the sweeper.
 
@@ -187,8 +196,9 @@ class Config:
     tracking: Tracking
     data_format: DataFormat
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    protocol: Literal["clean"]
+    protocol: Protocol
     evaluate: bool
+    preset: Preset | None
     study: Study | None
     launch: Launch | None
     select: dict[str, str] | None = None

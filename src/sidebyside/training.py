@@ -79,8 +79,9 @@ def train(config: DictConfig) -> Run:
 
 def report(run: Run) -> None:
     """Print what came out of a run."""
-    validation_error = 100 * (1 - run.history["val_accuracy"][-1])
-    lines = [f"run {run.key[:12]} in {run.folder}", f"validation error {validation_error:.2f} %"]
+    lines = [f"run {run.key[:12]} in {run.folder}", f"protocol {run.recipe['protocol']}"]
+    if accuracy := run.history.get("val_accuracy"):
+        lines.append(f"validation error {100 * (1 - accuracy[-1]):.2f} %")
     evaluation = run.folder / "evaluation"
     if evaluation.is_dir():
         from sidebyside.evaluation import load_evaluation

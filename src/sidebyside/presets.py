@@ -1,0 +1,50 @@
+"""What a preset pins, which nobody may change on top of it unnoticed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from sidebyside.errors import UserError
+
+
+def refuse_pinned(conf: Path, presets: Iterable[str], keys: Iterable[str]) -> None:
+    """Raise a UserError if a key set by hand belongs to one of the recipes.
+
+    Parameters
+    ----------
+    conf : pathlib.Path
+        The folder of the config groups.
+    presets : iterable of str
+        Names of files in ``conf/preset/``.
+    keys : iterable of str
+        What was set on the command line, e.g. "training.epochs" or "model".
+    """
+    by_hand = list(keys)
+    for preset in presets:
+        pinned = _pinned(conf, preset)
+        for key in by_hand:
+            # A pinned group pins all of its keys: preset.model=conv_pair, by hand model.dropout.
+            if key in pinned or key.split(".")[0] in pinned:
+                raise UserError(
+                    f"{key} can't be set on top of preset={preset}, which pins it: leave it out, "
+                    "or choose model, optimizer and training yourself instead of the preset."
+                )
+
+
+def _pinned(conf: Path, preset: str) -> set[str]:
+    recipe = OmegaConf.load(conf / "preset" / f"{preset}.yaml")
+    assert isinstance(recipe, DictConfig)
+    groups = {str(key).rpartition("/")[2] for entry in recipe.defaults for key in entry}
+    values = OmegaConf.masked_copy(
+        recipe, [str(key) for key in recipe if key not in ("defaults", "preset")]
+    )
+    return groups | set(_leaves(values, ""))
+
+
+def _leaves(node: DictConfig, path: str) -> Iterable[str]:
+    for key, value in node.items():
+        if isinstance(value, DictConfig):
+            yield from _leaves(value, f"{path}{key!s}.")
+        else:
+            yield f"{path}{key!s}"
