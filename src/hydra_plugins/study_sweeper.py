@@ -130,8 +130,7 @@ def _quoted(value: Any) -> str:
 def _failure(job: JobReturn) -> BaseException | None:
     if job.status == JobStatus.COMPLETED:
         return None
-    try:
-        _ = job.return_value
-    except BaseException as error:
+    error = job._return_value  # its public name prints a line of its own for each failure
+    if isinstance(error, BaseException):
         return error
     return RuntimeError(f"ended as {job.status.name}")

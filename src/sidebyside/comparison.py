@@ -203,7 +203,7 @@ def _markdown(results: StudyResults, variants: list[dict[str, Any]]) -> str:
 
 
 def _write_evidence(path: Path, entries: Sequence[_Entry], dataset: Dataset) -> None:
-    """Write what rebuilds every table: see the docstring of the package's evidence format."""
+    """Write what every run predicted for every test image, which decides every table."""
     np.savez_compressed(
         path,
         key=np.array([entry.run.key for entry in entries]),

@@ -168,6 +168,7 @@ def _finish(
         print_side_by_side(finished)
     if failures:
         print_failures([run for run in runs if run.key in failures], failures)
+        print("MLflow has the reason of each failure as its artifact failure.txt.")
         raise SystemExit(1)
     if config.study and not config.evaluate:
         write_train_results(config, runs)

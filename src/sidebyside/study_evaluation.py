@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -19,6 +22,8 @@ from sidebyside.schema import Launch, Tracking
 from sidebyside.tables import print_failures
 from sidebyside.training import retraining
 from sidebyside.workers import Task, Workers, worker_count
+
+_Outcome = tuple[int, Any]  # a task's number, and its result or what it raised
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,7 @@ def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> 
 
 def _all(tasks: list[Task], results: StudyResults, workers: int | None) -> list[Evaluation]:
     pool = Workers(worker_count(workers))
-    finished = pool.run(tasks)
-    shown = track(
-        finished, "evaluating", total=len(tasks), console=Console(stderr=True), transient=True
-    )
-    outcomes = dict(shown)
+    outcomes = dict(_shown(pool.run(tasks), len(tasks)))
     failures = {
         results.runs[number].key: outcome
         for number, outcome in outcomes.items()
@@ -99,6 +100,16 @@ def _all(tasks: list[Task], results: StudyResults, workers: int | None) -> list[
         print_failures([run for run in results.runs if run.key in failures], failures)
         raise SystemExit(1)
     return [outcomes[number] for number in range(len(tasks))]
+
+
+def _shown(finished: Iterable[_Outcome], total: int) -> Iterator[_Outcome]:
+    """Pass on what is finished, with a bar on a terminal, else a line each."""
+    if sys.stderr.isatty():
+        yield from track(finished, "evaluating", total=total, console=Console(stderr=True))
+        return
+    for count, outcome in enumerate(finished, start=1):
+        print(f"{count}/{total} runs evaluated", file=sys.stderr)
+        yield outcome
 
 
 def _evaluate_one(one: _One) -> Evaluation:

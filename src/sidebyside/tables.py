@@ -50,10 +50,7 @@ def print_failures(runs: Sequence[StudyRun], failures: Mapping[str, BaseExceptio
         ]
     )
     _print(f"{len(runs)} runs failed", table)
-    print(
-        "The others are finished and kept. MLflow has each failure as failure.txt; the same "
-        "command again trains what is missing."
-    )
+    print("The others are finished and kept; the same command again does what is missing.")
 
 
 def _reason(error: BaseException) -> str:

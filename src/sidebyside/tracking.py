@@ -287,7 +287,8 @@ class Tracker:
             for label, error in enumerate(evaluation.error_per_class):
                 figures[f"test_error_of_{label}"] = error
         self._client.log_batch(run_id, metrics=_metrics(figures, epochs))
-        self._client.log_inputs(run_id, [_dataset_input(card.recipe["dataset"], run)])
+        with self._lock():  # two that log the same new dataset at once break its uniqueness
+            self._client.log_inputs(run_id, [_dataset_input(card.recipe["dataset"], run)])
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             (folder / "config.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False))
