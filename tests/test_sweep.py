@@ -138,10 +138,11 @@ def test_a_worker_that_is_killed_fails_alone(project, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number):
-    command = ["seed=range(0,40)", "training.epochs=8", "hydra.launcher.workers=2"]
+    # One run that never ends and one that does soon, so that both kinds are there at the signal.
+    command = ["training.epochs=1000000,2", "hydra.launcher.workers=2"]
     with started(project, tmp_path, *command) as process:
-        wait_for_training(process)
-        wait_until(lambda: "FINISHED" in set(runs_of(tmp_path)["status"]))
+        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
+        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
         workers = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         process.send_signal(number)

@@ -17,18 +17,50 @@ from sidebyside.networks import build, build_optimizer
 from sidebyside.protocols import TEST_AS_VALIDATION
 from sidebyside.schema import Config
 
-OnEpoch = Callable[[int, dict[str, float]], None]
+
+@dataclass(frozen=True)
+class State:
+    """A training after a complete epoch: all that is needed to go on to the same bits.
+
+    Attributes
+    ----------
+    history : dict of list of float
+        Figures after each epoch: loss, accuracy, val_loss, val_accuracy.
+    digests : list of str
+        `weights_digest` after each epoch.
+    variables : list of ndarray
+        Those of the network, dropout's random state among them, then those of the optimizer.
+    """
+
+    history: dict[str, list[float]]
+    digests: list[str]
+    variables: list[NDArray[Any]]
+
+    @property
+    def epochs_done(self) -> int:
+        """The number of complete epochs."""
+        return len(self.digests)
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of the last epoch."""
+        return {name: values[-1] for name, values in self.history.items()}
+
+
+OnEpoch = Callable[[State], None]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and its figures after each epoch: loss, accuracy, val_loss, ..."""
+    """A trained network, and figures and weights digest after each epoch; see `State`."""
 
     network: keras.Sequential
     history: dict[str, list[float]]
+    digests: list[str]
 
 
-def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
+def fit(
+    config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch, start: State | None = None
+) -> Fitted:
     """Train the network of ``config``.
 
     Parameters
@@ -38,26 +70,63 @@ def fit(config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch) -> Fitted:
         In the config's data format; the test images are read only by a protocol that
         validates on them.
     on_epoch : callable
-        Called after each epoch with its number, from 0, and its figures.
+        Called with the state after each epoch.
+    start : State, optional
+        Of a training of the same run, to go on from.
     """
     numeric.fix(config.training.threads)
     keras.utils.set_random_seed(config.seed)
     network = compiled(config)
     images, labels = arrays.read("train_images"), arrays.read("train_labels")
     training = arrays.read(f"{config.protocol}_training")
-    batch_size = config.training.batch_size
-    history = network.fit(
-        Batches(images, labels, training, batch_size, config.seed),
+    network.optimizer.build(network.trainable_variables)
+    recorder = _Recorder(on_epoch, start)
+    network.fit(
+        Batches(
+            images,
+            labels,
+            training,
+            config.training.batch_size,
+            config.seed,
+            epoch=recorder.state.epochs_done,
+        ),
         validation_data=_validation(config, arrays),
+        initial_epoch=recorder.state.epochs_done,
         epochs=config.training.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=_figures(on_epoch))],
+        callbacks=[recorder],
     )
-    figures = {
-        name: [_rounded(value) for value in values] for name, values in history.history.items()
-    }
-    return Fitted(network, figures)
+    return Fitted(network, recorder.state.history, recorder.state.digests)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps the state of a training up to date, having put it there at the start."""
+
+    def __init__(self, on_epoch: OnEpoch, start: State | None) -> None:
+        super().__init__()
+        self.state = start or State({}, [], [])
+        self._on_epoch = on_epoch
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Give all variables the values of the state to go on from."""
+        if self.state.epochs_done:
+            for variable, value in zip(self._variables(), self.state.variables, strict=True):
+                variable.assign(value)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Take the state after an epoch."""
+        history = {
+            name: [*self.state.history.get(name, []), _rounded(value)]
+            for name, value in (logs or {}).items()
+        }
+        digests = [*self.state.digests, weights_digest(self.model)]
+        variables = [np.asarray(variable.numpy()) for variable in self._variables()]
+        self.state = State(history, digests, variables)
+        self._on_epoch(self.state)
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]
 
 
 def _validation(config: Config, arrays: ProcessedArrays) -> Batches | None:
@@ -94,10 +163,6 @@ def weights_digest(network: keras.Model) -> str:
         digest.update(f"{value.dtype.str}{value.shape}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
-
-
-def _figures(on_epoch: OnEpoch) -> Callable[[int, dict[str, Any]], None]:
-    return lambda epoch, logs: on_epoch(epoch, {name: _rounded(x) for name, x in logs.items()})
 
 
 def _rounded(value: Any) -> float:

@@ -9,8 +9,9 @@ from sidebyside.arrays import ProcessedArrays
 from sidebyside.schema import Config
 from sidebyside.sources import source_digests
 
-# The modules whose source decides the bits of a trained network.
-DECIDING = ("fitting", "batches", "networks", "shapes", "schema", "protocols", "numeric")
+# The modules whose source decides the bits of a trained network. Not schema: what it fills in is
+# part of the recipe.
+DECIDING = ("fitting", "batches", "networks", "shapes", "protocols", "numeric")
 
 
 def identity(config: Config, arrays: ProcessedArrays) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def is_alive(tags: dict[str, str]) -> bool:
     try:
         process = psutil.Process(int(tags[_PID]))
         # A number is given again after a while, so the time of the start has to fit as well.
-        return f"{process.create_time():.2f}" == tags[_STARTED]
+        same = f"{process.create_time():.2f}" == tags[_STARTED]
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, KeyError, ValueError):
         return False

@@ -27,6 +27,8 @@ CARD = "run.json"
 TIMING = "timing.json"  # the one file of a run that differs when it is trained again
 PROGRESS = "progress.json"
 WEIGHTS = "model.weights.h5"
+DIGESTS = "digests.json"
+CHECKPOINTS = "checkpoints"
 
 
 class DamagedError(Exception):
@@ -138,11 +140,18 @@ def check_writable() -> None:
         ) from None
 
 
-def begin(key: str) -> Path:
-    """Return an empty folder for a run that is about to be trained."""
+def begin(key: str, anew: bool = False) -> Path:
+    """Return the folder of a run that is about to be trained, with its checkpoints if any.
+
+    With ``anew`` it has none.
+    """
     folder = _unfinished(key)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
+        elif anew or path.name != CHECKPOINTS:
+            shutil.rmtree(path)
     return folder
 
 
@@ -199,8 +208,10 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     write_network(fitted.network, folder)
     write_json(folder / "config.json", identity["recipe"])
     write_json(folder / "history.json", fitted.history)
+    write_json(folder / DIGESTS, fitted.digests)
     write_json(folder / TIMING, {"seconds": seconds})
     (folder / PROGRESS).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     files = sorted(path.name for path in folder.iterdir() if path.name != TIMING)
     card = {
         "key": key,
@@ -228,7 +239,7 @@ def adopt(run: Run) -> Run:
     with locked(run.key):
         if (stored := find(run.key)) is not None:
             return stored
-        folder = begin(run.key)
+        folder = begin(run.key, anew=True)
         folder.rmdir()
         copy(run, folder)
         move_into_place(folder, locations.runs() / run.key)

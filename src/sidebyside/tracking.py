@@ -134,14 +134,14 @@ class Tracker:
         return run_id
 
     def log_epoch(self, run_id: str, epoch: int, figures: dict[str, float]) -> None:
-        """Log one epoch's figures at step ``epoch`` + 1.
+        """Log the figures after ``epoch``, from 1.
 
         A store that fails for a moment doesn't end a training: `publish` logs what is missing.
         """
         try:
-            self._client.log_batch(run_id, metrics=_metrics(figures, epoch + 1))
+            self._client.log_batch(run_id, metrics=_metrics(figures, epoch))
         except MlflowException as error:
-            _log.warning("MLflow didn't take epoch %d: %s", epoch + 1, _first_line(error))
+            _log.warning("MLflow didn't take epoch %d: %s", epoch, _first_line(error))
 
     def publish(
         self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None = None

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -115,22 +116,42 @@ def _obtain(
     if stored and not retraining():
         return stored, "reused"
     with greetings_hidden():
-        from sidebyside.fitting import fit
-    store.begin(card.key)
+        from sidebyside.checkpoints import load_checkpoint
+        from sidebyside.fitting import State, fit
+    folder = store.begin(card.key, anew=stored is not None)
+    start, seconds_before = load_checkpoint(folder / store.CHECKPOINTS) or (None, 0.0)
     mlflow_run = tracker.open_run(card)
+    began = time.monotonic() - seconds_before
+    epochs = config.training.epochs
 
-    def on_epoch(epoch: int, figures: dict[str, float]) -> None:
-        store.report_progress(card.key, epoch + 1)
-        tracker.log_epoch(mlflow_run, epoch, figures)
-        line = _epoch_line(epoch + 1, config.training.epochs, figures)
+    def say(line: str) -> None:
         _log.info(line)  # in the run's folder under outputs/
         if config.launch is None:  # else the launch shows progress for all runs together
             print(line, file=sys.stderr)
 
-    began = time.monotonic()
-    fitted = fit(config, arrays, on_epoch)
+    def on_epoch(state: State) -> None:
+        if state.epochs_done < epochs:
+            _keep(folder, state, time.monotonic() - began)
+        store.report_progress(card.key, state.epochs_done)
+        tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
+        say(_epoch_line(state.epochs_done, epochs, state.figures()))
+
+    if start:
+        say(f"going on after epoch {start.epochs_done}/{epochs}")
+        store.report_progress(card.key, start.epochs_done)
+    fitted = fit(config, arrays, on_epoch, start)
     seconds = time.monotonic() - began
     return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"
+
+
+def _keep(folder: Path, state: Any, seconds: float) -> None:
+    """Write a checkpoint; a disk that is full for a moment doesn't end a training."""
+    from sidebyside.checkpoints import save_checkpoint
+
+    try:
+        save_checkpoint(folder / store.CHECKPOINTS, state, seconds)
+    except OSError as error:
+        _log.warning("no checkpoint after epoch %d: %s", state.epochs_done, error.strerror)
 
 
 def _epoch_line(epoch: int, epochs: int, figures: dict[str, float]) -> str:
