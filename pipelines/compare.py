@@ -17,7 +17,9 @@ def main(config: DictConfig) -> None:
     from sidebyside.comparison import compare
     from sidebyside.config import check_dataset, check_study
 
-    comparison = compare(check_dataset(config), check_study(config).name)
+    comparison = compare(
+        check_dataset(config), check_study(config).name, allow_partial=bool(config.allow_partial)
+    )
     print(f"{len(comparison.variants)} variants, {len(comparison.runs)} runs: {comparison.folder}")
 
 

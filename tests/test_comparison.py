@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sidebyside.comparison import interval
+from sidebyside.intervals import interval
 from sidebyside.pictures import draw_confusion, draw_errors
 from sidebyside.scoring import scores_of
 

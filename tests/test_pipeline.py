@@ -181,6 +181,7 @@ def test_hydra_shares_the_runs_of_dvc(repository):
     assert sorted(path.name for path in (repository.root / "runs").glob("*/run.json")) == before
     runs = repository.runs()
     assert runs["tags.mlflow.parentRunId"].dropna().nunique() == 1
+    assert "up to date" in repository.run("dvc", "status")  # the same results
 
 
 def test_hydra_trains_the_bits_that_dvc_trained(repository, tmp_path):
@@ -192,6 +193,7 @@ def test_hydra_trains_the_bits_that_dvc_trained(repository, tmp_path):
     for card in cards:
         stored = json.loads((repository.root / "runs" / card["key"] / "run.json").read_text())
         assert card == stored
+    repository.run("dvc", "checkout", "--force")  # the results of all four runs again
 
 
 def test_results_from_dvc_alone_are_published(repository, tmp_path):

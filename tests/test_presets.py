@@ -8,7 +8,8 @@ from sidebyside.config import check
 from sidebyside.schema import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.shapes import layer_shapes
 
-RECIPES = yaml.safe_load((SOURCE / "src" / "sidebyside" / "published.yaml").read_text())["recipes"]
+TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "published.yaml").read_text())
+RECIPES = TABLE["recipes"]
 
 # Two more readings of the recipe whose page contradicts itself.
 RECIPES["adam_5x5_no_dropout"] = RECIPES["adam_5x5_single_conv"] | {
@@ -49,9 +50,14 @@ def described(layer) -> str:
 def test_every_recipe_has_its_preset():
     presets = {path.stem for path in (SOURCE / "conf" / "preset").glob("*.yaml")}
     assert presets == set(RECIPES)
-    study = (SOURCE / "conf" / "study" / "published.yaml").read_text()
-    (swept,) = [line for line in study.splitlines() if "preset: " in line]
-    assert set(swept.partition(": ")[2].split(",")) == presets
+    for study in ("published", "published_clean"):
+        content = (SOURCE / "conf" / "study" / f"{study}.yaml").read_text()
+        (swept,) = [line for line in content.splitlines() if "preset: " in line]
+        assert set(swept.partition(": ")[2].split(",")) == presets
+
+
+def test_the_readings_of_a_recipe_are_presets():
+    assert set(TABLE["readings"]["adam_5x5_single_conv"]) < set(RECIPES)
 
 
 @pytest.mark.parametrize("name", RECIPES)

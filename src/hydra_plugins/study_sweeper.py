@@ -49,11 +49,8 @@ class StudySweeper(BasicSweeper):
             jobs.append(Job(check(composed), _levels(parser.parse_overrides(overrides), factors)))
         folder = self._folder()
 
-        def start(launches: list[Launch]) -> list[BaseException | None]:
-            named = [
-                [*overrides, _launch_override(launched)]
-                for overrides, launched in zip(grid, launches, strict=True)
-            ]
+        def start(launches: list[tuple[int, Launch]]) -> list[BaseException | None]:
+            named = [[*grid[number], _launch_override(launched)] for number, launched in launches]
             return [_failure(job) for job in launcher.launch(named, initial_job_idx=0)]
 
         launch(jobs, start, folder)

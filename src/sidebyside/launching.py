@@ -5,18 +5,19 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sidebyside import keys, store
+from sidebyside import keys, locations, store
 from sidebyside.errors import UserError
+from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import Level, variant_name
 from sidebyside.preprocess import prepare
 from sidebyside.progress import watch
 from sidebyside.quiet import greetings_hidden
-from sidebyside.results import StudyRun, write_train_results
+from sidebyside.results import StudyRun, write_evaluate_results, write_train_results
 from sidebyside.schema import Config, Launch
 from sidebyside.tables import print_failures, print_side_by_side
 from sidebyside.workers import Task, WorkerDiedError, Workers
@@ -40,8 +41,22 @@ class Job:
         return f"{self.variant},seed={self.config.seed}".lstrip(",")
 
 
-# Starts one run per Launch, in order, and returns an exception for each that failed, else None.
-Start = Callable[[list[Launch]], list[BaseException | None]]
+# Starts a run for each number of a job and its Launch, in order, and returns an exception for each
+# that failed, else None.
+Start = Callable[[list[tuple[int, Launch]]], list[BaseException | None]]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A job whose run key is known, by its number in the launch."""
+
+    number: int
+    job: Job
+    key: str
+    identity: dict[str, Any]
+
+    def as_study_run(self) -> StudyRun:
+        return StudyRun(self.key, self.job.variant, self.job.factors, self.job.config.seed)
 
 
 def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
@@ -55,52 +70,107 @@ def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
         With 1 if a run failed, with 130 after Ctrl-C or SIGTERM.
     """
     store.check_writable()
-    cards = _cards(jobs)
+    planned = _plan(jobs)
+    held = _held_in_evidence(planned)
+    wanted = [one for one in planned if one.number not in held]
+    if held:
+        print(f"{len(held)} of {len(jobs)} runs are in the committed evidence.", file=sys.stderr)
+    if not wanted:
+        _write_results(planned, held, set())
+        return
     with greetings_hidden():
         from sidebyside.tracking import Tracker
-    first = jobs[0].config
-    tracker = Tracker(first.tracking)
+    tracker = Tracker(jobs[0].config.tracking)
     tracker.prepare()
-    _check_trainable(jobs, log_folder)
+    _check_trainable([one.job for one in wanted], log_folder)
     tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
     parent = _open_parent(tracker, jobs, launch_id)
     launches = [
-        Launch(launch_id, parent, key, job.variant, job.factors)
-        for key, job in zip(cards, jobs, strict=True)
+        (one.number, Launch(launch_id, parent, one.key, one.job.variant, one.job.factors))
+        for one in wanted
     ]
-    epochs = {key: job.config.training.epochs for key, job in zip(cards, jobs, strict=True)}
+    epochs = {one.key: one.job.config.training.epochs for one in wanted}
     status = "KILLED"
     try:
         with _interruptible(), watch(launch_id, epochs):
             outcomes = start(launches)
-        failures = {key: error for key, error in zip(cards, outcomes, strict=True) if error}
+        failures = {one.number: error for one, error in zip(wanted, outcomes, strict=True) if error}
         status = "FAILED" if failures else "FINISHED"
     except KeyboardInterrupt:
-        _say_how_to_go_on(len(store.announced(launch_id)), len(jobs))
+        _say_how_to_go_on(len(store.announced(launch_id)), len(wanted))
         raise SystemExit(INTERRUPTED) from None
     finally:
         tracker.close_dead()
         tracker.finish(parent, status)
+        _write_results(planned, held, store.announced(launch_id))
         store.forget_launch(launch_id)
-    _finish(jobs, launches, cards, failures, tracker)
+    _finish(planned, dict(launches), held, failures, tracker)
 
 
-def _cards(jobs: Sequence[Job]) -> dict[str, Any]:
-    """Return what identifies each run, by run key and in the order of ``jobs``."""
-    identities: dict[str, Any] = {}
-    seen: dict[str, Job] = {}
-    for job in jobs:
+def _plan(jobs: Sequence[Job]) -> list[_Planned]:
+    """Return the jobs with what identifies each run."""
+    planned: dict[str, _Planned] = {}
+    for number, job in enumerate(jobs):
         arrays = prepare(job.config.dataset, job.config.data_format)
         identity = keys.identity(job.config, arrays)
         key = keys.run_key(identity)
-        if key in seen:
+        if key in planned:
             raise UserError(
-                f"Two runs of this sweep are the same: {seen[key]} and {job}. Sweep values that "
-                "differ and change the result."
+                f"Two runs of this sweep are the same: {planned[key].job} and {job}. Sweep values "
+                "that differ and change the result."
             )
-        seen[key], identities[key] = job, identity
-    return identities
+        planned[key] = _Planned(number, job, key, identity)
+    return list(planned.values())
+
+
+def _held_in_evidence(planned: Sequence[_Planned]) -> dict[int, StudyRun]:
+    """Return the runs that needn't be trained to complete the committed evidence, by number.
+
+    Recipe and data have to be the same. Code and environment may be others: whoever can't make the
+    same bits any more can still add seeds.
+    """
+    config = planned[0].job.config
+    if not (config.study and config.training.complete_evidence):
+        return {}
+    from sidebyside.evidence import committed
+
+    evidence = committed(config.dataset.name, config.study.name)
+    known = {(run.variant, run.seed): run for run in evidence.runs} if evidence else {}
+    held = {}
+    for one in planned:
+        run = known.get((one.job.variant, one.job.config.seed))
+        if run and all(run.identity[part] == one.identity[part] for part in ("recipe", "arrays")):
+            held[one.number] = replace(one.as_study_run(), key=run.key, in_evidence=True)
+    return held
+
+
+def _write_results(
+    planned: Sequence[_Planned], held: dict[int, StudyRun], finished: set[str]
+) -> None:
+    """Leave what a study's launch has got in ``results/``, for compare and for DVC."""
+    config = planned[0].job.config
+    runs = [
+        held.get(one.number, one.as_study_run())
+        for one in planned
+        if one.number in held or one.key in finished
+    ]
+    if not config.study or not runs:
+        return
+    kept = {run.key for run in runs}
+    missing = [str(one.job) for one in planned if one.number not in held and one.key not in kept]
+    with store.locked(f"results-{config.dataset.name}-{config.study.name}"):
+        write_train_results(config, runs, missing)
+        if config.evaluate:
+            write_evaluate_results(
+                config.dataset.name,
+                config.study.name,
+                [
+                    load_evaluation(locations.runs() / run.key / "evaluation")
+                    for run in runs
+                    if not run.in_evidence
+                ],
+            )
 
 
 def _check_trainable(jobs: Sequence[Job], log_folder: Path) -> None:
@@ -148,27 +218,28 @@ def _say_how_to_go_on(done: int, total: int) -> None:
 
 
 def _finish(
-    jobs: Sequence[Job],
-    launches: Sequence[Launch],
-    cards: dict[str, Any],
-    failures: dict[str, BaseException],
+    planned: Sequence[_Planned],
+    launches: dict[int, Launch],
+    held: dict[int, StudyRun],
+    failures: dict[int, BaseException],
     tracker: Any,
 ) -> None:
     from sidebyside.tracking import Card
 
-    runs = []
-    for key, job, launched in zip(cards, jobs, launches, strict=True):
-        runs.append(StudyRun(key, job.variant, job.factors, job.config.seed))
-        if isinstance(error := failures.get(key), WorkerDiedError):  # too dead to report it itself
-            study = job.config.study.name if job.config.study else None
-            tracker.fail(Card(key, cards[key]["recipe"], launched, study), str(error))
-    config = jobs[0].config
-    finished = [run for run in runs if run.key not in failures]
+    config = planned[0].job.config
+    study = config.study.name if config.study else None
+    for number, error in failures.items():
+        if isinstance(error, WorkerDiedError):  # too dead to report it itself
+            one = planned[number]
+            card = Card(one.key, one.identity["recipe"], launches[number], study)
+            tracker.fail(card, str(error))
     if config.evaluate:
-        print_side_by_side(finished)
+        print_side_by_side(
+            [one.as_study_run() for one in planned if one.number not in {*failures, *held}]
+        )
     if failures:
-        print_failures([run for run in runs if run.key in failures], failures)
+        runs = [planned[number].as_study_run() for number in failures]
+        by_key = {planned[number].key: error for number, error in failures.items()}
+        print_failures(runs, by_key)
         print("MLflow has the reason of each failure as its artifact failure.txt.")
         raise SystemExit(1)
-    if config.study and not config.evaluate:
-        write_train_results(config, runs)

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 # Okabe & Ito's palette, told apart with any kind of colour vision.
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 _ROOM = 1.25  # of the highest error on the axis
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,8 +45,8 @@ def draw_errors(
         The PNG to write.
     """
     ordered = sorted(variants, key=lambda variant: variant["test_error"]["mean"])
-    with mpl.rc_context(_STYLE):
-        figure = _figure(8.5, 1.5 + 0.3 * len(ordered))
+    with mpl.rc_context(STYLE):
+        figure = new_figure(8.5, 1.5 + 0.3 * len(ordered))
         axes = figure.add_subplot()
         # Intervals of two or three seeds may be wider than all there is to see.
         limit = _ROOM * max(runs["test_error"].max(), 1e-3)
@@ -63,7 +63,7 @@ def draw_errors(
         figure.legend(
             unique.values(), unique.keys(), loc="outside lower center", ncols=4, frameon=False
         )
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_variant(
@@ -73,21 +73,21 @@ def _draw_variant(
     if error["low"] is not None:
         ends = [max(error["low"], 0), min(error["high"], limit)]
         label = "95 % interval over seeds"
-        axes.plot(ends, [row, row], color=_BLUE, lw=2, alpha=0.45, label=label)
+        axes.plot(ends, [row, row], color=BLUE, lw=2, alpha=0.45, label=label)
         if error["high"] > limit:
             label = "interval goes on"
-            axes.plot(limit, row, ">", color=_BLUE, ms=6, alpha=0.6, label=label, ls="none")
+            axes.plot(limit, row, ">", color=BLUE, ms=6, alpha=0.6, label=label, ls="none")
     axes.plot(
         runs["test_error"],
         [row] * len(runs),
         "o",
-        color=_ORANGE,
+        color=ORANGE,
         ms=5,
         alpha=0.8,
         label="one run",
         ls="none",
     )
-    axes.plot(error["mean"], row, "|", color=_BLUE, ms=13, mew=2.5, label="mean", ls="none")
+    axes.plot(error["mean"], row, "|", color=BLUE, ms=13, mew=2.5, label="mean", ls="none")
 
 
 def _row_labels(variants: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -128,8 +128,8 @@ def draw_curves(curves: pd.DataFrame, title: str, path: Path) -> None:
     variants = list(dict.fromkeys(curves["variant"]))
     columns = min(4, len(variants))
     rows = -(-len(variants) // columns)
-    with mpl.rc_context(_STYLE):
-        figure = _figure(2.9 * columns + 0.6, 2.2 * rows + 1.1)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(2.9 * columns + 0.6, 2.2 * rows + 1.1)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for panel, variant in zip(panels.flat, variants, strict=False):
             _draw_curve(panel, curves[curves["variant"] == variant])
@@ -143,11 +143,11 @@ def draw_curves(curves: pd.DataFrame, title: str, path: Path) -> None:
         handles, labels = panels.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
         figure.suptitle(title, x=0.01, ha="left", size=11)
-        _save(figure, path)
+        save(figure, path)
 
 
 def _draw_curve(axes: Axes, curves: pd.DataFrame) -> None:
-    for column, color in (("training_error", _GREY), ("validation_error", _BLUE)):
+    for column, color in (("training_error", GREY), ("validation_error", BLUE)):
         by_epoch = curves.groupby("epoch")[column]
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
         label = column.replace("_error", " images")
@@ -164,8 +164,8 @@ def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -
     """Draw a confusion matrix: targets down, predictions across, only errors coloured."""
     counts = np.asarray(confusion)
     errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
-    with mpl.rc_context(_STYLE):
-        figure = _figure(6, 6)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(6, 6)
         axes = figure.add_subplot()
         axes.imshow(errors, cmap="Oranges", vmax=max(errors.max(), 1) * 1.4)
         strong = errors.max() * 0.9
@@ -189,7 +189,7 @@ def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -
         axes.set_ylabel("target")
         axes.grid(visible=False)
         axes.set_title(title, size=9, wrap=True)
-        _save(figure, path)
+        save(figure, path)
 
 
 def draw_samples(
@@ -206,22 +206,24 @@ def draw_samples(
     path : pathlib.Path
         The PNG to write.
     """
-    with mpl.rc_context(_STYLE):
-        figure = _figure(0.8 * columns, 0.95 * rows)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(0.8 * columns, 0.95 * rows)
         panels = figure.subplots(rows, columns, squeeze=False)
         for panel, image, label in zip(panels.flat, images, labels, strict=False):
             panel.imshow(image, cmap="gray_r")
             panel.set_title(str(label), size=9, loc="center")
         for panel in panels.flat:
             panel.axis("off")
-        _save(figure, path)
+        save(figure, path)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of that size in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)  # no display, no state shared between pictures
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG without a date or a version in it."""
     figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,13 +1,15 @@
-"""A study's results in the workspace: what DVC hands from stage to stage."""
+"""A study's results in the workspace: what its last launch left, and what DVC hands on."""
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sidebyside import locations, store
 from sidebyside.errors import UserError
+from sidebyside.evaluation import ARRAYS, CARD, Evaluation
 from sidebyside.factors import Level
 from sidebyside.files import read_json, write_json
 from sidebyside.schema import Config
@@ -18,22 +20,35 @@ _LIST = "study.json"
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run as a study knows it."""
+    """A run as a study knows it; one ``in_evidence`` is known from committed evidence alone."""
 
     key: str
     variant: str
     factors: dict[str, Level]
     seed: int
+    in_evidence: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.variant},seed={self.seed}".lstrip(",")
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What the train stage left: the study's runs, in the order of its grid."""
+    """What the train stage left: the study's finished runs, in the order of its grid.
+
+    ``missing`` names those that aren't finished.
+    """
 
     dataset: str
     study: str
     runs: list[StudyRun]
+    missing: list[str]
     folder: Path
+
+    @property
+    def trained(self) -> list[StudyRun]:
+        """The runs whose files are here."""
+        return [run for run in self.runs if not run.in_evidence]
 
     def load(self, run: StudyRun) -> Run:
         """Return one run, its files verified.
@@ -52,25 +67,47 @@ class StudyResults:
             ) from None
 
 
-def write_train_results(config: Config, runs: Sequence[StudyRun]) -> None:
+def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Sequence[str]) -> None:
     """Assemble ``results/<dataset>/<study>/train/`` from the run store, in one step."""
     assert config.study is not None
-    folder = locations.results(config.dataset.name, config.study.name, "train")
-    unfinished = folder.with_name(".train.unfinished")
+    dataset, study = config.dataset.name, config.study.name
+    with _replaced(locations.results(dataset, study, "train")) as folder:
+        for run in runs:
+            if not run.in_evidence:
+                store.copy(store.load(locations.runs() / run.key), folder / run.key)
+        content = {
+            "dataset": dataset,
+            "study": study,
+            "runs": [asdict(run) for run in runs],
+            "missing": list(missing),
+        }
+        write_json(folder / _LIST, content)
+
+
+def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evaluation]) -> None:
+    """Assemble ``results/<dataset>/<study>/evaluate/`` from the run store, in one step."""
+    with _replaced(locations.results(dataset, study, "evaluate")) as folder:
+        for evaluation in evaluations:
+            destination = folder / evaluation.key
+            destination.mkdir()
+            for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
+                shutil.copyfile(evaluation.folder / name, destination / name)
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, and put it in the place of ``folder`` when that is done."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    for run in runs:
-        store.copy(store.load(locations.runs() / run.key), unfinished / run.key)
-    write_json(
-        unfinished / _LIST,
-        {
-            "dataset": config.dataset.name,
-            "study": config.study.name,
-            "runs": [asdict(run) for run in runs],
-        },
-    )
+    yield unfinished
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
+
+
+def has_results(dataset: str, study: str) -> bool:
+    """Whether a launch of the study left results in this workspace."""
+    return (locations.results(dataset, study, "train") / _LIST).is_file()
 
 
 def read_train_results(dataset: str, study: str) -> StudyResults:
@@ -87,7 +124,7 @@ def read_train_results(dataset: str, study: str) -> StudyResults:
     except (OSError, ValueError):
         raise UserError(
             f"{folder} holds no results of study={study} on dataset={dataset}: run `dvc repro`, "
-            f"or python pipelines/train.py -m study={study} dataset={dataset} evaluate=false."
+            f"or python pipelines/train.py -m study={study} dataset={dataset}."
         ) from None
     runs = [StudyRun(**run) for run in content.pop("runs")]
     return StudyResults(runs=runs, folder=folder, **content)

@@ -121,12 +121,16 @@ class Dataset:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Training:
-    """How long and in which portions a network is trained."""
+    """How long and in which portions a network is trained.
+
+    With ``complete_evidence`` a study trains only what its committed evidence doesn't hold.
+    """
 
     epochs: Positive
     seeds: Positive
     batch_size: Positive
     threads: Positive = 1
+    complete_evidence: bool = False
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -198,6 +202,7 @@ class Config:
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     protocol: Protocol
     evaluate: bool
+    allow_partial: bool
     preset: Preset | None
     study: Study | None
     launch: Launch | None

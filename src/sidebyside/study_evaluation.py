@@ -1,7 +1,5 @@
 """Evaluate all runs of a study, in parallel."""
 
-import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,11 +11,16 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
-from sidebyside import locations, store
+from sidebyside import store
 from sidebyside.config import check_dataset, check_study, check_tracking
-from sidebyside.evaluation import ARRAYS, CARD, Evaluation, evaluate
+from sidebyside.evaluation import Evaluation, evaluate
 from sidebyside.quiet import greetings_hidden
-from sidebyside.results import StudyResults, StudyRun, read_train_results
+from sidebyside.results import (
+    StudyResults,
+    StudyRun,
+    read_train_results,
+    write_evaluate_results,
+)
 from sidebyside.schema import Launch, Tracking
 from sidebyside.tables import print_failures
 from sidebyside.training import retraining
@@ -61,7 +64,7 @@ def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> 
     dataset, study = check_dataset(config).name, check_study(config).name
     tracking = check_tracking(config)
     results = read_train_results(dataset, study)
-    for run in results.runs:
+    for run in results.trained:
         results.load(run)  # all of them, before anything starts
     store.check_writable()
     with greetings_hidden():
@@ -76,7 +79,7 @@ def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> 
             partial(_evaluate_one, _One(results, run, tracking, parent)),
             Path(log_folder) / f"{run.key[:12]}.txt",
         )
-        for run in results.runs
+        for run in results.trained
     ]
     status = "KILLED"
     try:
@@ -84,7 +87,7 @@ def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> 
         status = "FINISHED"
     finally:
         tracker.finish(parent, status)
-    _write(evaluations, locations.results(dataset, study, "evaluate"))
+    write_evaluate_results(dataset, study, evaluations)
     return evaluations
 
 
@@ -92,12 +95,12 @@ def _all(tasks: list[Task], results: StudyResults, workers: int | None) -> list[
     pool = Workers(worker_count(workers))
     outcomes = dict(_shown(pool.run(tasks), len(tasks)))
     failures = {
-        results.runs[number].key: outcome
+        results.trained[number].key: outcome
         for number, outcome in outcomes.items()
         if isinstance(outcome, BaseException)
     }
     if failures:
-        print_failures([run for run in results.runs if run.key in failures], failures)
+        print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
     return [outcomes[number] for number in range(len(tasks))]
 
@@ -123,15 +126,3 @@ def _evaluate_one(one: _One) -> Evaluation:
         evaluation = evaluate(run, again=retraining())
         Tracker(one.tracking).publish(card, run, evaluation)
     return evaluation
-
-
-def _write(evaluations: list[Evaluation], folder: Path) -> None:
-    unfinished = folder.with_name(".evaluate.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for evaluation in evaluations:
-        destination = unfinished / evaluation.key
-        destination.mkdir(parents=True)
-        for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
-            shutil.copyfile(evaluation.folder / name, destination / name)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)

@@ -1,0 +1,188 @@
+"""Evidence: the one file beside a report from which all of the report can be made again."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside import locations
+from sidebyside.errors import UserError
+from sidebyside.factors import Level
+
+FILE = "evidence.npz"
+_PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
+_JSON = ("factors", "identity", "history")  # nested values of each run, as JSON
+
+
+@dataclass(frozen=True)
+class RunEvidence:
+    """What a report needs to know of one run.
+
+    Attributes
+    ----------
+    key : str
+        The run key.
+    variant : str
+    factors : dict
+        Level of each factor.
+    seed : int
+    identity : dict
+        Everything that decided the result, see `sidebyside.keys.identity`.
+    parameters : int
+        Number of weights.
+    weights_digest : str
+        See `sidebyside.fitting.weights_digest`.
+    history : dict of list of float
+        Figures after each epoch.
+    test_loss : float
+        Mean categorical cross-entropy, in nats.
+    predicted : ndarray of uint8, shape (images,)
+        The predicted class of each test image.
+    """
+
+    key: str
+    variant: str
+    factors: dict[str, Level]
+    seed: int
+    identity: dict[str, Any]
+    parameters: int
+    weights_digest: str
+    history: dict[str, list[float]]
+    test_loss: float
+    predicted: NDArray[np.uint8]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The config that decided the result."""
+        recipe: dict[str, Any] = self.identity["recipe"]
+        return recipe
+
+    @property
+    def protocol(self) -> str:
+        """Who saw which images."""
+        return str(self.recipe["protocol"])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs of a study and the targets of the test images.
+
+    Attributes
+    ----------
+    dataset, study : str
+    runs : list of RunEvidence
+        In the order of the study's grid.
+    target : ndarray of uint8, shape (images,)
+    samples : ndarray of uint8, shape (n, height, width)
+        The first training images, 255 is white.
+    sample_labels : ndarray of uint8, shape (n,)
+    missing : list of str
+        Runs of the study that aren't finished.
+    """
+
+    dataset: str
+    study: str
+    runs: list[RunEvidence]
+    target: NDArray[np.uint8]
+    samples: NDArray[np.uint8]
+    sample_labels: NDArray[np.uint8]
+    missing: list[str]
+
+    def test_error(self, run: RunEvidence) -> float:
+        """Return the wrong predictions of a run, percent of all."""
+        return round(100 * float((run.predicted != self.target).mean()), 6)
+
+    def confusion(self, run: RunEvidence) -> NDArray[Any]:
+        """Return the number of images by target (row) and predicted class (column)."""
+        classes = int(max(self.target.max(), run.predicted.max())) + 1
+        confusion = np.zeros((classes, classes), int)
+        np.add.at(confusion, (self.target, run.predicted), 1)
+        return confusion
+
+    def of_variant(self, name: str) -> list[RunEvidence]:
+        """Return the replicate of a variant."""
+        return [run for run in self.runs if run.variant == name]
+
+
+def committed(dataset: str, study: str) -> Evidence | None:
+    """Return the evidence beside a study's report, None where there is none.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read as evidence of this study.
+    """
+    path = locations.reports(dataset, study) / FILE
+    if not path.is_file():
+        return None
+    found = read_evidence(path)
+    if (found.dataset, found.study) != (dataset, study):
+        raise UserError(
+            f"{path} is evidence of study={found.study} on dataset={found.dataset}, not of "
+            f"study={study} on dataset={dataset}: put the right file there or delete it."
+        )
+    return found
+
+
+def write_evidence(path: Path, evidence: Evidence) -> None:
+    """Write evidence to an NPZ file, the same bytes for the same evidence."""
+    runs = evidence.runs
+    arrays: dict[str, Any] = {
+        name: np.array([getattr(run, name) for run in runs]) for name in _PLAIN
+    }
+    for name in _JSON:
+        arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
+    np.savez_compressed(
+        path,
+        dataset=np.array(evidence.dataset),
+        study=np.array(evidence.study),
+        predicted=np.stack([run.predicted for run in runs]),
+        target=evidence.target,
+        samples=evidence.samples,
+        sample_labels=evidence.sample_labels,
+        missing=np.array(evidence.missing, dtype=str),
+        **arrays,
+    )
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Return the evidence in a file that `write_evidence` wrote.
+
+    Raises
+    ------
+    UserError
+        If it isn't such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return _evidence({name: stored[name] for name in stored.files})
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} can't be read as evidence ({type(error).__name__}): restore it with git, or "
+            "delete it and run the study again."
+        ) from None
+
+
+def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
+    target, predicted = arrays["target"], arrays["predicted"]
+    count = len(arrays["key"])
+    if predicted.dtype != np.uint8 or predicted.shape != (count, len(target)) or not count:
+        raise ValueError("predictions and targets don't belong together")
+    runs = []
+    for number in range(count):
+        fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
+        fields |= {name: json.loads(str(arrays[name][number])) for name in _JSON}
+        runs.append(RunEvidence(predicted=predicted[number], **fields))
+    return Evidence(
+        dataset=str(arrays["dataset"]),
+        study=str(arrays["study"]),
+        runs=runs,
+        target=target,
+        samples=arrays["samples"],
+        sample_labels=arrays["sample_labels"],
+        missing=[str(name) for name in arrays["missing"]],
+    )

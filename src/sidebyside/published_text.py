@@ -1,0 +1,232 @@
+"""What runs of published recipes say of the published figures, in words and tables."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from sidebyside.published import Published, Recipe, Split
+from sidebyside.text import paragraph, percent_range, table
+
+
+def verdict_table(published: Published) -> str:
+    """Return a row per published figure, a recipe's readings one by one."""
+    return table([_verdict_row(recipe) for recipe in published.recipes])
+
+
+def published_text(published: Published) -> str:
+    """Return the sections of the report on published figures."""
+    sections = [
+        "## What the published figures are worth",
+        _summary(published),
+        verdict_table(published),
+        _how_to_read(published),
+        "![Published figures against our runs](published.png)",
+        *_other_figures(published),
+        *_flattery(published),
+        *_ambiguous(published),
+        *_curves(published),
+        *_split(published.split),
+        *_samples(published),
+        "## What the pages leave open",
+        "\n".join(f"- {line}" for line in published.left_open),
+    ]
+    return "\n\n".join(sections)
+
+
+def _verdict_row(recipe: Recipe) -> dict[str, str]:
+    clean = recipe.clean_errors
+    return {
+        "recipe": f"{recipe.name}: {recipe.reading}" if recipe.reading else recipe.name,
+        "protocol": recipe.protocol,
+        "published error %": f"{recipe.published:.2f}",
+        "95 % over images": percent_range(recipe.published_interval),
+        "n": str(recipe.n),
+        "our mean %": f"{np.mean(recipe.errors):.2f}",
+        "one more run, 95 %": percent_range(recipe.prediction),
+        "verdict": f"**{recipe.verdict}**",
+        "under `clean` %": f"{np.mean(clean):.2f} (n={len(clean)})" if clean else "-",
+    }
+
+
+def _summary(published: Published) -> str:
+    by_recipe = [list(readings) for _, readings in groupby(published.recipes, lambda r: r.name)]
+    verdicts = [_of_recipe(readings) for readings in by_recipe]
+    counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    chance = 100 * (1 - 0.95 ** len(published.recipes))
+    sentences = [f"Of {len(by_recipe)} published test errors: {counted}."]
+    if any(len(readings) > 1 for readings in by_recipe):
+        sentences.append(
+            "A recipe with several readings counts by the one that fits its final error best."
+        )
+    sentences.append(
+        f"Each interval misses one true figure in twenty: with {len(published.recipes)} of them, "
+        f"the chance of at least one such miss is {chance:.0f} %."
+    )
+    return " ".join(sentences)
+
+
+def _of_recipe(readings: Sequence[Recipe]) -> str:
+    return min(readings, key=_distance).verdict
+
+
+def _distance(recipe: Recipe) -> float:
+    return abs(recipe.published - float(np.mean(recipe.errors)))
+
+
+def _how_to_read(published: Published) -> str:
+    seeds = sorted({recipe.n for recipe in published.recipes})
+    named = " or ".join(str(count) for count in seeds)
+    return paragraph(f"""
+        *How to read it.* We trained each recipe {named} times as published, by its protocol, with
+        different seeds. "One more run" is a 95 % prediction interval for the test error of a single
+        further run (Student t, n - 1 degrees of freedom), from the variance between seeds alone:
+        the published run was tested on the same 10 000 images, so their sampling cancels. A
+        published figure outside it is better or worse than such a run is; inside, it is reproduced,
+        unless the interval is wider than the published figure's own interval over images, which
+        shows nothing yet. "Over images" is Wilson's interval of the published figure for new
+        images of the same kind: another question, so another column.""")
+
+
+def _other_figures(published: Published) -> list[str]:
+    rows = []
+    for recipe in published.recipes:
+        for one in recipe.printed:
+            inside = {None: f"can't tell with {recipe.n} seed", True: "inside", False: "outside"}
+            rows.append(
+                {
+                    "recipe": _label(recipe),
+                    "figure": one.name,
+                    "published": f"{one.published:.4f}",
+                    "our mean": f"{np.mean(one.values):.4f}",
+                    "one more run, 95 %": percent_range(one.interval, digits=4),
+                    "published is": inside[one.inside],
+                }
+            )
+    return ["## The other printed figures", table(rows)] if rows else []
+
+
+def _label(recipe: Recipe) -> str:
+    return f"{recipe.name}: {recipe.reading}" if recipe.reading else recipe.name
+
+
+def _flattery(published: Published) -> list[str]:
+    rows = []
+    for recipe in published.recipes:
+        gain, apart = recipe.gain_of_picking, recipe.clean_difference
+        rows.append(
+            {
+                "recipe": _label(recipe),
+                "protocol": recipe.protocol,
+                "gain of picking the epoch": "-" if gain is None else f"{gain:.2f}",
+                "clean minus published protocol": _signed(apart),
+            }
+        )
+    text = paragraph("""
+        Under `test_as_validation` and `tf55k` the test images served as validation images: whoever
+        watches them while training can stop at the epoch that suits them. "Gain" is what that would
+        have been worth in our runs: the mean difference between the last epoch's test error and the
+        lowest of all epochs, in points. Under `clean` a sixth of the training images is held out
+        for validation, and the test set is opened once. Its difference from the published protocol
+        holds both the smaller training set and the absence of any such look; the interval is
+        Welch's, 95 %.""")
+    return ["## What watching the test set flatters", text, table(rows)]
+
+
+def _signed(difference: Mapping[str, float | None] | None) -> str:
+    if difference is None:
+        return "-"
+    text = f"{difference['mean']:+.2f}"
+    if difference["low"] is not None:
+        text += f" [{difference['low']:+.2f}, {difference['high']:+.2f}]"
+    return text
+
+
+def _ambiguous(published: Published) -> list[str]:
+    sections: list[str] = []
+    for name in dict.fromkeys(recipe.name for recipe in published.recipes):
+        readings = published.readings(name)
+        if len(readings) < 2:
+            continue
+        rows = [
+            {
+                "reading": recipe.reading or recipe.preset,
+                "preset": f"`{recipe.preset}`",
+                "our mean %": f"{np.mean(recipe.errors):.2f}",
+                "published minus mean, points": f"{recipe.published - np.mean(recipe.errors):+.2f}",
+                "in sd of one more run": _standardised(recipe),
+                "distance from the curve, points": (
+                    "-" if recipe.curve_distance is None else f"{recipe.curve_distance:.2f}"
+                ),
+            }
+            for recipe in readings
+        ]
+        sections += [f"## Which network was {name}?", table(rows), _which(readings)]
+    return sections
+
+
+def _standardised(recipe: Recipe) -> str:
+    return "-" if recipe.standardised is None else f"{recipe.standardised:+.1f}"
+
+
+def _which(readings: Sequence[Recipe]) -> str:
+    final = sorted(readings, key=_distance)
+    text = (
+        f'Its page contradicts itself. At the final test error "{final[0].reading}" fits best, '
+        f'{_distance(final[0]):.2f} points off; the next, "{final[1].reading}", is '
+        f"{_distance(final[1]):.2f} off."
+    )
+    by_curve = [recipe for recipe in readings if recipe.curve_distance is not None]
+    if len(by_curve) > 1:
+        curve = sorted(by_curve, key=lambda recipe: recipe.curve_distance or 0.0)
+        text += (
+            f' The published learning curve is nearest to "{curve[0].reading}": '
+            f"{curve[0].curve_distance:.2f} points (root mean square over training and validation "
+            f'error of all epochs), against {curve[1].curve_distance:.2f} of "{curve[1].reading}".'
+        )
+    return text
+
+
+def _curves(published: Published) -> list[str]:
+    if all(recipe.curve is None for recipe in published.recipes):
+        return []
+    return [
+        "## Learning curves",
+        "Bands span our runs, lines are their means, points are the published figures.",
+        "![Published learning curves over ours](published_curves.png)",
+    ]
+
+
+def _split(split: Split | None) -> list[str]:
+    if split is None:
+        return []
+    apart = split.difference
+    text = paragraph(f"""
+        `{split.recipe}` holds out the last fifth of the training images as a fraction
+        (`split20`). The same network trained on all of them (`train60k`), n={len(split.split20)}
+        seeds each: test error {np.mean(split.split20):.2f} % against {np.mean(split.train60k):.2f}
+        %, a difference of {_signed(apart)} points (mean and 95 % interval, paired by seed).
+        {_told_apart(apart)} Giving the test images as validation data
+        (`test_as_validation`) trains exactly the network of `train60k`: validation changes no
+        weight.""")
+    return ["## Validation images as data, or as a fraction", text]
+
+
+def _told_apart(difference: Mapping[str, float | None]) -> str:
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high:
+        return "These seeds can't tell it from none."
+    return f"Fewer training images make it {'worse' if low > 0 else 'better'}."
+
+
+def _samples(published: Published) -> list[str]:
+    sentences = [
+        f"`{recipe.name}`: test image {index} is predicted as published by {count} of {recipe.n} "
+        "runs."
+        for recipe in published.recipes
+        for index, count in recipe.same_samples.items()
+    ]
+    if not sentences:
+        return []
+    return ["## Published predictions", "\n".join(f"- {line}" for line in sentences)]

@@ -1,0 +1,21 @@
+"""Text of the reports: paragraphs and tables in Markdown."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def paragraph(text: str) -> str:
+    """Return an indented text as one line."""
+    return " ".join(text.split())
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """Return rows, which all have the same columns, as a Markdown table."""
+    markdown: str = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    return markdown
+
+
+def percent_range(ends: Sequence[float] | None, digits: int = 2) -> str:
+    """Return e.g. "0.59 to 0.93", a dash for none."""
+    return "-" if ends is None else f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}"
