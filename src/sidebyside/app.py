@@ -44,20 +44,25 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
                 task(config)
 
         def start() -> None:
-            os.environ["SIDEBYSIDE_ROOT"] = str(root)
-            os.environ["SIDEBYSIDE_HOME"] = str(locations.home())
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-            # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
-            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+            set_environment(root)
             with user_errors_reported():
                 store.check_writable()
-                _check_choices(root / "conf", sys.argv[1:])
+                check_choices(root / "conf", sys.argv[1:])
             conf = str(root / "conf")
             hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
 
         return start
 
     return decorate
+
+
+def set_environment(root: Path) -> None:
+    """Set what configs, TensorFlow and the processes started later take from the environment."""
+    os.environ["SIDEBYSIDE_ROOT"] = str(root)
+    os.environ["SIDEBYSIDE_HOME"] = str(locations.home())
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def user_errors_reported() -> Iterator[None]:
         raise SystemExit(_USAGE) from None
 
 
-def _check_choices(conf: Path, arguments: list[str]) -> None:
+def check_choices(conf: Path, arguments: list[str]) -> None:
     """Raise a UserError for a config group's unknown name, which Hydra would report at length."""
     for argument in arguments:
         group, equals, names = argument.lstrip("+").partition("=")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sidebyside import keys, locations, store
@@ -22,6 +23,7 @@ from sidebyside.schema import Config, Launch
 from sidebyside.tables import print_failures, print_side_by_side
 from sidebyside.workers import Task, WorkerDiedError, Workers
 
+_SAMPLES = (4, 10)  # rows and columns of the grid of digits
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
@@ -86,6 +88,7 @@ def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
     tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
     parent = _open_parent(tracker, jobs, launch_id)
+    _log_samples(tracker, parent, jobs[0].config)
     launches = [
         (one.number, Launch(launch_id, parent, one.key, one.job.variant, one.job.factors))
         for one in wanted
@@ -193,6 +196,18 @@ def _open_parent(tracker: Any, jobs: Sequence[Job], launch_id: str) -> str:
     names = list(jobs[0].factors) or ["one run"]
     tags = {"launch": launch_id, "level": "parent"}
     return str(tracker.open_parent(f"multirun over {', '.join(names)}", tags, reopen=False))
+
+
+def _log_samples(tracker: Any, parent: str, config: Config) -> None:
+    """Show in MLflow what the images of a launch look like."""
+    from sidebyside.samples import draw_sample_grid
+
+    rows, columns = _SAMPLES
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.png"
+        arrays = prepare(config.dataset, config.data_format)
+        draw_sample_grid(arrays, "train", 0, rows, columns, path)
+        tracker.log_file(parent, path)
 
 
 @contextmanager

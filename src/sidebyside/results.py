@@ -121,10 +121,11 @@ def read_train_results(dataset: str, study: str) -> StudyResults:
     folder = locations.results(dataset, study, "train")
     try:
         content = read_json(folder / _LIST)
-    except (OSError, ValueError):
+        runs = [StudyRun(**run) for run in content.pop("runs")]
+        return StudyResults(runs=runs, folder=folder, **content)
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{folder} holds no results of study={study} on dataset={dataset}: run `dvc repro`, "
-            f"or python pipelines/train.py -m study={study} dataset={dataset}."
+            f"{folder} holds no results of study={study} on dataset={dataset} that this version "
+            "can read: run `dvc repro`, or "
+            f"python pipelines/train.py -m study={study} dataset={dataset}."
         ) from None
-    runs = [StudyRun(**run) for run in content.pop("runs")]
-    return StudyResults(runs=runs, folder=folder, **content)

@@ -9,8 +9,10 @@ from rich.table import Table
 from sidebyside import locations
 from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import level_text
+from sidebyside.prediction import Prediction
 from sidebyside.results import StudyRun
 from sidebyside.store import load
+from sidebyside.summaries import SummaryRow
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone
 
@@ -51,6 +53,46 @@ def print_failures(runs: Sequence[StudyRun], failures: Mapping[str, BaseExceptio
     )
     _print(f"{len(runs)} runs failed", table)
     print("The others are finished and kept; the same command again does what is missing.")
+
+
+def print_summary(title: str, rows: Sequence[SummaryRow]) -> None:
+    """Print a network's layers with shapes, parameters and their formulas, and the totals."""
+    table = pd.DataFrame(
+        [
+            {
+                "layer": row.name,
+                "type": row.kind,
+                "output shape": str(row.shape),
+                "from": row.shape_formula,
+                "parameters": f"{row.parameters:,}",
+                "by": row.parameters_formula,
+            }
+            for row in rows
+        ]
+    )
+    _print(title, table)
+    total, trainable = sum(row.parameters for row in rows), sum(row.trainable for row in rows)
+    print(f"Total parameters: {total:,}")
+    print(f"Trainable: {trainable:,}, others: {total - trainable:,}")
+
+
+def print_predictions(model: str, predictions: Sequence[Prediction]) -> None:
+    """Print what a network takes images for, and their targets where known."""
+    table = pd.DataFrame(
+        [
+            {
+                "image": one.image,
+                "digit": str(one.digit),
+                "probability": f"{one.probability:.4f}",
+                "target": "-" if one.target is None else str(one.target),
+                "what was done to it": "; ".join(one.changes) or "-",
+            }
+            for one in predictions
+        ]
+    )
+    if all(one.target is None for one in predictions):
+        table = table.drop(columns="target")
+    _print(f"Predicted by {model}", table)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -212,6 +213,21 @@ class Tracker:
             if not (token := page.token):
                 return found
 
+    def vouched(self, run_id: str) -> tuple[str, str] | None:
+        """Return run key and weights digest of a published run, None where it isn't one."""
+        try:
+            tags = self._client.get_run(run_id).data.tags
+        except MlflowException:
+            return None
+        if "run_key" not in tags or _PUBLISHED not in tags:
+            return None
+        return tags["run_key"], tags[_PUBLISHED].partition(":")[0]
+
+    def find_parent(self, study: str, dataset: str) -> str | None:
+        """Return the id of a study's parent run, None where there is none."""
+        found = self._search({"study": study, "dataset": dataset, "level": "parent"})
+        return str(found[0].info.run_id) if found else None
+
     def _lock(self) -> FileLock:
         return FileLock(locations.home() / ".tracking.lock")
 
@@ -291,15 +307,34 @@ class Tracker:
             self._client.log_inputs(run_id, [_dataset_input(card.recipe["dataset"], run)])
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            (folder / "config.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False))
-            (folder / "model_summary.txt").write_text((run.folder / "summary.txt").read_text())
-            if evaluation:
-                from sidebyside.pictures import draw_confusion
-
-                name = _run_name(card).replace(",", ", ")
-                title = f"{name}: {evaluation.test_error:.2f} % test error"
-                draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
+            _write_artifacts(folder, card, run, evaluation)
             self._client.log_artifacts(run_id, str(folder))
+
+
+def _write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation | None) -> None:
+    """Write what the UI shows of a run besides its figures."""
+    from sidebyside.pictures import draw_confusion, draw_history
+
+    name, epochs = _run_name(card).replace(",", ", "), run.recipe["epochs"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.recipe, sort_keys=False))
+    (folder / "model_summary.txt").write_text((run.folder / "summary.txt").read_text())
+    lines = [
+        epoch_line(
+            epoch, epochs, {figure: values[epoch - 1] for figure, values in run.history.items()}
+        )
+        for epoch in range(1, epochs + 1)
+    ]
+    (folder / "epochs.log").write_text("\n".join(lines) + "\n")
+    draw_history(run.history, name, folder / "learning_curves.png")
+    if evaluation:
+        title = f"{name}: {evaluation.test_error:.2f} % test error"
+        draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
+
+
+def epoch_line(epoch: int, epochs: int, figures: Mapping[str, float]) -> str:
+    """Return a log line for the figures after ``epoch``, from 1."""
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    return f"epoch {epoch}/{epochs}: {shown}"
 
 
 def _tags(card: Card) -> dict[str, str]:

@@ -118,6 +118,7 @@ def _obtain(
     with greetings_hidden():
         from sidebyside.checkpoints import load_checkpoint
         from sidebyside.fitting import State, fit
+        from sidebyside.tracking import epoch_line
     folder = store.begin(card.key, anew=stored is not None)
     start, seconds_before = load_checkpoint(folder / store.CHECKPOINTS) or (None, 0.0)
     mlflow_run = tracker.open_run(card)
@@ -134,7 +135,7 @@ def _obtain(
             _keep(folder, state, time.monotonic() - began)
         store.report_progress(card.key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
-        say(_epoch_line(state.epochs_done, epochs, state.figures()))
+        say(epoch_line(state.epochs_done, epochs, state.figures()))
 
     if start:
         say(f"going on after epoch {start.epochs_done}/{epochs}")
@@ -152,8 +153,3 @@ def _keep(folder: Path, state: Any, seconds: float) -> None:
         save_checkpoint(folder / store.CHECKPOINTS, state, seconds)
     except OSError as error:
         _log.warning("no checkpoint after epoch %d: %s", state.epochs_done, error.strerror)
-
-
-def _epoch_line(epoch: int, epochs: int, figures: dict[str, float]) -> str:
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-    return f"epoch {epoch}/{epochs}: {shown}"

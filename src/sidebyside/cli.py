@@ -1,0 +1,198 @@
+"""The command ``sidebyside``: look at networks and digits, predict, export."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sidebyside import locations
+from sidebyside.app import set_environment, user_errors_reported
+from sidebyside.composing import compose_config
+from sidebyside.config import check, check_dataset, check_tracking
+from sidebyside.errors import UserError
+
+if TYPE_CHECKING:
+    from sidebyside.arrays import ProcessedArrays
+    from sidebyside.store import Run
+
+_FORMATS = ("keras", "h5", "savedmodel", "tflite")  # those of sidebyside.exporting
+_MODEL_HELP = (
+    "a run key or its first six digits or more, an MLflow run id, or 'best' of the study, chosen "
+    "by validation error (default: best)"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
+    set_environment(locations.root())
+    with user_errors_reported():
+        options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sidebyside", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_summary(commands)
+    _add_samples(commands)
+    _add_predict(commands)
+    _add_export(commands)
+    return parser
+
+
+def _add_summary(commands: Any) -> None:
+    command = commands.add_parser(
+        "summary",
+        help="layers, output shapes and parameter counts of a network, with their formulas",
+        epilog="example: sidebyside summary preset=simple_cnn_5x5",
+    )
+    command.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="as for pipelines/train.py"
+    )
+    command.set_defaults(run=_summary)
+
+
+def _add_samples(commands: Any) -> None:
+    command = commands.add_parser("samples", help="draw a grid of sample digits")
+    command.add_argument("--rows", type=int, default=4)
+    command.add_argument("--columns", type=int, default=10)
+    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    command.add_argument("--images", choices=["train", "test"], default="train")
+    command.add_argument("--first", type=int, default=0, help="index of the first image, from 0")
+    command.add_argument("--output", type=Path, default=Path("samples.png"), help="PNG to write")
+    command.add_argument("--study", help="also make it an artifact of this study's parent run")
+    command.set_defaults(run=_samples)
+
+
+def _add_predict(commands: Any) -> None:
+    command = commands.add_parser("predict", help="say which digits images show")
+    command.add_argument("images", nargs="*", type=Path, help="PNG, JPEG or IDX files")
+    command.add_argument(
+        "--test-index", nargs="+", type=int, default=[], metavar="N", help="test images, from 0"
+    )
+    _add_model(command)
+    command.add_argument(
+        "--trust", action="store_true", help="open a .keras or .h5 file that nothing vouches for"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=_predict)
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser("export", help="write a run's network in other file formats")
+    _add_model(command)
+    command.add_argument("--format", nargs="+", choices=_FORMATS, default=["keras"])
+    command.add_argument("--output", type=Path, default=Path("exports"), help="folder")
+    command.set_defaults(run=_export)
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default="best", help=_MODEL_HELP)
+    command.add_argument("--study", help="default: the one that params.yaml selects")
+    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from sidebyside.summaries import summarise
+    from sidebyside.tables import print_summary
+
+    config = check(compose_config(options.overrides))
+    height, width = config.dataset.image_shape
+    title = f"{config.model.name} on {height}x{width} images, {config.data_format}"
+    print_summary(title, summarise(config))
+
+
+def _samples(options: argparse.Namespace) -> None:
+    from sidebyside.preprocess import prepare
+    from sidebyside.samples import draw_sample_grid
+
+    config = compose_config([])
+    dataset = _dataset(options, config)
+    config = compose_config([f"dataset={dataset}"])
+    arrays = prepare(check_dataset(config), "channels_last")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    draw_sample_grid(
+        arrays, options.images, options.first, options.rows, options.columns, options.output
+    )
+    print(f"{options.rows}x{options.columns} {options.images} images: {options.output}")
+    if options.study:
+        _log_to_parent(options.study, dataset, config, options.output)
+
+
+def _log_to_parent(study: str, dataset: str, config: Any, path: Path) -> None:
+    from sidebyside.tracking import Tracker
+
+    tracker = Tracker(check_tracking(config))
+    tracker.prepare()
+    parent = tracker.find_parent(study, dataset)
+    if parent is None:
+        raise UserError(
+            f"study={study} on dataset={dataset} has no parent run in MLflow yet: run the study "
+            "first."
+        )
+    tracker.log_file(parent, path)
+    print(f"logged to MLflow's run {parent}")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from sidebyside.image_files import read_images
+    from sidebyside.models import load_network, load_trusted
+    from sidebyside.prediction import image_shape, of_test_set, predict
+    from sidebyside.tables import print_predictions
+
+    if not options.images and not options.test_index:
+        raise UserError("Nothing to predict: name image files, or test images with --test-index.")
+    run = None if options.trust else _find(options)
+    name = options.model if run is None else f"run {run.key[:12]}"
+    network = load_trusted(Path(options.model)) if run is None else load_network(run)
+    shape = image_shape(network)
+    digits = [digit for path in options.images for digit in read_images(path, shape)]
+    targets: list[int | None] = [None] * len(digits)
+    if options.test_index:
+        of_test, known = of_test_set(_arrays(options, run), options.test_index)
+        digits, targets = [*digits, *of_test], [*targets, *known]
+    predictions = predict(network, digits, targets)
+    if options.json:
+        found = [prediction.as_json() for prediction in predictions]
+        print(json.dumps({"model": name, "predictions": found}, indent=2))
+    else:
+        print_predictions(name, predictions)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from sidebyside.exporting import export
+    from sidebyside.models import load_network
+
+    run = _find(options)
+    network, arrays = load_network(run), _arrays(options, run)
+    images = arrays.read("test_images")
+    for path in export(network, images, run.key[:12], options.format, options.output):
+        print(f"{path}: same labels as run {run.key[:12]} on {len(images)} test images")
+
+
+def _find(options: argparse.Namespace) -> "Run":
+    """Return the verified run that the options name."""
+    from sidebyside.models import BEST, best_run, find_run
+
+    config = compose_config([])
+    if options.model == BEST:
+        return best_run(_dataset(options, config), options.study or config.select.study)
+    return find_run(options.model, check_tracking(config))
+
+
+def _arrays(options: argparse.Namespace, run: "Run | None") -> "ProcessedArrays":
+    """Return the dataset of a run, or the one that the options name."""
+    from sidebyside.preprocess import prepare
+
+    dataset = run.recipe["dataset"] if run else _dataset(options, compose_config([]))
+    checked = check_dataset(compose_config([f"dataset={dataset}"]))
+    return prepare(checked, run.recipe["data_format"] if run else "channels_last")
+
+
+def _dataset(options: argparse.Namespace, config: Any) -> str:
+    return str(options.dataset or config.select.dataset)
+
+
+if __name__ == "__main__":
+    main()
