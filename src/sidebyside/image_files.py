@@ -79,7 +79,7 @@ def _grey(path: Path) -> NDArray[np.uint8]:
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except Image.DecompressionBombError:
         raise UserError(
-            f"{path} has more than {_MOST_PIXELS // 1_000_000} million pixels: give a smaller image."
+            f"{path} has more than {_MOST_PIXELS // 1_000_000} million pixels: give a smaller one."
         ) from None
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(
