@@ -1,0 +1,125 @@
+"""Committed evidence: a report without runs, a study finished in pieces, one with runs missing."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import TINY, copy_project, environment
+
+STUDY = (
+    "study=factorial",
+    "model.kernel_size=3",
+    "model.dropout=true",
+    "optimizer=adam",
+)
+
+
+class Workspace:
+    """A copy of the project that is its own home."""
+
+    def __init__(self, root):
+        self.root = root
+        self.report = root / "reports" / "mnist5k" / "factorial"
+
+    def start(self, script, *arguments):
+        return subprocess.Popen(
+            [sys.executable, str(self.root / "pipelines" / f"{script}.py"), *arguments],
+            env=environment(self.root, self.root),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, script, *arguments, code=0):
+        process = self.start(script, *arguments)
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == code, errors
+        return output + errors
+
+    def train(self, *arguments):
+        return self.run("train", "-m", *TINY, *STUDY, *arguments)
+
+    def compare(self, *arguments, code=0):
+        return self.run("compare", "study=factorial", *arguments, code=code)
+
+    def keys(self):
+        return {path.parent.name for path in (self.root / "runs").glob("*/run.json")}
+
+    def comparison(self):
+        return json.loads((self.report / "comparison.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def workspace(project, tmp_path_factory):
+    """A workspace in which a study was run without DVC and compared."""
+    root = copy_project(tmp_path_factory.mktemp("workspace"))
+    shutil.copytree(project / "data", root / "data")
+    workspace = Workspace(root)
+    workspace.train("seed=0")
+    workspace.compare()
+    return workspace
+
+
+def test_a_study_without_dvc_can_be_compared(workspace):
+    comparison = workspace.comparison()
+    assert comparison["n_runs"] == 2
+    assert [variant["n"] for variant in comparison["variants"]] == [1, 1]
+
+
+def test_the_report_is_rebuilt_from_committed_evidence_alone(workspace, tmp_path):
+    clone = Workspace(copy_project(tmp_path / "clone"))
+    shutil.copytree(workspace.report, clone.report)
+    before = {path.name: path.read_bytes() for path in clone.report.iterdir()}
+    for path in clone.report.iterdir():
+        if path.name != "evidence.npz":
+            path.unlink()
+    clone.compare()
+    assert not (clone.root / "data").exists()
+    del before["costs.json"]  # how long it took isn't evidence
+    assert {path.name: path.read_bytes() for path in clone.report.iterdir()} == before
+
+
+def test_a_study_is_finished_in_pieces(project, workspace, tmp_path):
+    later = Workspace(copy_project(tmp_path / "later"))
+    shutil.copytree(project / "data", later.root / "data")
+    shutil.copytree(workspace.report, later.report)
+    said = later.train("seed=0,1", "training.complete_evidence=true")
+    assert "2 of 4 runs are in the committed evidence" in said
+    assert len(later.keys()) == 2
+    assert not later.keys() & workspace.keys()
+    later.compare()
+    assert [variant["n"] for variant in later.comparison()["variants"]] == [2, 2]
+    # Another recipe isn't in the evidence, whatever its variant is called.
+    later.train("seed=0", "training.complete_evidence=true", "training.batch_size=64")
+    assert len(later.keys()) == 4
+
+
+def test_missing_runs_are_named_or_marked(project, tmp_path):
+    workspace = Workspace(copy_project(tmp_path / "partial"))
+    shutil.copytree(project / "data", workspace.root / "data")
+    endless = ("data_format=channels_last", "seed=0", "training.epochs=1000000,1")
+    process = workspace.start("train", "-m", *TINY, *STUDY, *endless, "hydra.launcher.workers=2")
+    deadline = time.monotonic() + 120
+    while not list((workspace.root / "runs" / ".launches").glob("*/*")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    said = workspace.compare(code=2)
+    assert "1 of 2 runs are missing" in said
+    assert "epochs=1000000,seed=0" in said
+    assert "Traceback" not in said
+    workspace.compare("allow_partial=true")
+    (missing,) = workspace.comparison()["missing"]
+    assert missing.endswith("epochs=1000000,seed=0")
+    assert (
+        "**Not finished: 1 runs are missing**" in (workspace.report / "comparison.md").read_text()
+    )
