@@ -2,6 +2,7 @@
 # make test    set everything up and run the tests
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff and the type checker
+# make docs    put the committed reports' tables into the documents that show them
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test ui lint setup
+.PHONY: study test ui lint docs setup
 
 study: $(READY)
 	dvc repro
@@ -25,6 +26,9 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+
+docs: $(READY)
+	python docs/embed.py
 
 setup: $(READY)
 

@@ -39,7 +39,12 @@ def test_scores_count_what_is_wrong():
 def test_pictures_of_the_same_data_are_the_same_bytes(tmp_path):
     runs = pd.DataFrame({"variant": ["a", "a", "b", "b"], "test_error": [1.0, 2.0, 3.0, 5.0]})
     variants = [
-        {"name": name, "factors": {"dropout": name == "a"}, "test_error": interval(values)}
+        {
+            "name": name,
+            "factors": {"dropout": name == "a"},
+            "protocol": "clean",
+            "test_error": interval(values),
+        }
         for name, values in (("a", [1.0, 2.0]), ("b", [3.0, 5.0]))
     ]
     pictures = []

@@ -16,7 +16,7 @@ from sidebyside.gathering import gather
 from sidebyside.intervals import interval
 from sidebyside.published import Published, hold_against_published
 from sidebyside.published_pictures import draw_published, draw_published_curves
-from sidebyside.published_text import published_text
+from sidebyside.published_text import published_text, verdict_text
 from sidebyside.schema import Dataset
 from sidebyside.store import TIMING
 from sidebyside.text import paragraph, table
@@ -117,6 +117,8 @@ def _write(comparison: Comparison, evidence: Evidence) -> None:
     write_json(folder / "comparison.json", _as_json(comparison, evidence))
     write_json(folder / "metrics.json", _metrics(comparison.variants))
     (folder / "comparison.md").write_text(_markdown(comparison, evidence))
+    if comparison.published:
+        (folder / "verdicts.md").write_text(verdict_text(comparison.published))
     comparison.runs.to_csv(folder / "runs.csv", index=False, float_format="%.6f")
     write_evidence(folder / FILE, evidence)
     _write_costs(folder / "costs.json", evidence)
@@ -160,22 +162,19 @@ def _metrics(variants: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _markdown(comparison: Comparison, evidence: Evidence) -> str:
     command = f"python pipelines/compare.py study={evidence.study} dataset={evidence.dataset}"
-    parts = [f"# {evidence.study} on {evidence.dataset}"]
+    parts = [f"# {evidence.study} on {evidence.dataset}", f"Made by `{command}`."]
     if evidence.missing:
         parts.append(
             f"**Not finished: {len(evidence.missing)} runs are missing** "
             f"({'; '.join(evidence.missing)})."
         )
     if comparison.published:
-        parts += [f"Made by `{command}`.", published_text(comparison.published)]
-        parts.append("## All variants")
-        command = f"{command}` from the same runs, `"
+        parts += [published_text(comparison.published), "## All variants"]
     parts += [
-        paragraph(f"""
-            Made by `{command}`. Test error in percent, mean over n seeds; the interval is a 95 %
-            confidence interval of that mean over seeds (Student t), on the same test images.
-            Overlapping intervals of few seeds say little: more seeds (`training.seeds`) narrow
-            them."""),
+        paragraph("""
+            Test error in percent, mean over n seeds; the interval is a 95 % confidence interval of
+            that mean over seeds (Student t), on the same test images. Overlapping intervals of few
+            seeds say little: more seeds (`training.seeds`) narrow them."""),
         table(_rows(comparison.variants)),
         "![Test error by variant](errors.png)",
         "![Learning curves](learning_curves.png)",

@@ -91,11 +91,14 @@ def _draw_variant(
 
 
 def _row_labels(variants: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one label per variant, its levels in aligned columns."""
+    """Return one label per variant, its levels in aligned columns, and its protocol if several."""
     names = list(variants[0]["factors"])
     if not names:
         return [variant["name"] or "the only variant" for variant in variants]
     columns = [[_level(name, variant["factors"][name]) for variant in variants] for name in names]
+    protocols = [variant["protocol"] for variant in variants]
+    if len(set(protocols)) > 1 and "protocol" not in names:
+        columns.append(protocols)
     widths = [max(len(cell) for cell in column) for column in columns]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -192,8 +192,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Published:
-    """All published figures held against runs."""
+    """All published figures held against runs, which were tested on so many ``images``."""
 
+    images: int
     recipes: list[Recipe]
     split: Split | None
     left_open: list[str]
@@ -236,7 +237,8 @@ def hold_against_published(evidence: Evidence) -> Published | None:
     if not recipes:
         return None
     recipes.sort(key=lambda recipe: list(table["recipes"]).index(recipe.name))
-    return Published(recipes, _split(committed(evidence.dataset, SPLIT)), table["left_open"])
+    split = _split(committed(evidence.dataset, SPLIT))
+    return Published(len(evidence.target), recipes, split, table["left_open"])
 
 
 def _by_preset(evidence: Evidence | None) -> dict[str, list[RunEvidence]]:

@@ -9,17 +9,17 @@ from sidebyside.published import Published, Recipe, Split
 from sidebyside.text import paragraph, percent_range, table
 
 
-def verdict_table(published: Published) -> str:
-    """Return a row per published figure, a recipe's readings one by one."""
-    return table([_verdict_row(recipe) for recipe in published.recipes])
+def verdict_text(published: Published) -> str:
+    """Return a sentence and a row per published figure, a recipe's readings one by one."""
+    rows = [_verdict_row(recipe) for recipe in published.recipes]
+    return f"{_summary(published)}\n\n{table(rows)}\n"
 
 
 def published_text(published: Published) -> str:
     """Return the sections of the report on published figures."""
     sections = [
         "## What the published figures are worth",
-        _summary(published),
-        verdict_table(published),
+        verdict_text(published).rstrip(),
         _how_to_read(published),
         "![Published figures against our runs](published.png)",
         *_other_figures(published),
@@ -82,11 +82,11 @@ def _how_to_read(published: Published) -> str:
         *How to read it.* We trained each recipe {named} times as published, by its protocol, with
         different seeds. "One more run" is a 95 % prediction interval for the test error of a single
         further run (Student t, n - 1 degrees of freedom), from the variance between seeds alone:
-        the published run was tested on the same 10 000 images, so their sampling cancels. A
-        published figure outside it is better or worse than such a run is; inside, it is reproduced,
-        unless the interval is wider than the published figure's own interval over images, which
-        shows nothing yet. "Over images" is Wilson's interval of the published figure for new
-        images of the same kind: another question, so another column.""")
+        the published run was tested on the same {published.images} images, so their sampling
+        cancels. A published figure outside it is better or worse than such a run is; inside, it is
+        reproduced, unless the interval is wider than the published figure's own interval over
+        images, which shows nothing yet. "Over images" is Wilson's interval of the published figure
+        for new images of the same kind: another question, so another column.""")
 
 
 def _other_figures(published: Published) -> list[str]:

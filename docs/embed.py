@@ -1,0 +1,35 @@
+"""Put generated files into the documents that show them: python docs/embed.py.
+
+Whatever stands between ``<!-- embed PATH -->`` and ``<!-- end -->`` in a document becomes the
+content of PATH, which is given from the project's root.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_BLOCK = re.compile(r"(<!-- embed (?P<path>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def embed(text: str) -> str:
+    """Return a document with the current content of the files that it shows."""
+    return _BLOCK.sub(lambda block: f"{block[1]}\n{_content(block['path'])}\n{block[3]}", text)
+
+
+def _content(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def main() -> None:
+    """Bring all documents up to date and name those that weren't."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        before = path.read_text()
+        after = embed(before)
+        if after != before:
+            path.write_text(after)
+            print(f"brought up to date: {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""What documents show is what the committed reports say."""
+
+import sys
+
+import pytest
+
+from conftest import SOURCE
+
+DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_shown_is_what_was_generated(path, monkeypatch):
+    monkeypatch.syspath_prepend(SOURCE / "docs")
+    try:
+        from embed import embed
+
+        text = path.read_text()
+        assert embed(text) == text, "make docs brings it up to date"
+    finally:
+        sys.modules.pop("embed", None)
