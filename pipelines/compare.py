@@ -18,7 +18,7 @@ def main(config: DictConfig) -> None:
     from sidebyside.config import check_dataset, check_study
 
     comparison = compare(
-        check_dataset(config), check_study(config).name, allow_partial=bool(config.allow_partial)
+        check_dataset(config), check_study(config), allow_partial=bool(config.allow_partial)
     )
     print(f"{len(comparison.variants)} variants, {len(comparison.runs)} runs: {comparison.folder}")
 

@@ -35,13 +35,15 @@ def run(preset, protocol, seed, wrong, epochs=2) -> RunEvidence:
             "val_accuracy": accuracy,
         },
         test_loss=0.04,
+        layout=None,
         predicted=predicted,
+        certainty=(predicted == TARGET).astype(np.float16),
     )
 
 
 def evidence(study, runs) -> Evidence:
     samples = np.zeros((40, 28, 28), np.uint8)
-    return Evidence("mnist", study, runs, TARGET, samples, TARGET[:40], [])
+    return Evidence("mnist", study, runs, TARGET, samples, TARGET[:40], [], [])
 
 
 def names():
@@ -99,14 +101,14 @@ def compare(project):
     from hydra import compose, initialize_config_dir
 
     from sidebyside import compare
-    from sidebyside.config import check_dataset
+    from sidebyside.config import check_dataset, check_study
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIDEBYSIDE_ROOT", str(project))
         patch.setenv("SIDEBYSIDE_HOME", str(project))
         with initialize_config_dir(str(project / "conf"), version_base="1.3"):
-            config = compose("config", ["dataset=mnist"])
-        return compare(check_dataset(config), "published")
+            config = compose("config", ["dataset=mnist", "study=published"])
+        return compare(check_dataset(config), check_study(config))
 
 
 def test_each_published_figure_gets_its_verdict(report):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sidebyside import locations, pictures
+from sidebyside.analysis import Analysis, analyse
 from sidebyside.evidence import FILE, Evidence, write_evidence
 from sidebyside.factors import level_text
 from sidebyside.files import read_json, write_json
@@ -17,7 +18,7 @@ from sidebyside.intervals import interval
 from sidebyside.published import Published, hold_against_published
 from sidebyside.published_pictures import draw_published, draw_published_curves
 from sidebyside.published_text import published_text, verdict_text
-from sidebyside.schema import Dataset
+from sidebyside.schema import Dataset, Study
 from sidebyside.store import TIMING
 from sidebyside.text import paragraph, table
 
@@ -36,6 +37,8 @@ class Comparison:
         A row per run: key, variant, the factors, seed, test_error (percent), test_loss, ...
     variants : list of dict
         As in ``comparison.json``: n, test_error and test_loss with mean, sd, low and high.
+    analysis : Analysis
+        The statistics: effects, pairs, equivalence, power, ...
     published : Published or None
         Published figures held against the runs, where they are runs of published recipes.
     """
@@ -43,10 +46,11 @@ class Comparison:
     folder: Path
     runs: pd.DataFrame
     variants: list[dict[str, Any]]
+    analysis: Analysis
     published: Published | None
 
 
-def compare(dataset: Dataset, study: str, allow_partial: bool = False) -> Comparison:
+def compare(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comparison:
     """Write the report of a study to ``reports/<dataset>/<study>/``.
 
     ``comparison.json``, ``metrics.json``, ``comparison.md``, ``runs.csv``, ``evidence.npz``,
@@ -57,7 +61,7 @@ def compare(dataset: Dataset, study: str, allow_partial: bool = False) -> Compar
     Parameters
     ----------
     dataset : Dataset
-    study : str
+    study : Study
     allow_partial : bool
         Go on although runs are missing; the report names them.
 
@@ -66,13 +70,14 @@ def compare(dataset: Dataset, study: str, allow_partial: bool = False) -> Compar
     UserError
         If there are neither results nor evidence, if they are damaged, or if runs are missing.
     """
-    evidence = gather(dataset, study, allow_partial)
+    evidence = gather(dataset, study.name, allow_partial)
+    analysis = analyse(evidence, study, dataset.disputed)
     runs = _run_table(evidence)
-    variants = _variants(runs, evidence)
     comparison = Comparison(
-        folder=locations.reports(dataset.name, study),
+        folder=locations.reports(dataset.name, study.name),
         runs=runs,
-        variants=variants,
+        variants=_variants(runs, evidence, analysis),
+        analysis=analysis,
         published=hold_against_published(evidence),
     )
     _write(comparison, evidence)
@@ -96,7 +101,7 @@ def _run_table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _variants(runs: pd.DataFrame, evidence: Evidence) -> list[dict[str, Any]]:
+def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -104,6 +109,7 @@ def _variants(runs: pd.DataFrame, evidence: Evidence) -> list[dict[str, Any]]:
             "n": len(replicate),
             "test_error": interval(replicate["test_error"].tolist()),
             "test_loss": interval(replicate["test_loss"].tolist()),
+            "over_images": {end: analysis.over_images[str(name)][end] for end in ("low", "high")},
             "parameters": int(replicate["parameters"].iloc[0]),
             "protocol": evidence.of_variant(str(name))[0].protocol,
         }
@@ -135,6 +141,7 @@ def _as_json(comparison: Comparison, evidence: Evidence) -> dict[str, Any]:
             name: list(dict.fromkeys(run.factors[name] for run in runs)) for name in runs[0].factors
         },
         "variants": comparison.variants,
+        **comparison.analysis.content,
     }
     if evidence.missing:
         content["missing"] = evidence.missing

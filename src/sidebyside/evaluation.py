@@ -18,8 +18,9 @@ from sidebyside.store import Run
 
 CARD = "evaluation.json"
 ARRAYS = ("probabilities", "predicted")
+_FIELDS = ("key", "test_error", "test_loss", "error_per_class", "confusion", "basis", "layout")
 
-DECIDING = ("scoring", "serialisation", "batches", "numeric")
+DECIDING = ("scoring", "layouts", "networks", "shapes", "serialisation", "batches", "numeric")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Evaluation:
         Images by target (row) and predicted class (column).
     basis : str
         Digest of what decided the scores: weights, data and code.
+    layout : dict or None
+        The network against itself in the other data format, see
+        `sidebyside.layouts.LayoutCheck`; None where this machine couldn't.
     """
 
     key: str
@@ -52,6 +56,7 @@ class Evaluation:
     error_per_class: list[float]
     confusion: list[list[int]]
     basis: str
+    layout: dict[str, Any] | None
 
     def read(self, name: str) -> np.ndarray:
         """Return the array "predicted" or "probabilities"."""
@@ -120,8 +125,7 @@ def _read(folder: Path) -> Evaluation | None:
         card = read_json(folder / CARD)
         if any(file_digest(folder / name) != digest for name, digest in card["files"].items()):
             return None
-        fields = ("key", "test_error", "test_loss", "error_per_class", "confusion", "basis")
-        return Evaluation(folder=folder, **{name: card[name] for name in fields})
+        return Evaluation(folder=folder, **{name: card[name] for name in _FIELDS})
     except (OSError, ValueError, KeyError):
         return None
 
@@ -129,7 +133,7 @@ def _read(folder: Path) -> Evaluation | None:
 def _test(run: Run, arrays: ProcessedArrays) -> Evaluation:
     from sidebyside.scoring import score
 
-    scores = score(run.folder, arrays, run.recipe["threads"])
+    scores = score(run.folder, arrays, run.recipe)
     unfinished = locations.runs() / ".unfinished" / f"{run.key}-evaluation"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

@@ -15,7 +15,7 @@ from sidebyside.factors import Level
 
 FILE = "evidence.npz"
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
-_JSON = ("factors", "identity", "history")  # nested values of each run, as JSON
+_JSON = ("factors", "identity", "history", "layout")  # nested values of each run, as JSON
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,13 @@ class RunEvidence:
         Figures after each epoch.
     test_loss : float
         Mean categorical cross-entropy, in nats.
+    layout : dict or None
+        The network against itself in the other data format, see
+        `sidebyside.layouts.LayoutCheck`.
     predicted : ndarray of uint8, shape (images,)
         The predicted class of each test image.
+    certainty : ndarray of float16, shape (images,)
+        The probability that the network gave each image's true class.
     """
 
     key: str
@@ -53,7 +58,9 @@ class RunEvidence:
     weights_digest: str
     history: dict[str, list[float]]
     test_loss: float
+    layout: dict[str, Any] | None
     predicted: NDArray[np.uint8]
+    certainty: NDArray[np.float16]
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -65,6 +72,23 @@ class RunEvidence:
     def protocol(self) -> str:
         """Who saw which images."""
         return str(self.recipe["protocol"])
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The networks of a variant together: the class with the highest mean probability.
+
+    Attributes
+    ----------
+    variant : str
+    members : int
+        How many networks.
+    predicted : ndarray of uint8, shape (images,)
+    """
+
+    variant: str
+    members: int
+    predicted: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,8 @@ class Evidence:
     sample_labels : ndarray of uint8, shape (n,)
     missing : list of str
         Runs of the study that aren't finished.
+    ensembles : list of Ensemble
+        One per variant; evidence finished in pieces keeps those of its larger pieces.
     """
 
     dataset: str
@@ -91,6 +117,7 @@ class Evidence:
     samples: NDArray[np.uint8]
     sample_labels: NDArray[np.uint8]
     missing: list[str]
+    ensembles: list[Ensemble]
 
     def test_error(self, run: RunEvidence) -> float:
         """Return the wrong predictions of a run, percent of all."""
@@ -141,6 +168,10 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
         dataset=np.array(evidence.dataset),
         study=np.array(evidence.study),
         predicted=np.stack([run.predicted for run in runs]),
+        certainty=np.stack([run.certainty for run in runs]),
+        ensemble=np.array([ensemble.variant for ensemble in evidence.ensembles], dtype=str),
+        ensemble_members=np.array([one.members for one in evidence.ensembles], dtype=np.int64),
+        ensemble_predicted=np.array([one.predicted for one in evidence.ensembles], dtype=np.uint8),
         target=evidence.target,
         samples=evidence.samples,
         sample_labels=evidence.sample_labels,
@@ -172,11 +203,14 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
     count = len(arrays["key"])
     if predicted.dtype != np.uint8 or predicted.shape != (count, len(target)) or not count:
         raise ValueError("predictions and targets don't belong together")
+    if arrays["certainty"].shape != predicted.shape:
+        raise ValueError("predictions and their probabilities don't belong together")
     runs = []
     for number in range(count):
         fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
         fields |= {name: json.loads(str(arrays[name][number])) for name in _JSON}
-        runs.append(RunEvidence(predicted=predicted[number], **fields))
+        certainty = arrays["certainty"][number]
+        runs.append(RunEvidence(predicted=predicted[number], certainty=certainty, **fields))
     return Evidence(
         dataset=str(arrays["dataset"]),
         study=str(arrays["study"]),
@@ -185,4 +219,13 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
         samples=arrays["samples"],
         sample_labels=arrays["sample_labels"],
         missing=[str(name) for name in arrays["missing"]],
+        ensembles=[
+            Ensemble(str(variant), int(members), of_images)
+            for variant, members, of_images in zip(
+                arrays["ensemble"],
+                arrays["ensemble_members"],
+                arrays["ensemble_predicted"],
+                strict=True,
+            )
+        ],
     )

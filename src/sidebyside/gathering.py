@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sidebyside import locations
 from sidebyside.arrays import ProcessedArrays, open_arrays
 from sidebyside.errors import UserError
-from sidebyside.evaluation import load_evaluation
-from sidebyside.evidence import Evidence, RunEvidence, committed
+from sidebyside.evaluation import Evaluation, load_evaluation
+from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
 from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
 from sidebyside.schema import DATA_FORMATS, Dataset
 from sidebyside.store import DamagedError
@@ -25,8 +25,7 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
     UserError
         If there is neither, something is damaged, or runs are missing and that isn't allowed.
     """
-    known = committed(dataset.name, study)
-    if known and not has_results(dataset.name, study):
+    if not has_results(dataset.name, study) and (known := committed(dataset.name, study)):
         return known
     results = read_train_results(dataset.name, study)
     if results.missing and not allow_partial:
@@ -36,36 +35,41 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
             f"({'; '.join(results.missing)}). Run it again, which trains only these, or compare "
             "what is there with allow_partial=true."
         )
-    runs = [_run(results, run, known) for run in results.runs]
+    known = results.evidence()
     if known and not results.trained:
+        runs = [_known(run, known) for run in results.runs]
         return replace(known, runs=runs, missing=results.missing)
     arrays = _processed(dataset)
+    target = arrays.read("test_labels").argmax(axis=1).astype(np.uint8)
+    runs = [
+        _known(run, known) if run.in_evidence else _of_results(results, run, target)
+        for run in results.runs
+    ]
     return Evidence(
         dataset=dataset.name,
         study=study,
         runs=runs,
-        target=arrays.read("test_labels").argmax(axis=1).astype(np.uint8),
+        target=target,
         samples=_pixels(arrays.read("train_images")[:_SAMPLES], dataset),
         sample_labels=arrays.read("train_labels")[:_SAMPLES].argmax(axis=1).astype(np.uint8),
         missing=results.missing,
+        ensembles=_ensembles(results, known),
     )
 
 
-def _run(results: StudyResults, run: StudyRun, known: Evidence | None) -> RunEvidence:
-    if run.in_evidence:
-        for one in known.runs if known else []:
-            if one.key == run.key:
-                return one
-        raise UserError(
-            f"Run {run.key[:12]} ({run}) isn't in the committed evidence any more: restore that "
-            "with git, or run the study again."
-        )
-    folder = locations.results(results.dataset, results.study, "evaluate")
-    trained = results.load(run)
-    try:
-        evaluation = load_evaluation(folder / run.key)
-    except DamagedError as reason:
-        raise UserError(f"{reason}: delete {folder} and run the evaluate stage again.") from None
+def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
+    for one in known.runs if known else []:
+        if one.key == run.key:
+            return one
+    raise UserError(
+        f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: run "
+        "the study again."
+    )
+
+
+def _of_results(results: StudyResults, run: StudyRun, target: NDArray[np.uint8]) -> RunEvidence:
+    trained, evaluation = results.load(run), _evaluation(results, run)
+    probabilities = evaluation.read("probabilities")
     return RunEvidence(
         key=run.key,
         variant=run.variant,
@@ -76,8 +80,37 @@ def _run(results: StudyResults, run: StudyRun, known: Evidence | None) -> RunEvi
         weights_digest=trained.weights_digest,
         history=trained.history,
         test_loss=evaluation.test_loss,
+        layout=evaluation.layout,
         predicted=evaluation.read("predicted"),
+        certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
     )
+
+
+def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
+    folder = locations.results(results.dataset, results.study, "evaluate")
+    try:
+        return load_evaluation(folder / run.key)
+    except DamagedError as reason:
+        raise UserError(f"{reason}: delete {folder} and run the evaluate stage again.") from None
+
+
+def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
+    """Return each variant's ensemble of the runs whose probabilities are here, or as known."""
+    before = {one.variant: one for one in known.ensembles} if known else {}
+    ensembles = []
+    for variant in dict.fromkeys(run.variant for run in results.runs):
+        replicate = [run for run in results.trained if run.variant == variant]
+        held = any(run.in_evidence for run in results.runs if run.variant == variant)
+        if held and variant in before and before[variant].members >= len(replicate):
+            ensembles.append(before[variant])
+        elif replicate:
+            total = sum(
+                _evaluation(results, run).read("probabilities").astype(np.float64)
+                for run in replicate
+            )
+            labels = np.asarray(total).argmax(axis=1).astype(np.uint8)
+            ensembles.append(Ensemble(variant, len(replicate), labels))
+    return ensembles
 
 
 def _processed(dataset: Dataset) -> ProcessedArrays:

@@ -10,6 +10,8 @@ from pathlib import Path
 from sidebyside import locations, store
 from sidebyside.errors import UserError
 from sidebyside.evaluation import ARRAYS, CARD, Evaluation
+from sidebyside.evidence import FILE as EVIDENCE
+from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
 from sidebyside.files import read_json, write_json
 from sidebyside.schema import Config
@@ -50,6 +52,11 @@ class StudyResults:
         """The runs whose files are here."""
         return [run for run in self.runs if not run.in_evidence]
 
+    def evidence(self) -> Evidence | None:
+        """Return the evidence that holds the runs ``in_evidence``, None where none are."""
+        path = self.folder / EVIDENCE
+        return read_evidence(path) if path.is_file() else None
+
     def load(self, run: StudyRun) -> Run:
         """Return one run, its files verified.
 
@@ -82,6 +89,9 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
             "missing": list(missing),
         }
         write_json(folder / _LIST, content)
+        if any(run.in_evidence for run in runs):
+            # DVC removes compare's outputs, the committed evidence among them, before it starts.
+            shutil.copyfile(locations.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
 
 
 def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evaluation]) -> None:

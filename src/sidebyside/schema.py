@@ -1,6 +1,6 @@
 """The schema of a run's config: types and ranges of everything that can be chosen."""
 
-from dataclasses import asdict
+from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -105,13 +105,17 @@ class Files:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Dataset:
-    """A dataset in IDX format and where to get it."""
+    """A dataset in IDX format and where to get it.
+
+    ``disputed`` are test images, by index, whose labels human raters dispute.
+    """
 
     name: Name
     image_shape: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     classes: Annotated[int, Field(ge=2, le=256)]
     files: Files
     sources: list[str]
+    disputed: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)
 
     @property
     def training_images(self) -> int:
@@ -143,9 +147,17 @@ class Tracking:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Study:
-    """What a study is called."""
+    """What a study is called and what it asks.
+
+    ``expected_equal`` are factors that should make no difference, and ``margin`` is the largest
+    one that wouldn't matter, in points, set before the study is run. ``baseline`` is the variant
+    that others are held against; null takes the one with the lowest validation error.
+    """
 
     name: Name
+    expected_equal: list[str] = field(default_factory=list)
+    margin: Annotated[float, Field(gt=0)] = 0.1
+    baseline: str | None = None
 
 
 @dataclass(frozen=True, config=_CLOSED)

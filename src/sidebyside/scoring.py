@@ -1,6 +1,6 @@
 """The figures of a trained network on the test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from sidebyside import numeric
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.batches import Batches
+from sidebyside.layouts import LayoutCheck, check_layout
 from sidebyside.serialisation import read_network
 
 _BATCH_SIZE = 500
+_LAYOUT_IMAGES = 1000  # enough to tell a wrong layout from rounding
 _SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
 
 
@@ -31,6 +33,8 @@ class Scores:
         Wrong predictions, percent of all.
     test_loss : float
         Mean categorical cross-entropy, in nats.
+    layout : LayoutCheck or None
+        The network against itself in the other data format, where that was tried.
     """
 
     probabilities: NDArray[np.float32]
@@ -38,6 +42,7 @@ class Scores:
     confusion: NDArray[Any]
     test_error: float
     test_loss: float
+    layout: LayoutCheck | None = None
 
     def figures(self) -> dict[str, Any]:
         """Return the scores as JSON types, error per class in percent of its images."""
@@ -51,16 +56,18 @@ class Scores:
             "test_loss": self.test_loss,
             "error_per_class": [round(float(error), 6) for error in per_class],
             "confusion": self.confusion.tolist(),
+            "layout": self.layout.as_json() if self.layout else None,
         }
 
 
-def score(folder: Path, arrays: ProcessedArrays, threads: int) -> Scores:
+def score(folder: Path, arrays: ProcessedArrays, recipe: dict[str, Any]) -> Scores:
     """Load the network in ``folder``, whose files are verified, and test it."""
-    numeric.fix(threads)
+    numeric.fix(recipe["threads"])
     network = read_network(folder)
     images, labels = arrays.read("test_images"), arrays.read("test_labels")
     everything = Batches(images, labels, np.arange(len(images)), _BATCH_SIZE)
-    return scores_of(network.predict(everything, verbose=0), np.asarray(labels))
+    scores = scores_of(network.predict(everything, verbose=0), np.asarray(labels))
+    return replace(scores, layout=check_layout(network, recipe, images[:_LAYOUT_IMAGES]))
 
 
 def scores_of(probabilities: NDArray[np.float32], labels: NDArray[np.float32]) -> Scores:
