@@ -15,11 +15,12 @@ from sidebyside import app
 def main(config: DictConfig) -> None:
     """Write a study's report and print where it is."""
     from sidebyside.comparison import compare
-    from sidebyside.config import check_dataset, check_study
+    from sidebyside.config import check_dataset, check_study, check_tracking
+    from sidebyside.report_publishing import publish_report
 
-    comparison = compare(
-        check_dataset(config), check_study(config), allow_partial=bool(config.allow_partial)
-    )
+    dataset, study = check_dataset(config), check_study(config)
+    comparison = compare(dataset, study, allow_partial=bool(config.allow_partial))
+    publish_report(comparison.folder, study.name, dataset.name, check_tracking(config))
     print(f"{len(comparison.variants)} variants, {len(comparison.runs)} runs: {comparison.folder}")
 
 

@@ -86,9 +86,9 @@ def test_a_home_that_cannot_be_made_is_named(run_script):
 
 
 def test_a_report_of_a_study_that_never_ran_is_refused(run_script):
-    done = run_script("compare", "study=factorial")
+    done = run_script("compare", "study=published_clean")
     assert done.returncode == 2
-    assert "holds no results of study=factorial" in done.stderr
+    assert "holds no results of study=published_clean" in done.stderr
 
 
 def test_a_report_of_no_study_is_refused(run_script):

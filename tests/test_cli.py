@@ -334,3 +334,44 @@ def test_the_command_is_installed():
     said = subprocess.run([command, "--help"], capture_output=True, text=True, check=True).stdout
     assert "summary" in said
     assert "predict" in said
+
+
+VARIANTS = [
+    f"kernel_size=5,dropout=true,optimizer=adam,data_format=channels_{which}"
+    for which in ("last", "first")
+]
+
+
+def test_two_variants_are_compared(command):
+    (found,) = json.loads(command("compare", *VARIANTS, "--json"))
+    assert (found["a"], found["b"]) == tuple(VARIANTS)
+    assert found["n"] == 1
+    assert found["verdict"] == "can't tell"
+    assert 0 <= found["mcnemar_p"] <= 1
+    said = command("compare", *VARIANTS)
+    assert "Can't tell" in said
+    assert "McNemar's p" in said
+
+
+def test_two_runs_are_compared_by_image(command, studied):
+    keys = sorted(path.parent.name for path in (studied / "runs").glob("*/run.json"))
+    (found,) = json.loads(command("compare", keys[0][:10], keys[1], "--json"))
+    errors = [
+        json.loads((studied / "runs" / key / "evaluation" / "evaluation.json").read_text())
+        for key in keys
+    ]
+    expected = errors[0]["test_error"] - errors[1]["test_error"]
+    assert found["difference"]["mean"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["kernel_size=5,dropout=maybe", VARIANTS[0]], "did you mean kernel_size=5,dropout=true"),
+        ([VARIANTS[0], VARIANTS[0]], "against itself"),
+        (["factorial", "published"], "study=published"),
+        (["0123456789", "9876543210"], "No run here has a key that begins with 0123456789"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(command, names, words):
+    assert words in command("compare", *names, code=2)

@@ -12,6 +12,7 @@ from sidebyside.evidence import Evidence, RunEvidence, write_evidence
 
 TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "published.yaml").read_text())
 IMAGES = 10_000
+NO_GALLERY = (np.zeros(0, np.int32), np.zeros((0, 28, 28), np.uint8))
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10
 
 
@@ -43,7 +44,7 @@ def run(preset, protocol, seed, wrong, epochs=2) -> RunEvidence:
 
 def evidence(study, runs) -> Evidence:
     samples = np.zeros((40, 28, 28), np.uint8)
-    return Evidence("mnist", study, runs, TARGET, samples, TARGET[:40], [], [])
+    return Evidence("mnist", study, runs, TARGET, samples, TARGET[:40], [], [], *NO_GALLERY)
 
 
 def names():

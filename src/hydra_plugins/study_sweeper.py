@@ -42,18 +42,26 @@ class StudySweeper(BasicSweeper):
         _refuse_senseless(parsed)
         _refuse_pinned(parser.parse_overrides(arguments), parsed)
         factors = self._factor_names(parsed)
-        (grid,) = self.split_arguments(parsed, max_batch_size=None)
-        jobs = []
-        for overrides in grid:
-            composed = loader.load_sweep_config(self.config, list(overrides))
-            jobs.append(Job(check(composed), _levels(parser.parse_overrides(overrides), factors)))
-        folder = self._folder()
+        (split,) = self.split_arguments(parsed, max_batch_size=None)
+        grid = [list(overrides) for overrides in split]
+
+        base = self.config
+
+        def job(overrides: list[str]) -> Job:
+            composed = loader.load_sweep_config(base, list(overrides))
+            return Job(check(composed), _levels(parser.parse_overrides(overrides), factors))
 
         def start(launches: list[tuple[int, Launch]]) -> list[BaseException | None]:
             named = [[*grid[number], _launch_override(launched)] for number, launched in launches]
-            return [_failure(job) for job in launcher.launch(named, initial_job_idx=0)]
+            first, _ = launches[0]
+            return [_failure(one) for one in launcher.launch(named, initial_job_idx=first)]
 
-        launch(jobs, start, folder)
+        jobs, folder = [job(overrides) for overrides in grid], self._folder()
+        runs = launch(jobs, start, folder)
+        while more := _more_seeds(jobs, runs, grid):
+            grid += more
+            jobs += [job(overrides) for overrides in more]
+            runs = launch(jobs, start, folder, finished={run.key for run in runs})
 
     def _factor_names(self, parsed: Sequence[Override]) -> dict[str, str]:
         """Return the short name of each factor by its key: what is swept, or named by a study."""
@@ -101,6 +109,26 @@ def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> N
             presets = list(override.sweep_string_iterator()) if swept else [str(override.value())]
     keys = [override.get_key_element() for override in by_hand]
     refuse_pinned(locations.root() / "conf", presets, keys)
+
+
+def _more_seeds(jobs: Sequence[Any], runs: Sequence[Any], grid: list[list[str]]) -> list[list[str]]:
+    """Return the overrides of runs to add because a variant's interval is still too wide."""
+    from sidebyside.launching import errors_by_variant
+    from sidebyside.stopping import seeds_to_add
+
+    config = jobs[0].config
+    if config.study is None or config.study.target_halfwidth is None:
+        return []
+    target, most = config.study.target_halfwidth, config.study.max_seeds
+    more = []
+    for variant, count in seeds_to_add(errors_by_variant(config, runs), target, most).items():
+        of_variant = [number for number, job in enumerate(jobs) if job.variant == variant]
+        seed = 1 + max(jobs[number].config.seed for number in of_variant)
+        overrides = [one for one in grid[of_variant[0]] if not one.startswith(f"{REPLICATE}=")]
+        more += [[*overrides, f"{REPLICATE}={seed + step}"] for step in range(count)]
+    if more:
+        print(f"Adding {len(more)} runs: intervals are wider than +-{target:g} points.", flush=True)
+    return more
 
 
 def _levels(overrides: Sequence[Override], factors: dict[str, str]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     UserError
         If the study names a factor or a variant that it doesn't have.
     """
-    replicates = [_replicate(evidence, name) for name in _variants(evidence)]
+    replicates = [replicate_of(evidence, name) for name in _variants(evidence)]
     selection = _selection(evidence)
     baseline = _baseline(study, replicates, selection)
     single = [one.wrong[0] for one in replicates if len(one.seeds) == 1]
@@ -87,7 +87,8 @@ def _variants(evidence: Evidence) -> list[str]:
     return list(dict.fromkeys(run.variant for run in evidence.runs))
 
 
-def _replicate(evidence: Evidence, variant: str) -> Replicate:
+def replicate_of(evidence: Evidence, variant: str) -> Replicate:
+    """Return the runs of a variant as the statistics take them."""
     runs = evidence.of_variant(variant)
     return Replicate(
         name=variant,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sidebyside import locations
 from sidebyside.app import set_environment, user_errors_reported
 from sidebyside.composing import compose_config
-from sidebyside.config import check, check_dataset, check_tracking
+from sidebyside.config import check, check_dataset, check_study, check_tracking
 from sidebyside.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_samples(commands)
     _add_predict(commands)
     _add_export(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -85,6 +86,22 @@ def _add_export(commands: Any) -> None:
     command.add_argument("--format", nargs="+", choices=_FORMATS, default=["keras"])
     command.add_argument("--output", type=Path, default=Path("exports"), help="folder")
     command.set_defaults(run=_export)
+
+
+def _add_compare(commands: Any) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="hold two variants, two studies or two runs against each other",
+        epilog="example: sidebyside compare kernel_size=3,dropout=true,optimizer=adam,"
+        "data_format=channels_last kernel_size=5,dropout=true,optimizer=adam,"
+        "data_format=channels_last",
+    )
+    command.add_argument("first", help="a variant's name, a study, a run key or an MLflow run id")
+    command.add_argument("second", help="another one of the same kind")
+    command.add_argument("--study", help="default: the one that params.yaml selects")
+    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=_compare)
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -169,6 +186,28 @@ def _export(options: argparse.Namespace) -> None:
     images = arrays.read("test_images")
     for path in export(network, images, run.key[:12], options.format, options.output):
         print(f"{path}: same labels as run {run.key[:12]} on {len(images)} test images")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from sidebyside.side_by_side import compare_two
+    from sidebyside.tables import print_pairs
+
+    config = compose_config([])
+    study = options.study or config.select.study
+    dataset = check_dataset(compose_config([f"dataset={_dataset(options, config)}"]))
+    names = {study} | {name for name in (options.first, options.second) if _is_study(name)}
+    studies = {name: check_study(compose_config([f"study={name}"])) for name in names}
+    pairs = compare_two(
+        options.first, options.second, dataset, studies[study], studies, check_tracking(config)
+    )
+    if options.json:
+        print(json.dumps([pair.as_json() for pair in pairs], indent=2))
+    else:
+        print_pairs(pairs)
+
+
+def _is_study(name: str) -> bool:
+    return name in {path.stem for path in (locations.root() / "conf" / "study").glob("*.yaml")}
 
 
 def _find(options: argparse.Namespace) -> "Run":

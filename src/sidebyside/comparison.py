@@ -1,6 +1,6 @@
 """Compare the variants of a study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sidebyside import locations, pictures
 from sidebyside.analysis import Analysis, analyse
+from sidebyside.analysis_text import analysis_text, answer_text
 from sidebyside.evidence import FILE, Evidence, write_evidence
 from sidebyside.factors import level_text
 from sidebyside.files import read_json, write_json
@@ -145,6 +146,8 @@ def _as_json(comparison: Comparison, evidence: Evidence) -> dict[str, Any]:
     }
     if evidence.missing:
         content["missing"] = evidence.missing
+    if evidence.stopping:
+        content["stopping"] = evidence.stopping
     if comparison.published:
         content |= comparison.published.as_json()
     return content
@@ -175,14 +178,20 @@ def _markdown(comparison: Comparison, evidence: Evidence) -> str:
             f"**Not finished: {len(evidence.missing)} runs are missing** "
             f"({'; '.join(evidence.missing)})."
         )
+    parts += [answer_text(comparison.analysis)]
+    if evidence.stopping:
+        parts.append(_stopping_text(evidence.stopping))
     if comparison.published:
-        parts += [published_text(comparison.published), "## All variants"]
+        parts.append(published_text(comparison.published))
     parts += [
+        "## All variants",
         paragraph("""
             Test error in percent, mean over n seeds; the interval is a 95 % confidence interval of
-            that mean over seeds (Student t), on the same test images. Overlapping intervals of few
-            seeds say little: more seeds (`training.seeds`) narrow them."""),
+            that mean over seeds (Student t), on the same test images. "Over images" is where the
+            error of these networks would be on other images of the kind (95 %, bootstrap)."""),
         table(_rows(comparison.variants)),
+        analysis_text(comparison.analysis),
+        "## Pictures",
         "![Test error by variant](errors.png)",
         "![Learning curves](learning_curves.png)",
         "![Confusion matrix of the best variant](confusion_best.png)",
@@ -191,16 +200,25 @@ def _markdown(comparison: Comparison, evidence: Evidence) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _stopping_text(rule: Mapping[str, Any]) -> str:
+    return paragraph(f"""
+        **How many seeds.** Seeds were added to each variant until its 95 % interval was within
+        +-{rule["target_halfwidth"]:g} points, or it had {rule["max_seeds"]}. The intervals take no
+        account of this rule: they are nominal, and where few seeds happened to agree they are too
+        narrow.""")
+
+
 def _rows(variants: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     rows = []
     for variant in sorted(variants, key=lambda one: one["test_error"]["mean"]):
-        error, loss = variant["test_error"], variant["test_loss"]
+        error, loss, images = (variant[name] for name in ("test_error", "test_loss", "over_images"))
         levels = {name: level_text(level) for name, level in variant["factors"].items()}
         spread = "-" if error["low"] is None else f"{error['low']:.2f} to {error['high']:.2f}"
         figures = {
             "n": str(variant["n"]),
             "test error %": f"{error['mean']:.2f}",
-            "95 % interval": spread,
+            "95 % over seeds": spread,
+            "over images": f"{images['low']:.2f} to {images['high']:.2f}",
             "test loss": f"{loss['mean']:.4f}",
             "parameters": str(variant["parameters"]),
             "protocol": variant["protocol"],

@@ -108,6 +108,12 @@ class Evidence:
         Runs of the study that aren't finished.
     ensembles : list of Ensemble
         One per variant; evidence finished in pieces keeps those of its larger pieces.
+    gallery_index : ndarray of int32, shape (k,)
+        The test images that the variants disagree on most.
+    gallery : ndarray of uint8, shape (k, height, width)
+        Those images, 255 is white.
+    stopping : dict or None
+        The rule by which seeds were added, see `sidebyside.stopping`.
     """
 
     dataset: str
@@ -118,6 +124,9 @@ class Evidence:
     sample_labels: NDArray[np.uint8]
     missing: list[str]
     ensembles: list[Ensemble]
+    gallery_index: NDArray[np.int32]
+    gallery: NDArray[np.uint8]
+    stopping: dict[str, Any] | None = None
 
     def test_error(self, run: RunEvidence) -> float:
         """Return the wrong predictions of a run, percent of all."""
@@ -169,6 +178,9 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
         study=np.array(evidence.study),
         predicted=np.stack([run.predicted for run in runs]),
         certainty=np.stack([run.certainty for run in runs]),
+        gallery_index=evidence.gallery_index,
+        gallery=evidence.gallery,
+        stopping=np.array(json.dumps(evidence.stopping)),
         ensemble=np.array([ensemble.variant for ensemble in evidence.ensembles], dtype=str),
         ensemble_members=np.array([one.members for one in evidence.ensembles], dtype=np.int64),
         ensemble_predicted=np.array([one.predicted for one in evidence.ensembles], dtype=np.uint8),
@@ -228,4 +240,7 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
                 strict=True,
             )
         ],
+        gallery_index=arrays["gallery_index"],
+        gallery=arrays["gallery"],
+        stopping=json.loads(str(arrays["stopping"])),
     )

@@ -10,10 +10,12 @@ from sidebyside.arrays import ProcessedArrays, open_arrays
 from sidebyside.errors import UserError
 from sidebyside.evaluation import Evaluation, load_evaluation
 from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.gallery import disagreements
 from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
 from sidebyside.schema import DATA_FORMATS, Dataset
 from sidebyside.store import DamagedError
 
+_GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
 
 
@@ -45,6 +47,9 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
         _known(run, known) if run.in_evidence else _of_results(results, run, target)
         for run in results.runs
     ]
+    gallery_index = disagreements(
+        np.stack([run.predicted for run in runs]), target, [run.variant for run in runs], _GALLERY
+    )
     return Evidence(
         dataset=dataset.name,
         study=study,
@@ -54,6 +59,9 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
         sample_labels=arrays.read("train_labels")[:_SAMPLES].argmax(axis=1).astype(np.uint8),
         missing=results.missing,
         ensembles=_ensembles(results, known),
+        gallery_index=gallery_index,
+        gallery=_pixels(arrays.read("test_images")[gallery_index], dataset),
+        stopping=results.stopping,
     )
 
 

@@ -18,9 +18,19 @@ def interval(values: Sequence[float]) -> dict[str, float | None]:
     n, mean = len(values), float(np.mean(values))
     if n < 2:
         return {"mean": mean, "sd": None, "low": None, "high": None}
-    sd = float(np.std(values, ddof=1))
-    half = _t(n) * sd / math.sqrt(n)
+    sd, half = float(np.std(values, ddof=1)), halfwidth(values)
     return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def halfwidth(values: Sequence[float], n: int | None = None) -> float:
+    """Return half the width of `interval`, infinite for fewer than two values.
+
+    With ``n``, what it would be of so many values with the same standard deviation.
+    """
+    if len(values) < 2:
+        return math.inf
+    n = n or len(values)
+    return _t(n) * float(np.std(values, ddof=1)) / math.sqrt(n)
 
 
 def prediction_interval(values: Sequence[float]) -> list[float] | None:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -61,8 +61,24 @@ class _Planned:
         return StudyRun(self.key, self.job.variant, self.job.factors, self.job.config.seed)
 
 
-def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
+def launch(
+    jobs: Sequence[Job], start: Start, log_folder: Path, finished: Collection[str] = ()
+) -> list[StudyRun]:
     """Check all ``jobs``, start them, and end the program if not all of them finish.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    start : callable
+        Starts those runs that have to be.
+    log_folder : pathlib.Path
+    finished : collection of str
+        Keys of runs that this program has launched before.
+
+    Returns
+    -------
+    list of StudyRun
+        In the order of ``jobs``.
 
     Raises
     ------
@@ -72,14 +88,17 @@ def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
         With 1 if a run failed, with 130 after Ctrl-C or SIGTERM.
     """
     store.check_writable()
+    _check_stopping(jobs[0].config)
     planned = _plan(jobs)
     held = _held_in_evidence(planned)
-    wanted = [one for one in planned if one.number not in held]
-    if held:
+    if held and not finished:
         print(f"{len(held)} of {len(jobs)} runs are in the committed evidence.", file=sys.stderr)
+    held |= {one.number: one.as_study_run() for one in planned if one.key in finished}
+    wanted = [one for one in planned if one.number not in held]
+    runs = [held.get(one.number, one.as_study_run()) for one in planned]
     if not wanted:
         _write_results(planned, held, set())
-        return
+        return runs
     with greetings_hidden():
         from sidebyside.tracking import Tracker
     tracker = Tracker(jobs[0].config.tracking)
@@ -108,7 +127,34 @@ def launch(jobs: Sequence[Job], start: Start, log_folder: Path) -> None:
         tracker.finish(parent, status)
         _write_results(planned, held, store.announced(launch_id))
         store.forget_launch(launch_id)
-    _finish(planned, dict(launches), held, failures, tracker)
+    _finish(planned, dict(launches), runs, failures, tracker)
+    return runs
+
+
+def errors_by_variant(config: Config, runs: Sequence[StudyRun]) -> dict[str, list[float]]:
+    """Return the test errors of finished runs, percent."""
+    assert config.study is not None
+    from sidebyside.evidence import committed
+
+    held = any(run.in_evidence for run in runs)
+    evidence = committed(config.dataset.name, config.study.name) if held else None
+    known = {run.key: evidence.test_error(run) for run in evidence.runs} if evidence else {}
+    errors: dict[str, list[float]] = {}
+    for run in runs:
+        error = known.get(run.key) if run.in_evidence else None
+        if error is None:
+            error = load_evaluation(locations.runs() / run.key / "evaluation").test_error
+        errors.setdefault(run.variant, []).append(error)
+    return errors
+
+
+def _check_stopping(config: Config) -> None:
+    if config.study and config.study.target_halfwidth and not config.evaluate:
+        raise UserError(
+            f"study.target_halfwidth={config.study.target_halfwidth:g} needs test errors, which "
+            "evaluate=false leaves to a later stage: run the study with python pipelines/train.py "
+            f"-m study={config.study.name} instead of DVC, or set it to null."
+        )
 
 
 def _plan(jobs: Sequence[Job]) -> list[_Planned]:
@@ -235,7 +281,7 @@ def _say_how_to_go_on(done: int, total: int) -> None:
 def _finish(
     planned: Sequence[_Planned],
     launches: dict[int, Launch],
-    held: dict[int, StudyRun],
+    runs: Sequence[StudyRun],
     failures: dict[int, BaseException],
     tracker: Any,
 ) -> None:
@@ -248,13 +294,12 @@ def _finish(
             one = planned[number]
             card = Card(one.key, one.identity["recipe"], launches[number], study)
             tracker.fail(card, str(error))
+    failed = [planned[number].as_study_run() for number in failures]
     if config.evaluate:
-        print_side_by_side(
-            [one.as_study_run() for one in planned if one.number not in {*failures, *held}]
-        )
+        shown = [run for run in runs if run not in failed and not run.in_evidence]
+        print_side_by_side(shown)
     if failures:
-        runs = [planned[number].as_study_run() for number in failures]
         by_key = {planned[number].key: error for number, error in failures.items()}
-        print_failures(runs, by_key)
+        print_failures(failed, by_key)
         print("MLflow has the reason of each failure as its artifact failure.txt.")
         raise SystemExit(1)

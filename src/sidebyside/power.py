@@ -81,7 +81,7 @@ def smallest_difference(sd: float, n: int) -> float | None:
 def seeds_needed(sd: float, difference: float) -> int | None:
     """Return the seeds of each of two variants that show a difference in points.
 
-    With 80 % power at two-sided 0.05, at least 2. None for no difference.
+    With 80 % power at two-sided 0.05, at least 2. None for no difference or over 100 000.
     """
     return _needed(TTestIndPower(), 2, sd, difference, ALPHA)
 
@@ -90,7 +90,7 @@ def pairs_needed(sd: float, difference: float, alpha: float = ALPHA) -> int | No
     """Return the number of pairs that show a mean difference by the paired t test.
 
     With 80 % power, ``sd`` that of the differences (Cohen 1988, section 2.3.5); at least 3, as no
-    fewer are tested. None for no difference.
+    fewer are tested. None for no difference or over 100 000.
     """
     return _needed(TTestPower(), 3, sd, difference, alpha)
 

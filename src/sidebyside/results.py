@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sidebyside import locations, store
 from sidebyside.errors import UserError
@@ -38,13 +39,15 @@ class StudyRun:
 class StudyResults:
     """What the train stage left: the study's finished runs, in the order of its grid.
 
-    ``missing`` names those that aren't finished.
+    ``missing`` names those that aren't finished, ``stopping`` is the rule by which seeds were
+    added, if by any.
     """
 
     dataset: str
     study: str
     runs: list[StudyRun]
     missing: list[str]
+    stopping: dict[str, Any] | None
     folder: Path
 
     @property
@@ -87,6 +90,7 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
             "study": study,
             "runs": [asdict(run) for run in runs],
             "missing": list(missing),
+            "stopping": config.study.stopping(),
         }
         write_json(folder / _LIST, content)
         if any(run.in_evidence for run in runs):

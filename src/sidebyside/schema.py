@@ -151,13 +151,23 @@ class Study:
 
     ``expected_equal`` are factors that should make no difference, and ``margin`` is the largest
     one that wouldn't matter, in points, set before the study is run. ``baseline`` is the variant
-    that others are held against; null takes the one with the lowest validation error.
+    that others are held against; null takes the one with the lowest validation error. With
+    ``target_halfwidth`` (points), seeds are added to each variant whose 95 % interval of the test
+    error is wider, up to ``max_seeds``.
     """
 
     name: Name
     expected_equal: list[str] = field(default_factory=list)
     margin: Annotated[float, Field(gt=0)] = 0.1
     baseline: str | None = None
+    target_halfwidth: Annotated[float, Field(gt=0)] | None = None
+    max_seeds: Positive = 20
+
+    def stopping(self) -> dict[str, Any] | None:
+        """Return the rule by which seeds are added, as JSON types; None where there is none."""
+        if self.target_halfwidth is None:
+            return None
+        return {"target_halfwidth": self.target_halfwidth, "max_seeds": self.max_seeds}
 
 
 @dataclass(frozen=True, config=_CLOSED)

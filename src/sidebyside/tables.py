@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from sidebyside import locations
+from sidebyside.analysis_text import pair_rows
 from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import level_text
+from sidebyside.pairs import Pair
 from sidebyside.prediction import Prediction
 from sidebyside.results import StudyRun
 from sidebyside.store import load
@@ -93,6 +95,16 @@ def print_predictions(model: str, predictions: Sequence[Prediction]) -> None:
     if all(one.target is None for one in predictions):
         table = table.drop(columns="target")
     _print(f"Predicted by {model}", table)
+
+
+def print_pairs(pairs: Sequence[Pair]) -> None:
+    """Print pairs of variants or runs, and what is found in sentences."""
+    rows = pair_rows([pair.as_json() for pair in pairs])
+    _print("Test error, first minus second", pd.DataFrame(rows).replace(r"\*\*", "", regex=True))
+    for pair in pairs:
+        print(f"{pair.statement}.")
+        if pair.mcnemar_p is not None:
+            print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")
 
 
 def _reason(error: BaseException) -> str:

@@ -187,9 +187,9 @@ class Tracker:
         self._client.log_text(run_id, report, "failure.txt")
         self._client.set_terminated(run_id, "FAILED")
 
-    def log_file(self, run_id: str, path: Path) -> None:
-        """Add a file to a run's artifacts."""
-        self._client.log_artifact(run_id, str(path))
+    def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        """Add a file to a run's artifacts, to one of their folders if given."""
+        self._client.log_artifact(run_id, str(path), folder)
 
     def close_dead(self) -> int:
         """Give runs that a killed process of this machine left RUNNING the status KILLED."""

@@ -1,0 +1,475 @@
+"""The report as one page of HTML: no network, no script, readable on a phone and on paper."""
+
+import base64
+import io
+import json
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import stats
+
+from sidebyside import report_pictures as pictures
+from sidebyside.evidence import Evidence, RunEvidence
+from sidebyside.factors import level_text
+from sidebyside.gallery import gallery_entries
+from sidebyside.intervals import CONFIDENCE
+from sidebyside.power import pooled_sd
+from sidebyside.protocols import TEST_AS_VALIDATION
+from sidebyside.report_pictures import Level, Point, Row
+
+if TYPE_CHECKING:
+    from sidebyside.comparison import Comparison  # which calls this module
+
+_OPENING = 3  # statements that are the answer
+_MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 15 kB
+_MOST_LINES = 8  # levels of a factor in a picture of an interaction
+_PROTOCOLS = {
+    "clean": "A sixth of the training images is held out for validation; the test images were "
+    "used once, after training.",
+    "train60k": "Trained on all training images, validated on none.",
+    "test_as_validation": "Trained on all training images and validated on the test images: "
+    "whoever watched could stop when the test error suited them, so these figures flatter.",
+    "tf55k": "The first twelfth of the training images isn't used; validated on the test images: "
+    "whoever watched could stop when the test error suited them, so these figures flatter.",
+    "split20": "The last fifth of the training images is held out for validation.",
+}
+
+
+def write_report(
+    comparison: "Comparison",
+    evidence: Evidence,
+    seconds: Mapping[str, float],
+    made: Mapping[str, str],
+    path: Path,
+    *,
+    disputed: Collection[int] = (),
+    margin: float | None = None,
+) -> None:
+    """Write the page of a study, the same bytes for the same arguments.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    evidence : Evidence
+    seconds : dict of float
+        Training time by run key, where it is known.
+    made : dict of str
+        How the report was made, e.g. the git commit: shown as it is.
+    path : pathlib.Path
+        The HTML file.
+    disputed : collection of int
+        Test images whose labels human raters dispute.
+    margin : float or None
+        Largest difference of two variants that doesn't matter, points. None takes that of the
+        tests of equivalence, if there are any.
+    """
+    page = _Page(comparison, evidence, seconds, made, disputed, margin)
+    path.write_text(_environment().get_template("report.html.j2").render(page=page))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sidebyside"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "fixed": _fixed,
+        "signed": _signed,
+        "interval": _interval,
+        "signed_interval": _signed_interval,
+        "p_value": _p_value,
+        "spelled": _spelled,
+        "level": level_text,
+        "svg": _svg_uri,
+        "image": _image_uri,
+    }
+    return environment
+
+
+def _fixed(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def _interval(ends: Mapping[str, Any], text: Callable[[float], str] = _fixed) -> str:
+    """Return e.g. "0.10 to 0.32" of low and high, a dash where there is no interval."""
+    if ends["low"] is None or ends["high"] is None:
+        return "-"
+    return f"{text(ends['low'])} to {text(ends['high'])}"
+
+
+def _signed_interval(ends: Mapping[str, Any]) -> str:
+    return _interval(ends, _signed)
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _spelled(variant: str) -> str:
+    """Return a variant's name with places to break the line."""
+    return variant.replace(",", ", ") or "the only variant"
+
+
+def _svg_uri(svg: str) -> str:
+    # As an image of its own, its ids can't clash with those of the others.
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _image_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return pixels, 255 is white on black, as a PNG dark on light."""
+    file = io.BytesIO()
+    Image.fromarray(255 - pixels).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the template shows, see `write_report`; variants are numbered by mean error."""
+
+    comparison: "Comparison"
+    evidence: Evidence
+    seconds: Mapping[str, float]
+    made: Mapping[str, str]
+    disputed: Collection[int]
+    given_margin: float | None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The statistics, as ``comparison.json`` has them."""
+        return self.comparison.analysis.content
+
+    @property
+    def answer(self) -> list[str]:
+        """The sentences that open the page."""
+        return list(self.content["statements"][:_OPENING])
+
+    @property
+    def findings(self) -> list[str]:
+        """The other sentences."""
+        return list(self.content["statements"][_OPENING:])
+
+    @cached_property
+    def variants(self) -> list[dict[str, Any]]:
+        """The variants by mean test error, the lowest first."""
+        return sorted(self.comparison.variants, key=lambda one: one["test_error"]["mean"])
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each variant on the page."""
+        return {one["name"]: number for number, one in enumerate(self.variants, 1)}
+
+    @cached_property
+    def errors(self) -> dict[str, list[float]]:
+        """Test errors of each variant's runs, percent."""
+        return {
+            name: [self.evidence.test_error(run) for run in self.evidence.of_variant(name)]
+            for name in self.numbers
+        }
+
+    @property
+    def protocols(self) -> dict[str, str]:
+        """What the study's protocols mean."""
+        names = dict.fromkeys(run.protocol for run in self.evidence.runs)
+        return {name: _PROTOCOLS.get(name, "") for name in names}
+
+    @property
+    def test_watched(self) -> bool:
+        """Whether the validation images of some runs are the test images."""
+        return any(name in TEST_AS_VALIDATION for name in self.protocols)
+
+    @property
+    def seeds(self) -> str:
+        """The number of seeds per variant, e.g. "2" or "2 to 5"."""
+        counts = [one["n"] for one in self.variants]
+        few, many = min(counts), max(counts)
+        return str(few) if few == many else f"{few} to {many}"
+
+    def label(self, variant: str) -> str:
+        """Return number and name of a variant, and its protocol if the study has several."""
+        text = f"{self.numbers[variant]}  {_spelled(variant)}"
+        return f"{text} ({self._protocol(variant)})" if len(self.protocols) > 1 else text
+
+    def _protocol(self, variant: str) -> str:
+        return self.evidence.of_variant(variant)[0].protocol
+
+    def protocol_note(self, a: str, b: str) -> str:
+        """Return a remark where two variants follow different protocols, else nothing."""
+        first, second = self._protocol(a), self._protocol(b)
+        return "" if first == second else f"different protocols: {first}, {second}"
+
+    @property
+    def interval_picture(self) -> str:
+        """Dots, means and intervals of the variants."""
+        rows = [
+            Row(
+                label=self.label(one["name"]),
+                mean=one["test_error"]["mean"],
+                seeds=_ends(one["test_error"]),
+                images=_ends(one["over_images"]),
+                runs=self.errors[one["name"]],
+            )
+            for one in self.variants
+        ]
+        return pictures.interval_plot(rows, "test error in %", "95 % interval over seeds")
+
+    @cached_property
+    def levels(self) -> dict[str, list[Any]]:
+        """The levels of each factor that has several."""
+        runs = self.evidence.runs
+        levels = {
+            name: list(dict.fromkeys(run.factors[name] for run in runs)) for name in runs[0].factors
+        }
+        return {name: found for name, found in levels.items() if len(found) > 1}
+
+    @property
+    def level_pictures(self) -> dict[str, str]:
+        """Mean error by level, by factor."""
+        if not self.levels:
+            return {}
+        return pictures.level_plots(
+            {
+                name: [self._level(name, level) for level in levels]
+                for name, levels in self.levels.items()
+            }
+        )
+
+    @property
+    def interaction_pictures(self) -> dict[str, str]:
+        """Mean error by the levels of two factors, by what the picture is called."""
+        pairs = {}
+        for pair in combinations(self.levels, 2):
+            across, lines = sorted(pair, key=lambda name: -len(self.levels[name]))
+            if len(self.levels[lines]) <= _MOST_LINES:
+                pairs[f"{across} across, a line per {lines}"] = self._lines(across, lines)
+        if not pairs:
+            return {}
+        return dict(zip(pairs, pictures.interaction_plots(list(pairs.values())), strict=True))
+
+    def _lines(self, across: str, lines: str) -> dict[str, list[Level]]:
+        return {
+            level_text(level): [
+                self._level(across, one, {lines: level})
+                for one in self.levels[across]
+                if self._at({across: one, lines: level})
+            ]
+            for level in self.levels[lines]
+        }
+
+    def _at(self, levels: Mapping[str, Any]) -> list[RunEvidence]:
+        wanted = {name: level_text(level) for name, level in levels.items()}
+        return [
+            run
+            for run in self.evidence.runs
+            if all(level_text(run.factors[name]) == text for name, text in wanted.items())
+        ]
+
+    def _level(self, factor: str, level: Any, others: Mapping[str, Any] | None = None) -> Level:
+        """Return the mean of the runs at a level; its noise is that of seeds within variants."""
+        runs = self._at({factor: level} | dict(others or {}))
+        mean = float(np.mean([self.evidence.test_error(run) for run in runs]))
+        half = self._half_width(len(runs))
+        return Level(
+            name=level_text(level),
+            mean=mean,
+            ends=None if half is None else (mean - half, mean + half),
+            variants=[
+                float(np.mean(self.errors[name])) for name in dict.fromkeys(r.variant for r in runs)
+            ],
+        )
+
+    def _half_width(self, n: int) -> float | None:
+        """Return half a 95 % interval of a mean of n runs, by the spread of seeds pooled."""
+        sd = pooled_sd(list(self.errors.values()))
+        freedom = len(self.evidence.runs) - len(self.errors)
+        if sd is None or freedom < 1:
+            return None
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * sd / math.sqrt(n)
+
+    @property
+    def margin(self) -> float | None:
+        """The largest difference that doesn't matter, None where the study names none."""
+        if self.given_margin is not None:
+            return self.given_margin
+        return next((entry["margin"] for entry in self.content["equivalence"]), None)
+
+    @property
+    def baseline(self) -> str:
+        """The variant that the others are held against."""
+        return self.comparison.analysis.baseline
+
+    @property
+    def against(self) -> list[dict[str, Any]]:
+        """The pairs with the baseline second, by the number of the other variant."""
+        pairs = [pair for pair in self.content["pairs"] if pair["b"] == self.baseline]
+        return sorted(pairs, key=lambda pair: self.numbers[pair["a"]])
+
+    @property
+    def forest_picture(self) -> str:
+        """Differences from the baseline."""
+        rows = [
+            Row(
+                label=f"{self.label(pair['a'])} (n={pair['n']}): {pair['verdict']}",
+                mean=pair["difference"]["mean"],
+                seeds=_ends(pair["difference"]),
+                images=_ends(pair["over_images"]),
+                color=pictures.VERDICTS[pair["verdict"]],
+            )
+            for pair in self.against
+            if pair["difference"]["mean"] is not None
+        ]
+        label = "error minus the baseline's, points (left: better)"
+        return self._differences(rows, label, "95 % interval over seeds")
+
+    def _differences(self, rows: Sequence[Row], label: str, over_seeds: str) -> str:
+        if not rows:
+            return ""
+        return pictures.interval_plot(rows, label, over_seeds, self.margin or 0, zero=True)
+
+    @property
+    def equivalence_picture(self) -> str:
+        """Differences of levels that should make none, with their 90 % intervals."""
+        rows = [
+            Row(
+                label=f"{entry['factor']}: {level_text(entry['levels'][1])} minus "
+                f"{level_text(entry['levels'][0])} (n={entry['n']} pairs)",
+                mean=entry["difference"],
+                seeds=_ends(entry),
+            )
+            for entry in self.content["equivalence"]
+            if entry["difference"] is not None
+        ]
+        return self._differences(rows, "difference, points", "90 % interval over pairs")
+
+    @cached_property
+    def curve_pictures(self) -> dict[str, str]:
+        """Learning curves, by variant."""
+        shown = [one["name"] for one in self.variants[:_MOST_CURVES]]
+        curves = {name: _curves(self.evidence.of_variant(name)) for name in shown}
+        curves = {name: found for name, found in curves.items() if found}
+        return pictures.curve_plots(curves) if curves else {}
+
+    @property
+    def furthest(self) -> str | None:
+        """The variant whose mean error is furthest from the baseline's."""
+        mean = {name: float(np.mean(errors)) for name, errors in self.errors.items()}
+        others = [name for name in mean if name != self.baseline]
+        return max(others, key=lambda name: abs(mean[name] - mean[self.baseline]), default=None)
+
+    @property
+    def confusion_picture(self) -> str:
+        """The mean confusion matrix of the furthest variant minus the baseline's."""
+        assert self.furthest is not None
+        classes = 1 + max(
+            int(self.evidence.target.max()),
+            *(int(run.predicted.max()) for run in self.evidence.runs),
+        )
+        first, second = (
+            _mean_confusion(self.evidence, name, classes) for name in (self.furthest, self.baseline)
+        )
+        return pictures.confusion_plot(first - second)
+
+    @property
+    def gallery(self) -> list[Any]:
+        """The images that the variants disagree on most."""
+        return gallery_entries(self.evidence, self.disputed)
+
+    @cached_property
+    def costs(self) -> list[dict[str, Any]]:
+        """Parameters, mean seconds and error of each variant, and whether it is on a front."""
+        rows = []
+        for one in self.variants:
+            times = [
+                self.seconds[run.key]
+                for run in self.evidence.of_variant(one["name"])
+                if run.key in self.seconds
+            ]
+            rows.append(
+                {
+                    "name": one["name"],
+                    "parameters": one["parameters"],
+                    "timed": len(times),
+                    "seconds": float(np.mean(times)) if times else None,
+                    "error": one["test_error"]["mean"],
+                }
+            )
+        return rows
+
+    def cost_picture(self, cost: str, label: str) -> str:
+        """Return a cost beside the error, nothing where there is nothing to weigh."""
+        known = [row for row in self.costs if row[cost] is not None]
+        if len({row[cost] for row in known}) < 2:
+            return ""
+        front = pareto_front([(row[cost], row["error"]) for row in known])
+        points = [
+            Point(self.numbers[row["name"]], row[cost], row["error"], on_front)
+            for row, on_front in zip(known, front, strict=True)
+        ]
+        return pictures.cost_plot(points, label)
+
+    @property
+    def origins(self) -> list[dict[str, Any]]:
+        """The environments and sources that runs were made under, with the number of runs."""
+        origins: dict[str, dict[str, Any]] = {}
+        for run in self.evidence.runs:
+            known = {name: run.identity.get(name) or {} for name in ("environment", "sources")}
+            origin = origins.setdefault(json.dumps(known, sort_keys=True), known | {"runs": 0})
+            origin["runs"] += 1
+        return list(origins.values())
+
+    def shared(self, setting: str) -> str:
+        """Return the values that a setting of the recipe has in this study."""
+        values = dict.fromkeys(
+            str(run.recipe[setting]) for run in self.evidence.runs if setting in run.recipe
+        )
+        return ", ".join(values) or "not recorded"
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Return which points no other beats: none is as low in both and lower in one."""
+    return [
+        not any(
+            other[0] <= point[0] and other[1] <= point[1] and other != point for other in points
+        )
+        for point in points
+    ]
+
+
+def _ends(found: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if found is None or found["low"] is None or found["high"] is None:
+        return None
+    return float(found["low"]), float(found["high"])
+
+
+def _curves(runs: Sequence[RunEvidence]) -> dict[str, NDArray[np.float64]]:
+    """Return errors in percent of a variant's runs, by epoch."""
+    found = {}
+    for name, figure in (("training", "accuracy"), ("validation", "val_accuracy")):
+        if all(run.history.get(figure) for run in runs):
+            found[name] = 100 * (1 - np.array([run.history[figure] for run in runs]))
+    return found
+
+
+def _mean_confusion(evidence: Evidence, variant: str, classes: int) -> NDArray[np.float64]:
+    runs = evidence.of_variant(variant)
+    total = np.zeros((classes, classes))
+    for run in runs:
+        np.add.at(total, (evidence.target, run.predicted), 1)
+    return total / len(runs)
