@@ -17,7 +17,7 @@ study: $(READY)
 	dvc repro
 
 test: $(READY)
-	pytest
+	pytest -n 2 --dist loadfile
 
 ui: $(READY)
 	python -m sidebyside.ui --port $(PORT)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
@@ -91,6 +93,7 @@ def _environment() -> Environment:
         "signed_interval": _signed_interval,
         "p_value": _p_value,
         "spelled": _spelled,
+        "breakable": _breakable,
         "level": level_text,
         "svg": _svg_uri,
         "image": _image_uri,
@@ -126,6 +129,11 @@ def _p_value(value: float | None) -> str:
 def _spelled(variant: str) -> str:
     """Return a variant's name with places to break the line."""
     return variant.replace(",", ", ") or "the only variant"
+
+
+def _breakable(variant: str) -> Markup:
+    """Return a variant's name with more places to break the line, for narrow columns."""
+    return Markup(re.sub("[=_]", r"\g<0><wbr>", str(escape(_spelled(variant)))))
 
 
 def _svg_uri(svg: str) -> str:

@@ -139,6 +139,7 @@ def _wrapped(label: str) -> str:
 def _limits(rows: Sequence[Row], margin: float, zero: bool) -> Ends:
     """Return the ends of the axis: intervals over few seeds may be wider than all else."""
     shown = [value for row in rows for value in (row.mean, *row.runs, *(row.images or ()))]
+    shown += [end for row in rows if row.seeds and not row.images for end in row.seeds]
     if zero:
         shown += [-1.5 * margin, 0, 1.5 * margin]
     return _with_room(shown) if zero else _of_errors(shown)
