@@ -99,12 +99,12 @@ def replicate_of(evidence: Evidence, variant: str) -> Replicate:
 
 
 def _table(evidence: Evidence) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
-            for run in evidence.runs
-        ]
-    )
+    rows = [
+        run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
+        for run in evidence.runs
+    ]
+    table = pd.DataFrame(rows, dtype=object)  # else pandas makes a level 3 beside null 3.0
+    return table.astype({"seed": int, "test_error": float})
 
 
 def _baseline(
