@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_export(commands)
     _add_compare(commands)
+    _add_sync(commands)
     return parser
 
 
@@ -102,6 +104,18 @@ def _add_compare(commands: Any) -> None:
     command.add_argument("--dataset", help="default: the one that params.yaml selects")
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=_compare)
+
+
+def _add_sync(commands: Any) -> None:
+    command = commands.add_parser(
+        "sync", help="publish a study's results to a tracking store, as after dvc pull"
+    )
+    command.add_argument("--study", help="default: the one that params.yaml selects")
+    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    command.add_argument(
+        "--to", metavar="URI", help="default: MLFLOW_TRACKING_URI, else mlflow.db at home"
+    )
+    command.set_defaults(run=_sync)
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -204,6 +218,29 @@ def _compare(options: argparse.Namespace) -> None:
         print(json.dumps([pair.as_json() for pair in pairs], indent=2))
     else:
         print_pairs(pairs)
+
+
+def _sync(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.progress import track
+
+    from sidebyside.results import read_train_results
+    from sidebyside.syncing import sync
+
+    config = compose_config([])
+    dataset, study = _dataset(options, config), options.study or config.select.study
+    tracking = check_tracking(config)
+    if options.to:
+        tracking = replace(tracking, uri=options.to)
+    total = len(read_train_results(dataset, study).trained)
+    steps = sync(dataset, study, tracking)
+    shown = track(steps, "publishing", total=total, console=Console(stderr=True))
+    before = [synced.status for synced in shown]
+    print(
+        f"{total} runs of study={study} on dataset={dataset} are in the tracking store: "
+        f"{before.count(None)} are new, {total - before.count(None) - before.count('FINISHED')} "
+        f"were completed, {before.count('FINISHED')} were there."
+    )
 
 
 def _is_study(name: str) -> bool:

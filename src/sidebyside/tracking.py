@@ -129,8 +129,8 @@ class Tracker:
         else:
             parent = {_PARENT: card.launch.parent} if card.launch else {}
             tags |= parent | {_RUN_NAME: _run_name(card)} | this_process()
-            created = self._client.create_run(self._experiment_id(), tags=tags)
-            run_id = str(created.info.run_id)
+            self._client.create_run(self._experiment_id(), tags=tags)
+            run_id = self._the_only(card.key)
         self._log_missing_params(run_id, _params(card))
         return run_id
 
@@ -175,7 +175,7 @@ class Tracker:
         self._set_tags(run_id, tags)
         if known.info.status != "FINISHED":
             self._client.set_terminated(run_id, "FINISHED")
-        return run_id
+        return self._the_only(card.key)
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
@@ -250,6 +250,17 @@ class Tracker:
     def _start(self, run_id: str, tags: dict[str, str]) -> None:
         self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self._set_tags(run_id, tags | this_process())
+
+    def _the_only(self, key: str) -> str:
+        """Return the oldest run with this key and remove others, made on another machine at once.
+
+        A lock keeps processes of this machine apart; a server has none to offer.
+        """
+        found = self._search({"run_key": key})
+        found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
+        for other in found[1:]:
+            self._client.delete_run(other.info.run_id)
+        return str(found[0].info.run_id)
 
     def _set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         if tags:
