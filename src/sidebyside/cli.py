@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_compare(commands)
     _add_sync(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -116,6 +118,28 @@ def _add_sync(commands: Any) -> None:
         "--to", metavar="URI", help="default: MLFLOW_TRACKING_URI, else mlflow.db at home"
     )
     command.set_defaults(run=_sync)
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify", help="train runs of a study again and compare bits and predictions"
+    )
+    command.add_argument("--study", help="default: the one that params.yaml selects")
+    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="every run of the study")
+    which.add_argument("--runs", nargs="+", metavar="KEY", help="these, by the start of their keys")
+    which.add_argument("--count", type=int, default=3, help="so many by chance (default: 3)")
+    command.add_argument(
+        "--rung",
+        choices=["bits", "predictions"],
+        default="bits",
+        help="what has to hold for exit code 0: the same weights after every epoch, or, as on "
+        "another machine, predictions that differ by no more than two seeds do",
+    )
+    command.add_argument("--threads", type=int, help="per run, instead of its own")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=_verify)
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -241,6 +265,32 @@ def _sync(options: argparse.Namespace) -> None:
         f"{before.count(None)} are new, {total - before.count(None) - before.count('FINISHED')} "
         f"were completed, {before.count('FINISHED')} were there."
     )
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from sidebyside.results import read_train_results
+    from sidebyside.tables import print_verdicts
+    from sidebyside.verification import choose, verify
+
+    for name in ("count", "threads"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)} won't do: choose 1 or more.")
+    config = compose_config([])
+    dataset, study = _dataset(options, config), options.study or config.select.study
+    results = read_train_results(dataset, study)
+    count = len(results.trained) if options.all else options.count
+    runs = choose(results, options.runs, count)
+    base = check(compose_config([f"dataset={dataset}"]))
+    verdicts = []
+    for verdict in verify(results, runs, base, options.threads):
+        verdicts.append(verdict)
+        print(f"{len(verdicts)}/{len(runs)} runs trained again", file=sys.stderr)
+    if options.json:
+        print(json.dumps([verdict.as_json() for verdict in verdicts], indent=2))
+    else:
+        print_verdicts(verdicts)
+    if not all(getattr(verdict, f"same_{options.rung}") for verdict in verdicts):
+        raise SystemExit(1)
 
 
 def _is_study(name: str) -> bool:

@@ -64,10 +64,18 @@ def score(folder: Path, arrays: ProcessedArrays, recipe: dict[str, Any]) -> Scor
     """Load the network in ``folder``, whose files are verified, and test it."""
     numeric.fix(recipe["threads"])
     network = read_network(folder)
+    labels = np.asarray(arrays.read("test_labels"))
+    scores = scores_of(predict_test_images(network, arrays), labels)
+    images = arrays.read("test_images")[:_LAYOUT_IMAGES]
+    return replace(scores, layout=check_layout(network, recipe, images))
+
+
+def predict_test_images(network: Any, arrays: ProcessedArrays) -> NDArray[np.float32]:
+    """Return a network's probabilities for the test images, shape (N, classes)."""
     images, labels = arrays.read("test_images"), arrays.read("test_labels")
     everything = Batches(images, labels, np.arange(len(images)), _BATCH_SIZE)
-    scores = scores_of(network.predict(everything, verbose=0), np.asarray(labels))
-    return replace(scores, layout=check_layout(network, recipe, images[:_LAYOUT_IMAGES]))
+    probabilities: NDArray[np.float32] = network.predict(everything, verbose=0)
+    return probabilities
 
 
 def scores_of(probabilities: NDArray[np.float32], labels: NDArray[np.float32]) -> Scores:

@@ -15,6 +15,7 @@ from sidebyside.prediction import Prediction
 from sidebyside.results import StudyRun
 from sidebyside.store import load
 from sidebyside.summaries import SummaryRow
+from sidebyside.verification import Verdict
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone
 
@@ -105,6 +106,37 @@ def print_pairs(pairs: Sequence[Pair]) -> None:
         print(f"{pair.statement}.")
         if pair.mcnemar_p is not None:
             print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")
+
+
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Print which runs came out the same, and what differs of those that didn't."""
+    rows = [
+        {
+            "run": one.key[:12],
+            "variant and seed": one.run,
+            "bits": "the same" if one.same_bits else _unlike(one),
+            "predictions": _predictions(one),
+        }
+        for one in verdicts
+    ]
+    _print("Trained again", pd.DataFrame(rows))
+    for one in verdicts:
+        if one.damaged:
+            print(f"Run {one.key[:12]} is damaged: {one.damaged}.")
+        elif not one.same_bits:
+            why = "; ".join(one.changed) or "nothing that is recorded: the run was tampered with"
+            print(f"Run {one.key[:12]} differs from epoch {one.first_epoch} on. Changed: {why}.")
+
+
+def _unlike(verdict: Verdict) -> str:
+    return "damaged" if verdict.damaged else f"differ from epoch {verdict.first_epoch}"
+
+
+def _predictions(verdict: Verdict) -> str:
+    if verdict.damaged:
+        return "-"
+    churn = "" if verdict.churn is None else f" (two seeds: up to {verdict.churn})"
+    return f"{verdict.flips} flips{churn}"
 
 
 def _reason(error: BaseException) -> str:

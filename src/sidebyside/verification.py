@@ -1,0 +1,215 @@
+"""Whether a stored run is what the code produces: trained again, compared bit by bit."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from sidebyside import keys, locations, store
+from sidebyside.arrays import ProcessedArrays
+from sidebyside.errors import UserError
+from sidebyside.evaluation import load_evaluation
+from sidebyside.files import read_json
+from sidebyside.preprocess import prepare
+from sidebyside.quiet import greetings_hidden
+from sidebyside.results import StudyResults, StudyRun
+from sidebyside.schema import Config, Model
+from sidebyside.store import DamagedError, Run
+from sidebyside.workers import Task, Workers, worker_count
+
+_MODEL = TypeAdapter(Model)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A run against itself, trained again.
+
+    Attributes
+    ----------
+    run : str
+        Variant and seed.
+    key : str
+    damaged : str or None
+        Why its files weren't trusted, so that nothing was trained.
+    first_epoch : int or None
+        The first epoch, from 1, whose weights differ; None where none does.
+    flips : int
+        Test images that are predicted as another class.
+    churn : int or None
+        The most images by which two seeds of its variant differ; None for a single seed.
+    changed : list of str
+        What isn't as it was when the run was trained: versions, processor, threads, sources.
+    """
+
+    run: str
+    key: str
+    damaged: str | None
+    first_epoch: int | None
+    flips: int
+    churn: int | None
+    changed: list[str]
+
+    @property
+    def same_bits(self) -> bool:
+        """Whether the weights after every epoch are the same."""
+        return self.damaged is None and self.first_epoch is None
+
+    @property
+    def same_predictions(self) -> bool:
+        """Whether predictions differ by no more than those of two seeds of the variant do."""
+        if self.damaged is not None:
+            return False
+        return self.flips == 0 or (self.churn is not None and self.flips <= self.churn)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields, and what follows from them, as JSON types."""
+        found = {"same_bits": self.same_bits, "same_predictions": self.same_predictions}
+        return asdict(self) | found
+
+
+def choose(results: StudyResults, keys_wanted: Sequence[str] | None, count: int) -> list[StudyRun]:
+    """Return runs of a study: those whose keys begin as ``keys_wanted``, or ``count`` by chance.
+
+    Raises
+    ------
+    UserError
+        If no run, or more than one, has such a key.
+    """
+    runs = results.trained
+    if keys_wanted is None:
+        return random.sample(runs, min(count, len(runs)))
+    chosen = []
+    for prefix in keys_wanted:
+        found = [run for run in runs if run.key.startswith(prefix)]
+        if len(found) != 1:
+            raise UserError(
+                f"{len(found)} runs of study={results.study} on dataset={results.dataset} have a "
+                f"key that begins with {prefix}: give more of its digits, or another study."
+            )
+        chosen += found
+    return chosen
+
+
+def verify(
+    results: StudyResults, runs: Sequence[StudyRun], base: Config, threads: int | None
+) -> Iterator[Verdict]:
+    """Train runs again, in parallel and each in a fresh process; yield a verdict for each.
+
+    Parameters
+    ----------
+    results : StudyResults
+    runs : sequence of StudyRun
+    base : Config
+        Of the study's dataset; a run's own recipe takes the place of all else.
+    threads : int or None
+        For each run, instead of its own: to see that another number gives other bits.
+
+    Raises
+    ------
+    UserError
+        If a process dies.
+    """
+    with TemporaryDirectory() as folder:
+        tasks = [
+            Task(partial(_verify_run, results, run, base, threads), Path(folder) / run.key)
+            for run in runs
+        ]
+        for number, outcome in Workers(worker_count(None)).run(tasks):
+            if isinstance(outcome, BaseException):
+                raise UserError(f"Run {runs[number]} couldn't be trained again: {outcome}.")
+            yield outcome
+
+
+def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int | None) -> Verdict:
+    try:
+        stored = store.load(results.folder / run.key)
+        predicted = _predicted(results, run)
+        digests = read_json(stored.folder / store.DIGESTS)
+    except (DamagedError, OSError, ValueError) as reason:
+        return Verdict(str(run), run.key, str(reason), None, 0, None, [])
+    config = _config_of(stored, base)
+    if threads is not None:
+        config = replace(config, training=replace(config.training, threads=threads))
+    arrays = prepare(config.dataset, config.data_format)
+    again, now = _retrain(config, arrays)
+    return Verdict(
+        run=str(run),
+        key=run.key,
+        damaged=None,
+        first_epoch=_first_difference(digests, again, stored),
+        flips=int((predicted != now).sum()),
+        churn=_churn(results, run),
+        changed=differences(stored.identity, keys.identity(config, arrays)),
+    )
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Return what differs between two `sidebyside.keys.identity`, a phrase each."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            phrase
+            for name in dict.fromkeys([*before, *now])
+            for phrase in differences(before.get(name), now.get(name), f"{path}.{name}".strip("."))
+        ]
+    return [] if before == now else [f"{path} was {_short(before)}, now {_short(now)}"]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _config_of(run: Run, base: Config) -> Config:
+    recipe = run.recipe
+    if recipe["dataset"] != base.dataset.name:
+        raise UserError(f"Run {run.key[:12]} is of dataset={recipe['dataset']}: name that.")
+    names = ("epochs", "batch_size", "threads")
+    return replace(
+        base,
+        model=_MODEL.validate_json(json.dumps(recipe["model"])),  # strict takes no dict
+        optimizer=recipe["optimizer"],
+        training=replace(base.training, **{name: recipe[name] for name in names}),
+        data_format=recipe["data_format"],
+        seed=recipe["seed"],
+        protocol=recipe["protocol"],
+    )
+
+
+def _retrain(config: Config, arrays: ProcessedArrays) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the weights digest after each epoch and the predicted classes."""
+    with greetings_hidden():
+        from sidebyside.fitting import fit
+        from sidebyside.scoring import predict_test_images
+    fitted = fit(config, arrays, lambda state: None)
+    predicted: NDArray[np.intp] = predict_test_images(fitted.network, arrays).argmax(axis=1)
+    return fitted.digests, predicted
+
+
+def _first_difference(before: Sequence[str], now: Sequence[str], stored: Run) -> int | None:
+    for epoch, (one, other) in enumerate(zip(before, now, strict=False), start=1):
+        if one != other:
+            return epoch
+    # The last digest stands twice in a run: in its list, and on its card.
+    if len(before) != len(now) or before[-1] != stored.weights_digest:
+        return min(len(before), len(now)) or 1
+    return None
+
+
+def _predicted(results: StudyResults, run: StudyRun) -> NDArray[np.uint8]:
+    folder = locations.results(results.dataset, results.study, "evaluate")
+    return load_evaluation(folder / run.key).read("predicted")
+
+
+def _churn(results: StudyResults, run: StudyRun) -> int | None:
+    replicate = [one for one in results.trained if one.variant == run.variant]
+    labels = [_predicted(results, one) for one in replicate]
+    return max((int((a != b).sum()) for a, b in combinations(labels, 2)), default=None)
