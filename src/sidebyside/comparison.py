@@ -16,13 +16,16 @@ from sidebyside.factors import level_text
 from sidebyside.files import read_json, write_json
 from sidebyside.gathering import gather
 from sidebyside.intervals import interval
+from sidebyside.provenance import made_by
 from sidebyside.published import Published, hold_against_published
 from sidebyside.published_pictures import draw_published, draw_published_curves
 from sidebyside.published_text import published_text, verdict_text
+from sidebyside.report import write_report
 from sidebyside.schema import Dataset, Study
 from sidebyside.store import TIMING
 from sidebyside.text import paragraph, table
 
+COSTS = "costs.json"
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
 
 
@@ -83,6 +86,15 @@ def compare(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comp
     )
     _write(comparison, evidence)
     _draw(comparison, evidence)
+    write_report(
+        comparison,
+        evidence,
+        _seconds(comparison.folder / COSTS),
+        made_by(),
+        comparison.folder / "report.html",
+        disputed=dataset.disputed,
+        margin=study.margin,
+    )
     return comparison
 
 
@@ -128,7 +140,7 @@ def _write(comparison: Comparison, evidence: Evidence) -> None:
         (folder / "verdicts.md").write_text(verdict_text(comparison.published))
     comparison.runs.to_csv(folder / "runs.csv", index=False, float_format="%.6f")
     write_evidence(folder / FILE, evidence)
-    _write_costs(folder / "costs.json", evidence)
+    _write_costs(folder / COSTS, evidence)
 
 
 def _as_json(comparison: Comparison, evidence: Evidence) -> dict[str, Any]:
@@ -228,14 +240,24 @@ def _rows(variants: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _write_costs(path: Path, evidence: Evidence) -> None:
-    """Write training times in seconds; DVC doesn't track them, as they never come out the same."""
-    costs = {}
+    """Write training times in seconds; DVC doesn't track them, as they never come out the same.
+
+    Those of runs that were trained elsewhere stay as they are.
+    """
+    before = read_json(path) if path.is_file() else {}
+    costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
     for run in evidence.runs:
         timing = locations.runs() / run.key / TIMING
         if timing.is_file():
             costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
     if costs:
         write_json(path, costs)
+
+
+def _seconds(path: Path) -> dict[str, float]:
+    """Return the training time of each run whose time is known."""
+    costs = read_json(path) if path.is_file() else {}
+    return {key: cost["seconds"] for key, cost in costs.items()}
 
 
 def _draw(comparison: Comparison, evidence: Evidence) -> None:

@@ -2,9 +2,8 @@
 
 import base64
 import io
-import json
 import math
-import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
@@ -31,6 +29,7 @@ from sidebyside.report_pictures import Level, Point, Row
 if TYPE_CHECKING:
     from sidebyside.comparison import Comparison  # which calls this module
 
+_DIGITS = 12  # of a source's digest
 _OPENING = 3  # statements that are the answer
 _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 15 kB
 _MOST_LINES = 8  # levels of a factor in a picture of an interaction
@@ -93,7 +92,6 @@ def _environment() -> Environment:
         "signed_interval": _signed_interval,
         "p_value": _p_value,
         "spelled": _spelled,
-        "breakable": _breakable,
         "level": level_text,
         "svg": _svg_uri,
         "image": _image_uri,
@@ -126,14 +124,13 @@ def _p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _spelled(variant: str) -> str:
     """Return a variant's name with places to break the line."""
     return variant.replace(",", ", ") or "the only variant"
-
-
-def _breakable(variant: str) -> Markup:
-    """Return a variant's name with more places to break the line, for narrow columns."""
-    return Markup(re.sub("[=_]", r"\g<0><wbr>", str(escape(_spelled(variant)))))
 
 
 def _svg_uri(svg: str) -> str:
@@ -206,14 +203,14 @@ class _Page:
     @property
     def seeds(self) -> str:
         """The number of seeds per variant, e.g. "2" or "2 to 5"."""
-        counts = [one["n"] for one in self.variants]
-        few, many = min(counts), max(counts)
-        return str(few) if few == many else f"{few} to {many}"
+        return _range([one["n"] for one in self.variants])
 
     def label(self, variant: str) -> str:
-        """Return number and name of a variant, and its protocol if the study has several."""
+        """Return number and name of a variant, and its protocol where the name doesn't tell."""
         text = f"{self.numbers[variant]}  {_spelled(variant)}"
-        return f"{text} ({self._protocol(variant)})" if len(self.protocols) > 1 else text
+        if len(self.protocols) == 1 or "protocol" in self.evidence.runs[0].factors:
+            return text
+        return f"{text} ({self._protocol(variant)})"
 
     def _protocol(self, variant: str) -> str:
         return self.evidence.of_variant(variant)[0].protocol
@@ -266,7 +263,9 @@ class _Page:
         for pair in combinations(self.levels, 2):
             across, lines = sorted(pair, key=lambda name: -len(self.levels[name]))
             if len(self.levels[lines]) <= _MOST_LINES:
-                pairs[f"{across} across, a line per {lines}"] = self._lines(across, lines)
+                found = self._lines(across, lines)
+                n = _range([level.n for line in found.values() for level in line])
+                pairs[f"{across} across, a line per {lines} (n={n} per point)"] = found
         if not pairs:
             return {}
         return dict(zip(pairs, pictures.interaction_plots(list(pairs.values())), strict=True))
@@ -296,6 +295,7 @@ class _Page:
         half = self._half_width(len(runs))
         return Level(
             name=level_text(level),
+            n=len(runs),
             mean=mean,
             ends=None if half is None else (mean - half, mean + half),
             variants=[
@@ -334,7 +334,7 @@ class _Page:
         """Differences from the baseline."""
         rows = [
             Row(
-                label=f"{self.label(pair['a'])} (n={pair['n']}): {pair['verdict']}",
+                label=f"{self.label(pair['a'])} (n={pair['n']}): {_unbroken(pair['verdict'])}",
                 mean=pair["difference"]["mean"],
                 seeds=_ends(pair["difference"]),
                 images=_ends(pair["over_images"]),
@@ -345,6 +345,13 @@ class _Page:
         ]
         label = "error minus the baseline's, points (left: better)"
         return self._differences(rows, label, "95 % interval over seeds")
+
+    def in_words(self, pair: Mapping[str, Any]) -> str:
+        """Return a pair's statement with the variants' numbers for their names."""
+        text: str = pair["statement"]
+        for name in (pair["a"], pair["b"]):  # in the order in which the statement names them
+            text = text.replace(name, f"variant {self.numbers[name]}", 1)
+        return text[0].upper() + text[1:]
 
     def _differences(self, rows: Sequence[Row], label: str, over_seeds: str) -> str:
         if not rows:
@@ -433,14 +440,10 @@ class _Page:
         return pictures.cost_plot(points, label)
 
     @property
-    def origins(self) -> list[dict[str, Any]]:
+    def origins(self) -> list[dict[str, str]]:
         """The environments and sources that runs were made under, with the number of runs."""
-        origins: dict[str, dict[str, Any]] = {}
-        for run in self.evidence.runs:
-            known = {name: run.identity.get(name) or {} for name in ("environment", "sources")}
-            origin = origins.setdefault(json.dumps(known, sort_keys=True), known | {"runs": 0})
-            origin["runs"] += 1
-        return list(origins.values())
+        found = Counter(tuple(_origin(run).items()) for run in self.evidence.runs)
+        return [{"runs": str(runs)} | dict(origin) for origin, runs in found.items()]
 
     def shared(self, setting: str) -> str:
         """Return the values that a setting of the recipe has in this study."""
@@ -448,6 +451,11 @@ class _Page:
             str(run.recipe[setting]) for run in self.evidence.runs if setting in run.recipe
         )
         return ", ".join(values) or "not recorded"
+
+
+def _range(counts: Sequence[int]) -> str:
+    few, many = min(counts), max(counts)
+    return str(few) if few == many else f"{few} to {many}"
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -458,6 +466,21 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
         )
         for point in points
     ]
+
+
+def _origin(run: RunEvidence) -> dict[str, str]:
+    """Return what a run was made by and on, as words to show."""
+    environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
+    cpu = environment.get("cpu", {})
+    digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
+    known = environment.get("versions", {}) | {
+        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu),
+        "instructions": " ".join(cpu.get("instructions", [])),
+        "threads": str(environment.get("threads", "")),
+        "oneDNN": environment.get("onednn", ""),
+        "code": ", ".join(digests),
+    }
+    return {name: value or "not recorded" for name, value in known.items()}
 
 
 def _ends(found: Mapping[str, Any] | None) -> tuple[float, float] | None:

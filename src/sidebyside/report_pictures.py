@@ -35,8 +35,8 @@ _STYLE: Any = STYLE | {
     "svg.hashsalt": "sidebyside",  # else each save makes other ids
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
-_WIDTH = 4.4  # inches; at 360 pixels a 9 point letter is still 9 pixels high
-_CHARACTERS = 56  # of a label, in that width
+_WIDTH = 4.0  # inches; at 360 pixels a 9 point letter is still 10 pixels high
+_CHARACTERS = 50  # of a label, in that width
 _LINE, _MARKS = 0.17, 0.3  # inches: a line of a row's label, the marks below it
 _AROUND = 0.06  # of the shown range, free at either end
 _ZONE = "#CFE6F3"
@@ -71,12 +71,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Level:
-    """A level of a factor: mean error, ends of its interval, and the mean of each variant."""
+    """The ``n`` runs at a level: mean error, ends of its interval, and the mean of each variant."""
 
     name: str
+    n: int
     mean: float
     ends: Ends | None
-    variants: Sequence[float] = ()
+    variants: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def interval_plot(
             axes.axvline(0, color="black", lw=0.8)
         top = 0.0
         for row, text, height in zip(rows, labels, heights, strict=True):
-            axes.text(0, top + 0.04, text, transform=axes.get_yaxis_transform(), va="top", size=8.5)
+            _write_label(axes, top, text)
             _draw_row(axes, row, top + height - _MARKS / 2, limits, over_seeds)
             top += height
         axes.set(xlim=limits, ylim=(top, 0), xlabel=label, yticks=[])
@@ -132,8 +133,21 @@ def interval_plot(
         return _svg(figure)
 
 
-def _wrapped(label: str) -> str:
-    return "\n".join(textwrap.wrap(label, _CHARACTERS, subsequent_indent="    "))
+def _wrapped(label: str, characters: int = _CHARACTERS) -> str:
+    return "\n".join(textwrap.wrap(label, characters, subsequent_indent="    "))
+
+
+def _write_label(axes: Axes, top: float, text: str) -> None:
+    """Write a label at the left end, over whatever lines pass there."""
+    axes.text(
+        0.01,
+        top + 0.05,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        zorder=3,
+    )
 
 
 def _limits(rows: Sequence[Row], margin: float, zero: bool) -> Ends:
@@ -204,19 +218,22 @@ def _level_limits(levels: Sequence[Level]) -> Ends:
 
 
 def _level_plot(levels: Sequence[Level], limits: Ends) -> str:
-    figure = new_figure(3.1, 0.75 + 0.34 * len(levels))
+    labels = [_wrapped(f"{one.name} (n={one.n})", _CHARACTERS * 3 // 4) for one in levels]
+    heights = [_LINE * (1 + text.count("\n")) + _MARKS for text in labels]
+    figure = new_figure(3.0, 0.55 + sum(heights))
     axes = figure.add_subplot()
-    for row, level in enumerate(levels):
-        axes.plot(
-            level.variants, [row + 0.2] * len(level.variants), "o", color=GREY, ms=2.5, alpha=0.6
-        )
+    top = 0.0
+    for level, text, height in zip(levels, labels, heights, strict=True):
+        _write_label(axes, top, text)
+        y = top + height - _MARKS / 2
         if level.ends:
-            axes.plot(level.ends, [row] * 2, color=BLUE, lw=4, alpha=0.35)
-        axes.plot(level.mean, row, "|", color=BLUE, ms=11, mew=2.2)
-    names = [textwrap.fill(level.name, 22) for level in levels]
-    axes.set_yticks(range(len(levels)), names)
-    axes.set(xlim=limits, ylim=(len(levels) - 0.5, -0.5), xlabel="test error in %")
-    axes.grid(axis="y", visible=False)
+            axes.plot(level.ends, [y] * 2, color=BLUE, lw=4, alpha=0.35)
+        below = [y + 0.09] * len(level.variants)
+        axes.plot(level.variants, below, "o", color=GREY, ms=2.5, alpha=0.6)
+        axes.plot(level.mean, y, "|", color=BLUE, ms=11, mew=2.2)
+        top += height
+    axes.set(xlim=limits, ylim=(top, 0), xlabel="test error in %", yticks=[])
+    axes.spines["left"].set_visible(False)
     return _svg(figure)
 
 
@@ -333,20 +350,30 @@ def cost_plot(points: Sequence[Point], label: str) -> str:
         axes.plot(
             x, y, "o-", color=BLUE, ms=6, lw=1.2, drawstyle="steps-post", label="Pareto front"
         )
-        for one in front:
-            axes.annotate(
-                str(one.number),
-                (one.cost, one.error),
-                xytext=(5, 5),
-                textcoords="offset points",
-                weight="bold",
-            )
-        axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+        _number(axes, front)
+        axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=5))
-        axes.margins(0.1)
+        axes.margins(0.12, 0.15)
         axes.set(xlabel=label, ylabel="mean test error in %")
         _legend_below(figure, axes)
         return _svg(figure)
+
+
+def _number(axes: Axes, front: Sequence[Point]) -> None:
+    """Write the numbers below and left of the points, where a front has nothing else."""
+    numbers: dict[Ends, list[int]] = {}
+    for one in front:
+        numbers.setdefault((one.cost, one.error), []).append(one.number)
+    for where, of in numbers.items():
+        axes.annotate(
+            ", ".join(map(str, sorted(of))),
+            where,
+            xytext=(-4, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            weight="bold",
+        )
 
 
 def _svg(figure: Figure) -> str:

@@ -90,7 +90,8 @@ def _of_factors(main: Sequence[Mapping[str, Any]]) -> str:
         return f"Of the factors ({names}) none is shown to make a difference."
     told.sort(key=lambda effect: -abs(effect["difference"]))
     parts = [_better(effect) for effect in told]
-    rest = dict.fromkeys(str(e["factor"]) for e in main if not _told_apart(e))
+    known = {effect["factor"] for effect in told}
+    rest = dict.fromkeys(str(e["factor"]) for e in main if e["factor"] not in known)
     text = "; ".join(parts)
     if rest:
         text += f"; for {', '.join(rest)} this study can't tell"
@@ -139,7 +140,7 @@ def _of_equivalence(entry: Mapping[str, Any]) -> str:
 
 def _of_power(power: Mapping[str, Any]) -> str:
     if power["smallest_difference"] is None:
-        return f"With n={power['n']} seed(s) per variant, no difference between two can be tested."
+        return "With one seed per variant, no difference between two can be tested."
     needed = [f"{seeds} for {points}" for points, seeds in power["seeds_for"].items() if seeds]
     text = (
         f"With n={power['n']} seeds per variant, a difference of "
@@ -154,7 +155,7 @@ def _of_effect(effect: Mapping[str, Any]) -> str:
         return ""
     if _told_apart(effect):
         text = _better(effect)
-        return f"{_capital(text)}, other factors averaged (Holm's p {effect['p_holm']:.2g})."
+        return f"{_capital(text)} (Holm's p {effect['p_holm']:.2g})."
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
     return (
         f"Can't tell {effect['factor']} {level} from {reference}: "
@@ -178,10 +179,11 @@ def _of_ensembles(ensembles: Sequence[Mapping[str, Any]]) -> list[str]:
     several = [one for one in ensembles if one["n"] > 1]
     if not several:
         return []
-    gains = [one["mean_of_members"] - one["test_error"] for one in several]
+    gain = sum(one["mean_of_members"] - one["test_error"] for one in several) / len(several)
     return [
-        f"A variant's networks together (mean of their probabilities) err less than one of them "
-        f"by {sum(gains) / len(gains):.2f} points, on average over {len(several)} variants."
+        "The networks of a variant together (mean of their probabilities) err "
+        f"{'less' if gain >= 0 else 'more'} than one of them by {abs(gain):.2f} points, on average "
+        f"over {len(several)} variants."
     ]
 
 
