@@ -5,7 +5,7 @@ from typing import Any
 
 from sidebyside.analysis import Analysis
 from sidebyside.factors import level_text
-from sidebyside.text import paragraph, table
+from sidebyside.text import paragraph, signed, table
 
 _NO_TEST = "-"
 
@@ -57,9 +57,9 @@ def _more(pair: Mapping[str, Any]) -> str:
 def _interval(entry: Mapping[str, Any] | None, mean: str = "mean") -> str:
     if entry is None or entry[mean] is None:
         return _NO_TEST
-    text = f"{entry[mean]:+.2f}"
+    text = signed(entry[mean])
     if entry["low"] is not None:
-        text += f" [{entry['low']:+.2f}, {entry['high']:+.2f}]"
+        text += f" [{signed(entry['low'])}, {signed(entry['high'])}]"
     return text
 
 

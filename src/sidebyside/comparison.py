@@ -19,7 +19,7 @@ from sidebyside.intervals import interval
 from sidebyside.provenance import made_by
 from sidebyside.published import Published, hold_against_published
 from sidebyside.published_pictures import draw_published, draw_published_curves
-from sidebyside.published_text import published_text, verdict_text
+from sidebyside.published_text import published_text, summary, verdict_text
 from sidebyside.report import write_report
 from sidebyside.schema import Dataset, Study
 from sidebyside.store import TIMING
@@ -75,14 +75,17 @@ def compare(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comp
         If there are neither results nor evidence, if they are damaged, or if runs are missing.
     """
     evidence = gather(dataset, study.name, allow_partial)
+    published = hold_against_published(evidence)
     analysis = analyse(evidence, study, dataset.disputed)
+    if published:
+        analysis.content["statements"].insert(0, summary(published))
     runs = _run_table(evidence)
     comparison = Comparison(
         folder=locations.reports(dataset.name, study.name),
         runs=runs,
         variants=_variants(runs, evidence, analysis),
         analysis=analysis,
-        published=hold_against_published(evidence),
+        published=published,
     )
     _write(comparison, evidence)
     _draw(comparison, evidence)
@@ -190,11 +193,11 @@ def _markdown(comparison: Comparison, evidence: Evidence) -> str:
             f"**Not finished: {len(evidence.missing)} runs are missing** "
             f"({'; '.join(evidence.missing)})."
         )
-    parts += [answer_text(comparison.analysis)]
+    if comparison.published:
+        parts += [published_text(comparison.published), "## Findings"]
+    parts.append(answer_text(comparison.analysis))
     if evidence.stopping:
         parts.append(_stopping_text(evidence.stopping))
-    if comparison.published:
-        parts.append(published_text(comparison.published))
     parts += [
         "## All variants",
         paragraph("""

@@ -6,13 +6,13 @@ from itertools import groupby
 import numpy as np
 
 from sidebyside.published import Published, Recipe, Split
-from sidebyside.text import paragraph, percent_range, table
+from sidebyside.text import paragraph, percent_range, signed, table
 
 
 def verdict_text(published: Published) -> str:
     """Return a sentence and a row per published figure, a recipe's readings one by one."""
     rows = [_verdict_row(recipe) for recipe in published.recipes]
-    return f"{_summary(published)}\n\n{table(rows)}\n"
+    return f"{summary(published)}\n\n{table(rows)}\n"
 
 
 def published_text(published: Published) -> str:
@@ -49,7 +49,8 @@ def _verdict_row(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _summary(published: Published) -> str:
+def summary(published: Published) -> str:
+    """Return how many published errors are reproduced, better, worse, in sentences."""
     by_recipe = [list(readings) for _, readings in groupby(published.recipes, lambda r: r.name)]
     verdicts = [_of_recipe(readings) for readings in by_recipe]
     counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
@@ -137,10 +138,11 @@ def _flattery(published: Published) -> list[str]:
 def _signed(difference: Mapping[str, float | None] | None) -> str:
     if difference is None:
         return "-"
-    text = f"{difference['mean']:+.2f}"
-    if difference["low"] is not None:
-        text += f" [{difference['low']:+.2f}, {difference['high']:+.2f}]"
-    return text
+    mean, low, high = difference["mean"], difference["low"], difference["high"]
+    assert mean is not None, "only the ends are missing where there are few runs"
+    return signed(mean) + (
+        "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
+    )
 
 
 def _ambiguous(published: Published) -> list[str]:
@@ -154,7 +156,9 @@ def _ambiguous(published: Published) -> list[str]:
                 "reading": recipe.reading or recipe.preset,
                 "preset": f"`{recipe.preset}`",
                 "our mean %": f"{np.mean(recipe.errors):.2f}",
-                "published minus mean, points": f"{recipe.published - np.mean(recipe.errors):+.2f}",
+                "published minus mean, points": signed(
+                    recipe.published - float(np.mean(recipe.errors))
+                ),
                 "in sd of one more run": _standardised(recipe),
                 "distance from the curve, points": (
                     "-" if recipe.curve_distance is None else f"{recipe.curve_distance:.2f}"

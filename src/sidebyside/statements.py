@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidebyside.factors import level_text
+from sidebyside.text import signed
 
 _SIGNIFICANT = 0.05  # after Holm's correction
 
@@ -41,7 +42,7 @@ def percentage(value: float) -> str:
 
 def signed_interval(low: float | None, high: float | None) -> str:
     """Return e.g. " [+0.10, +0.32]", nothing where there is no interval."""
-    return "" if low is None or high is None else f" [{low:+.2f}, {high:+.2f}]"
+    return "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
 
 
 def _of_protocols(protocols: Sequence[str]) -> str:
@@ -129,7 +130,7 @@ def _of_equivalence(entry: Mapping[str, Any]) -> str:
         return f"Whether {a} and {b} are equivalent can't be told from {entry['n']} pairs of runs."
     else:
         text = f"{a} and {b} aren't shown to be equivalent within {entry['margin']:g} points"
-    text += f" (difference {entry['difference']:+.2f}{interval}, 90 %, n={entry['n']} pairs)"
+    text += f" (difference {signed(entry['difference'])}{interval}, 90 %, n={entry['n']} pairs)"
     if exact := entry["exact"]:
         text += (
             f"; the same weights in both layouts change {exact['flips']} of {exact['images']} "
@@ -159,7 +160,7 @@ def _of_effect(effect: Mapping[str, Any]) -> str:
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
     return (
         f"Can't tell {effect['factor']} {level} from {reference}: "
-        f"{effect['difference']:+.2f} points{signed_interval(effect['low'], effect['high'])}."
+        f"{signed(effect['difference'])} points{signed_interval(effect['low'], effect['high'])}."
     )
 
 
@@ -167,7 +168,7 @@ def _of_interactions(interactions: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"{one['factors'][0]} and {one['factors'][1]} interact: the difference between "
         f"{one['factors'][0]} {level_text(one['levels'][0])} and "
-        f"{level_text(one['references'][0])} is {one['difference']:+.2f} points"
+        f"{level_text(one['references'][0])} is {signed(one['difference'])} points"
         f"{signed_interval(one['low'], one['high'])} larger at {one['factors'][1]} "
         f"{level_text(one['levels'][1])} than at {level_text(one['references'][1])}."
         for one in interactions

@@ -19,3 +19,8 @@ def table(rows: Sequence[dict[str, str]]) -> str:
 def percent_range(ends: Sequence[float] | None, digits: int = 2) -> str:
     """Return e.g. "0.59 to 0.93", a dash for none."""
     return "-" if ends is None else f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}"
+
+
+def signed(value: float) -> str:
+    """Return e.g. "+0.21", and never "-0.00"."""
+    return f"{round(value, 2) + 0.0:+.2f}"
