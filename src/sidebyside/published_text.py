@@ -140,9 +140,9 @@ def _signed(difference: Mapping[str, float | None] | None) -> str:
         return "-"
     mean, low, high = difference["mean"], difference["low"], difference["high"]
     assert mean is not None, "only the ends are missing where there are few runs"
-    return signed(mean) + (
-        "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
-    )
+    if low is None or high is None:
+        return signed(mean)
+    return f"{signed(mean)} [{signed(low)}, {signed(high)}]"
 
 
 def _ambiguous(published: Published) -> list[str]:
