@@ -228,7 +228,9 @@ def _rows(variants: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     for variant in sorted(variants, key=lambda one: one["test_error"]["mean"]):
         error, loss, images = (variant[name] for name in ("test_error", "test_loss", "over_images"))
         levels = {name: level_text(level) for name, level in variant["factors"].items()}
-        spread = "-" if error["low"] is None else f"{error['low']:.2f} to {error['high']:.2f}"
+        spread = "-"
+        if error["low"] is not None:  # no error is below 0 or above 100, whatever Student says
+            spread = f"{max(error['low'], 0):.2f} to {min(error['high'], 100):.2f}"
         figures = {
             "n": str(variant["n"]),
             "test error %": f"{error['mean']:.2f}",
