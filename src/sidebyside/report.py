@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from sidebyside.report_pictures import Level, Point, Row
 if TYPE_CHECKING:
     from sidebyside.comparison import Comparison  # which calls this module
 
+PICTURES = "pictures"
 _DIGITS = 12  # of a source's digest
 _OPENING = 3  # statements that are the answer
 _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 15 kB
@@ -66,7 +68,7 @@ def write_report(
     made : dict of str
         How the report was made, e.g. the git commit: shown as it is.
     path : pathlib.Path
-        The HTML file.
+        The HTML file; the pictures are also written to the folder ``pictures`` beside it.
     disputed : collection of int
         Test images whose labels human raters dispute.
     margin : float or None
@@ -75,6 +77,11 @@ def write_report(
     """
     page = _Page(comparison, evidence, seconds, made, disputed, margin)
     path.write_text(_environment().get_template("report.html.j2").render(page=page))
+    folder = path.with_name(PICTURES)
+    shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
+    folder.mkdir()
+    for name, svg in page.pictures().items():
+        (folder / f"{name}.svg").write_text(svg)
 
 
 def _environment() -> Environment:
@@ -220,7 +227,20 @@ class _Page:
         first, second = self._protocol(a), self._protocol(b)
         return "" if first == second else f"different protocols: {first}, {second}"
 
-    @property
+    def pictures(self) -> dict[str, str]:
+        """Return the SVG text of those pictures that MLflow and DVC show too, by file name."""
+        named = {
+            "variants": self.interval_picture,
+            "pairs": self.forest_picture,
+            "equivalence": self.equivalence_picture,
+            "confusion_difference": self.confusion_picture,
+        }
+        named |= {f"effect_of_{name}": svg for name, svg in self.level_pictures.items()}
+        interactions = enumerate(self.interaction_pictures.values(), start=1)
+        named |= {f"interaction_{number}": svg for number, svg in interactions}
+        return {name: svg for name, svg in named.items() if svg}
+
+    @cached_property
     def interval_picture(self) -> str:
         """Dots, means and intervals of the variants."""
         rows = [
@@ -244,7 +264,7 @@ class _Page:
         }
         return {name: found for name, found in levels.items() if len(found) > 1}
 
-    @property
+    @cached_property
     def level_pictures(self) -> dict[str, str]:
         """Mean error by level, by factor."""
         if not self.levels:
@@ -256,7 +276,7 @@ class _Page:
             }
         )
 
-    @property
+    @cached_property
     def interaction_pictures(self) -> dict[str, str]:
         """Mean error by the levels of two factors, by what the picture is called."""
         pairs = {}
@@ -329,7 +349,7 @@ class _Page:
         pairs = [pair for pair in self.content["pairs"] if pair["b"] == self.baseline]
         return sorted(pairs, key=lambda pair: self.numbers[pair["a"]])
 
-    @property
+    @cached_property
     def forest_picture(self) -> str:
         """Differences from the baseline."""
         rows = [
@@ -358,7 +378,7 @@ class _Page:
             return ""
         return pictures.interval_plot(rows, label, over_seeds, self.margin or 0, zero=True)
 
-    @property
+    @cached_property
     def equivalence_picture(self) -> str:
         """Differences of levels that should make none, with their 90 % intervals."""
         rows = [
@@ -388,7 +408,7 @@ class _Page:
         others = [name for name in mean if name != self.baseline]
         return max(others, key=lambda name: abs(mean[name] - mean[self.baseline]), default=None)
 
-    @property
+    @cached_property
     def confusion_picture(self) -> str:
         """The mean confusion matrix of the furthest variant minus the baseline's."""
         assert self.furthest is not None

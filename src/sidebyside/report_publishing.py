@@ -7,7 +7,7 @@ from sidebyside import locations
 from sidebyside.errors import UserError
 from sidebyside.schema import Tracking
 
-_SHOWN = ("*.png", "*.md", "report.html")
+_SHOWN = ("*.png", "*.md", "report.html", "pictures/*.svg")
 
 
 def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -> bool:
