@@ -128,7 +128,10 @@ def test_the_report_keeps_its_contract(repository):
         assert error["low"] <= error["mean"] <= error["high"]
     for name in ("errors", "learning_curves", "confusion_best", "samples"):
         assert (repository.report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert "costs.json" not in repository.lock()
+    assert (repository.report / "pictures" / "pairs.svg").read_text().startswith("<?xml")
+    assert "<html" in (repository.report / "report.html").read_text()
+    for untracked in ("costs.json", "report.html"):
+        assert untracked not in repository.lock()
     assert (repository.report / "costs.json").is_file()
 
 
