@@ -14,6 +14,7 @@ from sidebyside.errors import UserError
 from sidebyside.factors import Level
 
 FILE = "evidence.npz"
+_MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
 _JSON = ("factors", "identity", "history", "layout")  # nested values of each run, as JSON
 
@@ -201,13 +202,21 @@ def read_evidence(path: Path) -> Evidence:
         If it isn't such a file.
     """
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as stored:
             return _evidence({name: stored[name] for name in stored.files})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever a damaged file makes zipfile, numpy and json raise
         raise UserError(
             f"{path} can't be read as evidence ({type(error).__name__}): restore it with git, or "
             "delete it and run the study again."
         ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Raise a ValueError for a small file that would fill the memory once decompressed."""
+    with zipfile.ZipFile(path) as members:
+        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES >> 20} MiB")
 
 
 def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:

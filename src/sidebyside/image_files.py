@@ -81,7 +81,7 @@ def _grey(path: Path) -> NDArray[np.uint8]:
         raise UserError(
             f"{path} has more than {_MOST_PIXELS // 1_000_000} million pixels: give a smaller one."
         ) from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # whatever a damaged file makes Pillow raise
         raise UserError(
             f"{path} is no PNG, JPEG or IDX image that can be read ({type(error).__name__}): "
             "give a picture of one digit."
