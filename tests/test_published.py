@@ -92,7 +92,7 @@ def report(project, tmp_path_factory) -> Path:
     made = []
     for _ in range(2):
         compare(project)
-        made.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        made.append({path: path.read_bytes() for path in folder.rglob("*") if path.is_file()})
     assert made[0] == made[1]
     return folder
 

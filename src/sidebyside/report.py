@@ -410,8 +410,9 @@ class _Page:
 
     @cached_property
     def confusion_picture(self) -> str:
-        """The mean confusion matrix of the furthest variant minus the baseline's."""
-        assert self.furthest is not None
+        """The mean confusion matrix of the furthest variant minus the baseline's, if any."""
+        if self.furthest is None:
+            return ""
         classes = 1 + max(
             int(self.evidence.target.max()),
             *(int(run.predicted.max()) for run in self.evidence.runs),
