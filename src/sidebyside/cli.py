@@ -216,8 +216,11 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from sidebyside.exporting import export
     from sidebyside.models import load_network
+    from sidebyside.quiet import greetings_hidden
+
+    with greetings_hidden():
+        from sidebyside.exporting import export
 
     run = _find(options)
     network, arrays = load_network(run), _arrays(options, run)

@@ -50,7 +50,8 @@ def export(
     UserError
         If a format can't hold this network, or predicts other labels.
     """
-    labels = network.predict(images, verbose=0).argmax(axis=1)
+    with greetings_hidden():
+        labels = network.predict(images, verbose=0).argmax(axis=1)
     folder.mkdir(parents=True, exist_ok=True)
     return [_export_one(network, images, labels, folder, name, one) for one in wanted]
 
