@@ -38,11 +38,20 @@ class Analysis:
         By variant: ends of the 95 % interval over images of its mean error, percent.
     baseline : str
         The variant that pictures hold the others against.
+    protocols : dict of str
+        By variant.
     """
 
     content: dict[str, Any]
     over_images: dict[str, dict[str, float]]
     baseline: str
+    protocols: dict[str, str]
+
+    @property
+    def confounded(self) -> bool:
+        """Whether levels may differ by protocol as well, which is no factor of its own."""
+        factors = {effect["factor"] for effect in self.content["effects"]["main"]}
+        return len(set(self.protocols.values())) > 1 and "protocol" not in factors
 
 
 def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analysis:
@@ -65,7 +74,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     selection = _selection(evidence)
     baseline = _baseline(study, replicates, selection)
     single = [one.wrong[0] for one in replicates if len(one.seeds) == 1]
-    content = {
+    content: dict[str, Any] = {
         "effects": effects(_table(evidence), list(evidence.runs[0].factors)).as_json(),
         "pairs": [
             pair.as_json()
@@ -78,9 +87,15 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         "floor": _floor(replicates, disputed),
         "selection": selection,
     }
-    over_images = {one.name: error_over_images(one.wrong) for one in replicates}
-    protocols = list(dict.fromkeys(run.protocol for run in evidence.runs))
-    return Analysis(content | {"statements": statements(content, protocols)}, over_images, baseline)
+    analysis = Analysis(
+        content=content,
+        over_images={one.name: error_over_images(one.wrong) for one in replicates},
+        baseline=baseline,
+        protocols={run.variant: run.protocol for run in evidence.runs},
+    )
+    protocols = list(dict.fromkeys(analysis.protocols.values()))
+    content["statements"] = statements(content, protocols, analysis.confounded)
+    return analysis
 
 
 def _variants(evidence: Evidence) -> list[str]:

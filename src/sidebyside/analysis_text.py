@@ -1,6 +1,6 @@
 """The statistics of a study as Markdown sections."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sidebyside.analysis import Analysis
@@ -17,22 +17,38 @@ def answer_text(analysis: Analysis) -> str:
 
 def analysis_text(analysis: Analysis) -> str:
     """Return the sections on effects, pairs, equivalence, ensembles, disputed labels."""
-    content = analysis.content
+    content, named = analysis.content, _Names(analysis.protocols)
     sections = [
-        *_effects(content["effects"]),
-        *_pairs(content["pairs"], analysis.baseline),
+        *_effects(content["effects"], analysis.confounded),
+        *_pairs(content["pairs"], analysis.baseline, named),
         *_equivalence(content["equivalence"]),
-        *_ensembles(content["ensemble"]),
-        *_floor(content["floor"]),
+        *_ensembles(content["ensemble"], named),
+        *_floor(content["floor"], named),
     ]
     return "\n\n".join(sections)
 
 
-def pair_rows(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return a row per pair of variants."""
+class _Names:
+    """Variants as cells of a table, with their protocol where there are several."""
+
+    def __init__(self, protocols: Mapping[str, str]) -> None:
+        self._protocols = protocols
+
+    def __call__(self, variant: str) -> dict[str, str]:
+        cells = {"variant": _named(variant)}
+        if len(set(self._protocols.values())) > 1:
+            cells["protocol"] = self._protocols[variant]
+        return cells
+
+
+def pair_rows(
+    pairs: Sequence[Mapping[str, Any]],
+    cells: Callable[[str], dict[str, str]] = lambda variant: {"variant": _named(variant)},
+) -> list[dict[str, str]]:
+    """Return a row per pair of variants; ``cells`` gives those that name the first."""
     return [
         {
-            "variant": _named(pair["a"]),
+            **cells(pair["a"]),
             "against": _named(pair["b"]),
             "n": str(pair["n"]),
             "difference, points": _interval(pair["difference"]),
@@ -67,8 +83,8 @@ def _p(value: float | None) -> str:
     return _NO_TEST if value is None else f"{value:.2g}"
 
 
-def _effects(effects: Mapping[str, Any]) -> list[str]:
-    if not effects["main"]:
+def _effects(effects: Mapping[str, Any], confounded: bool) -> list[str]:
+    if not effects["main"] or confounded:
         return []
     rows = [
         {
@@ -107,13 +123,13 @@ def _effect_cells(one: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:
+def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str, named: _Names) -> list[str]:
     against = [pair for pair in pairs if pair["b"] == baseline]
     if not against:
         return []
     rows = [
         {name: cell for name, cell in row.items() if name != "against"}
-        for row in pair_rows(sorted(against, key=lambda pair: pair["difference"]["mean"]))
+        for row in pair_rows(sorted(against, key=_difference), named)
     ]
     text = paragraph(f"""
         Test error minus that of `{_named(baseline)}`, the same seeds paired: mean and 95 % interval
@@ -122,6 +138,12 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:
         baseline. Holm's correction takes account of all {len(pairs)} pairs, which
         `comparison.json` has.""")
     return ["## Against the baseline", text, table(rows)]
+
+
+def _difference(pair: Mapping[str, Any]) -> float:
+    """Return by what to sort a pair: those without a common seed come last."""
+    mean = pair["difference"]["mean"]
+    return float("inf") if mean is None else float(mean)
 
 
 def _equivalence(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -145,13 +167,13 @@ def _equivalence(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["## Equivalence", text, table(rows)]
 
 
-def _ensembles(ensembles: Sequence[Mapping[str, Any]]) -> list[str]:
+def _ensembles(ensembles: Sequence[Mapping[str, Any]], named: _Names) -> list[str]:
     several = [one for one in ensembles if one["n"] > 1]
     if not several:
         return []
     rows = [
         {
-            "variant": _named(one["variant"]),
+            **named(one["variant"]),
             "networks": str(one["n"]),
             "together %": f"{one['test_error']:.2f}",
             "95 % over images": f"{one['low']:.2f} to {one['high']:.2f}",
@@ -163,12 +185,12 @@ def _ensembles(ensembles: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["## The networks of a variant together", text, table(rows)]
 
 
-def _floor(floor: Mapping[str, Any] | None) -> list[str]:
+def _floor(floor: Mapping[str, Any] | None, named: _Names) -> list[str]:
     if floor is None:
         return []
     rows = [
         {
-            "variant": _named(one["variant"]),
+            **named(one["variant"]),
             "all images %": f"{one['with']:.2f}",
             "without disputed %": f"{one['without']:.2f}",
         }

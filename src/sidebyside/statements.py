@@ -9,7 +9,7 @@ from sidebyside.text import signed
 _SIGNIFICANT = 0.05  # after Holm's correction
 
 
-def statements(content: Mapping[str, Any], protocols: Sequence[str]) -> list[str]:
+def statements(content: Mapping[str, Any], protocols: Sequence[str], confounded: bool) -> list[str]:
     """Return the sentences that open a report, the three most important first.
 
     Parameters
@@ -18,8 +18,11 @@ def statements(content: Mapping[str, Any], protocols: Sequence[str]) -> list[str
         The statistics, as ``comparison.json`` has them.
     protocols : sequence of str
         Those that the study's runs follow.
+    confounded : bool
+        Whether what a factor does can't be told from what the protocol does; then nothing is said
+        of factors.
     """
-    main = content["effects"]["main"]
+    main = [] if confounded else content["effects"]["main"]
     expected = {entry["factor"] for entry in content["equivalence"]}
     sentences = [
         _of_protocols(protocols),
@@ -28,7 +31,7 @@ def statements(content: Mapping[str, Any], protocols: Sequence[str]) -> list[str
         *(_of_equivalence(entry) for entry in content["equivalence"]),
         _of_power(content["power"]),
         *(_of_effect(effect) for effect in main),
-        *_of_interactions(content["effects"]["interactions"]),
+        *_of_interactions([] if confounded else content["effects"]["interactions"]),
         *_of_ensembles(content["ensemble"]),
         *_of_floor(content["floor"]),
     ]

@@ -26,6 +26,11 @@ def print_side_by_side(runs: Sequence[StudyRun]) -> None:
         return
     table = _by_run(runs)
     factors = list(runs[0].factors)
+    if "protocol" not in factors:
+        if table["protocol"].nunique() > 1:
+            factors.append("protocol")  # whoever compares the rows has to know
+        else:
+            table = table.drop(columns="protocol")
     if len(table) <= _MOST_ROWS:
         _print("Runs by test error", table.drop(columns="variant"))
     if table["seed"].nunique() > 1 and factors:
@@ -150,7 +155,8 @@ def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
         folder = locations.runs() / run.key
         evaluation, trained = load_evaluation(folder / "evaluation"), load(folder)
         rows.append(
-            {name: level_text(level) for name, level in run.factors.items()}
+            {"protocol": trained.recipe["protocol"]}
+            | {name: level_text(level) for name, level in run.factors.items()}
             | {
                 "variant": run.variant,
                 "seed": run.seed,
