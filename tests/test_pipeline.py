@@ -131,7 +131,7 @@ def test_the_report_keeps_its_contract(repository):
     assert (repository.report / "pictures" / "pairs.svg").read_text().startswith("<?xml")
     assert "<html" in (repository.report / "report.html").read_text()
     for untracked in ("costs.json", "report.html"):
-        assert untracked not in repository.lock()
+        assert f"tiny/{untracked}" not in repository.lock()
     assert (repository.report / "costs.json").is_file()
 
 
