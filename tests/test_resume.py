@@ -38,7 +38,7 @@ def train(project, home):
 
 
 def kill_after(project, home, epochs):
-    """Start a run and kill it once it has ``epochs`` epochs; return its checkpoints."""
+    """Start a run and kill it once it has ``epochs`` epochs; return its checkpoints, old to new."""
     process = subprocess.Popen(
         command(project),
         env=environment(project, home),
@@ -63,7 +63,7 @@ def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(project, tmp_path
     undisturbed.mkdir()
     killed.mkdir()
     train(project, undisturbed)
-    before, newest = kill_after(project, killed, 3)
+    *_, before, newest = kill_after(project, killed, 3)
     os.truncate(newest, newest.stat().st_size // 2)  # as by a power failure
     said = train(project, killed)
     assert f"going on after epoch {int(before.stem.removeprefix('epoch-'))}/12" in said
