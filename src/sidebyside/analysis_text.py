@@ -5,7 +5,7 @@ from typing import Any
 
 from sidebyside.analysis import Analysis
 from sidebyside.factors import level_text
-from sidebyside.text import paragraph, signed, table
+from sidebyside.text import paragraph, signed, spelled, table
 
 _NO_TEST = "-"
 
@@ -35,7 +35,7 @@ class _Names:
         self._protocols = protocols
 
     def __call__(self, variant: str) -> dict[str, str]:
-        cells = {"variant": _named(variant)}
+        cells = {"variant": spelled(variant)}
         if len(set(self._protocols.values())) > 1:
             cells["protocol"] = self._protocols[variant]
         return cells
@@ -43,13 +43,13 @@ class _Names:
 
 def pair_rows(
     pairs: Sequence[Mapping[str, Any]],
-    cells: Callable[[str], dict[str, str]] = lambda variant: {"variant": _named(variant)},
+    cells: Callable[[str], dict[str, str]] = lambda variant: {"variant": spelled(variant)},
 ) -> list[dict[str, str]]:
     """Return a row per pair of variants; ``cells`` gives those that name the first."""
     return [
         {
             **cells(pair["a"]),
-            "against": _named(pair["b"]),
+            "against": spelled(pair["b"]),
             "n": str(pair["n"]),
             "difference, points": _interval(pair["difference"]),
             "over images": _interval(pair["over_images"]),
@@ -59,10 +59,6 @@ def pair_rows(
         }
         for pair in pairs
     ]
-
-
-def _named(variant: str) -> str:
-    return variant.replace(",", ", ") or "the only variant"
 
 
 def _more(pair: Mapping[str, Any]) -> str:
@@ -132,8 +128,8 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str, named: _Names) -> 
         for row in pair_rows(sorted(against, key=_difference), named)
     ]
     text = paragraph(f"""
-        Test error minus that of `{_named(baseline)}`, the same seeds paired: mean and 95 % interval
-        over seeds (other trainings, the same images), and over images (these networks, other images
+        Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+        interval over seeds (other trainings, the same images), and over images (these networks, other images
         of the kind). "Wins" is the probability that a run has a lower error than one of the
         baseline. Holm's correction takes account of all {len(pairs)} pairs, which
         `comparison.json` has.""")

@@ -1,4 +1,4 @@
-"""The command ``sidebyside``: look at networks and digits, predict, export."""
+"""The command ``sidebyside``: look, predict, export, compare, publish and verify."""
 
 import argparse
 import json
@@ -102,8 +102,7 @@ def _add_compare(commands: Any) -> None:
     )
     command.add_argument("first", help="a variant's name, a study, a run key or an MLflow run id")
     command.add_argument("second", help="another one of the same kind")
-    command.add_argument("--study", help="default: the one that params.yaml selects")
-    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    _add_selection(command)
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=_compare)
 
@@ -112,8 +111,7 @@ def _add_sync(commands: Any) -> None:
     command = commands.add_parser(
         "sync", help="publish a study's results to a tracking store, as after dvc pull"
     )
-    command.add_argument("--study", help="default: the one that params.yaml selects")
-    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    _add_selection(command)
     command.add_argument(
         "--to", metavar="URI", help="default: MLFLOW_TRACKING_URI, else mlflow.db at home"
     )
@@ -124,8 +122,7 @@ def _add_verify(commands: Any) -> None:
     command = commands.add_parser(
         "verify", help="train runs of a study again and compare bits and predictions"
     )
-    command.add_argument("--study", help="default: the one that params.yaml selects")
-    command.add_argument("--dataset", help="default: the one that params.yaml selects")
+    _add_selection(command)
     which = command.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every run of the study")
     which.add_argument("--runs", nargs="+", metavar="KEY", help="these, by the start of their keys")
@@ -144,6 +141,10 @@ def _add_verify(commands: Any) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default="best", help=_MODEL_HELP)
+    _add_selection(command)
+
+
+def _add_selection(command: argparse.ArgumentParser) -> None:
     command.add_argument("--study", help="default: the one that params.yaml selects")
     command.add_argument("--dataset", help="default: the one that params.yaml selects")
 

@@ -135,7 +135,8 @@ class Evidence:
 
     def confusion(self, run: RunEvidence) -> NDArray[Any]:
         """Return the number of images by target (row) and predicted class (column)."""
-        classes = int(max(self.target.max(), run.predicted.max())) + 1
+        # As many for all runs, so that their matrices can be added.
+        classes = 1 + max(int(self.target.max()), *(int(one.predicted.max()) for one in self.runs))
         confusion = np.zeros((classes, classes), int)
         np.add.at(confusion, (self.target, run.predicted), 1)
         return confusion

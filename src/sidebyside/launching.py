@@ -93,7 +93,8 @@ def launch(
     held = _held_in_evidence(planned)
     if held and not finished:
         print(f"{len(held)} of {len(jobs)} runs are in the committed evidence.", file=sys.stderr)
-    held |= {one.number: one.as_study_run() for one in planned if one.key in finished}
+    # Evidence first: its runs have no files here, whatever this program has launched.
+    held = {one.number: one.as_study_run() for one in planned if one.key in finished} | held
     wanted = [one for one in planned if one.number not in held]
     runs = [held.get(one.number, one.as_study_run()) for one in planned]
     if not wanted:

@@ -156,6 +156,11 @@ def _draw_curve(axes: Axes, curves: pd.DataFrame) -> None:
         label = column.replace("_error", " images")
         axes.plot(mean.index, mean, color=color, lw=1.6, marker="o", ms=3, label=label)
         axes.fill_between(mean.index, low, high, color=color, alpha=0.2, lw=0)
+    log_by_epoch(axes)
+
+
+def log_by_epoch(axes: Axes) -> None:
+    """Give axes whole epochs across and a logarithmic scale with plain numbers up."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))

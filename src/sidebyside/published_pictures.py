@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from sidebyside.pictures import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure, save
+from sidebyside.pictures import BLUE, GREEN, GREY, ORANGE, STYLE, log_by_epoch, new_figure, save
 from sidebyside.published import Published, Recipe
 
 _COLUMNS = 4  # recipes beside each other in the picture of curves
@@ -112,11 +112,7 @@ def _draw_curves(panels: Sequence[Axes], recipe: Recipe) -> None:
             if as_error:
                 ours, theirs = 100 * (1 - ours), 100 * (1 - theirs)
             _draw_band(axes, ours, theirs, color, name)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-        axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        log_by_epoch(axes)
 
 
 def _draw_band(

@@ -26,6 +26,7 @@ from sidebyside.intervals import CONFIDENCE
 from sidebyside.power import pooled_sd
 from sidebyside.protocols import TEST_AS_VALIDATION
 from sidebyside.report_pictures import Level, Point, Row
+from sidebyside.text import signed, spelled
 
 if TYPE_CHECKING:
     from sidebyside.comparison import Comparison  # which calls this module
@@ -98,7 +99,7 @@ def _environment() -> Environment:
         "interval": _interval,
         "signed_interval": _signed_interval,
         "p_value": _p_value,
-        "spelled": _spelled,
+        "spelled": spelled,
         "level": level_text,
         "svg": _svg_uri,
         "image": _image_uri,
@@ -111,7 +112,7 @@ def _fixed(value: float | None, digits: int = 2) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2f}"
+    return "-" if value is None else signed(value)
 
 
 def _interval(ends: Mapping[str, Any], text: Callable[[float], str] = _fixed) -> str:
@@ -133,11 +134,6 @@ def _p_value(value: float | None) -> str:
 
 def _unbroken(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _spelled(variant: str) -> str:
-    """Return a variant's name with places to break the line."""
-    return variant.replace(",", ", ") or "the only variant"
 
 
 def _svg_uri(svg: str) -> str:
@@ -214,7 +210,7 @@ class _Page:
 
     def label(self, variant: str) -> str:
         """Return number and name of a variant, and its protocol where the name doesn't tell."""
-        text = f"{self.numbers[variant]}  {_spelled(variant)}"
+        text = f"{self.numbers[variant]}  {spelled(variant)}"
         if len(self.protocols) == 1 or "protocol" in self.evidence.runs[0].factors:
             return text
         return f"{text} ({self._protocol(variant)})"
@@ -413,12 +409,11 @@ class _Page:
         """The mean confusion matrix of the furthest variant minus the baseline's, if any."""
         if self.furthest is None:
             return ""
-        classes = 1 + max(
-            int(self.evidence.target.max()),
-            *(int(run.predicted.max()) for run in self.evidence.runs),
-        )
         first, second = (
-            _mean_confusion(self.evidence, name, classes) for name in (self.furthest, self.baseline)
+            np.mean(
+                [self.evidence.confusion(run) for run in self.evidence.of_variant(name)], axis=0
+            )
+            for name in (self.furthest, self.baseline)
         )
         return pictures.confusion_plot(first - second)
 
@@ -517,11 +512,3 @@ def _curves(runs: Sequence[RunEvidence]) -> dict[str, NDArray[np.float64]]:
         if all(run.history.get(figure) for run in runs):
             found[name] = 100 * (1 - np.array([run.history[figure] for run in runs]))
     return found
-
-
-def _mean_confusion(evidence: Evidence, variant: str, classes: int) -> NDArray[np.float64]:
-    runs = evidence.of_variant(variant)
-    total = np.zeros((classes, classes))
-    for run in runs:
-        np.add.at(total, (evidence.target, run.predicted), 1)
-    return total / len(runs)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidebyside.factors import level_text
-from sidebyside.text import signed
+from sidebyside.text import signed, spelled
 
 _SIGNIFICANT = 0.05  # after Holm's correction
 
@@ -62,7 +62,7 @@ def _of_choice(content: Mapping[str, Any]) -> str:
     if chosen is None:
         return ""
     text = (
-        f"Chosen by validation error, {_named(chosen['chosen'])} is best, with a test error of "
+        f"Chosen by validation error, {spelled(chosen['chosen'])} is best, with a test error of "
         f"{percentage(chosen['test_error'])}"
     )
     against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
@@ -72,17 +72,13 @@ def _of_choice(content: Mapping[str, Any]) -> str:
     if chosen["flattery"] > 0:
         text += (
             f". Choosing by test error would have shown {percentage(chosen['lowest_test_error'])} "
-            f"({_named(chosen['lowest_test'])}), which flatters by {chosen['flattery']:.2f} points"
+            f"({spelled(chosen['lowest_test'])}), which flatters by {chosen['flattery']:.2f} points"
         )
     return text + "."
 
 
 def _beaten(pair: Mapping[str, Any], winner: str) -> bool:
     return bool(pair["verdict"] == ("better" if pair["a"] == winner else "worse"))
-
-
-def _named(variant: str) -> str:
-    return variant.replace(",", ", ") or "the only variant"
 
 
 def _of_factors(main: Sequence[Mapping[str, Any]]) -> str:

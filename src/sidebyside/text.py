@@ -24,3 +24,8 @@ def percent_range(ends: Sequence[float] | None, digits: int = 2) -> str:
 def signed(value: float) -> str:
     """Return e.g. "+0.21", and never "-0.00"."""
     return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def spelled(variant: str) -> str:
+    """Return a variant's name with places to break the line."""
+    return variant.replace(",", ", ") or "the only variant"
