@@ -129,9 +129,9 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str, named: _Names) -> 
     ]
     text = paragraph(f"""
         Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
-        interval over seeds (other trainings, the same images), and over images (these networks, other images
-        of the kind). "Wins" is the probability that a run has a lower error than one of the
-        baseline. Holm's correction takes account of all {len(pairs)} pairs, which
+        interval over seeds (other trainings, the same images), and over images (these networks,
+        other images of the kind). "Wins" is the probability that a run has a lower error than one
+        of the baseline. Holm's correction takes account of all {len(pairs)} pairs, which
         `comparison.json` has.""")
     return ["## Against the baseline", text, table(rows)]
 
