@@ -267,7 +267,9 @@ def _seconds(path: Path) -> dict[str, float]:
 
 def _draw(comparison: Comparison, evidence: Evidence) -> None:
     folder, variants = comparison.folder, comparison.variants
-    what = f"{evidence.study} on {evidence.dataset}, protocol {_protocols(evidence)}"
+    several = len({run.protocol for run in evidence.runs}) > 1  # then each row names its own
+    protocol = "several protocols" if several else f"protocol {_protocols(evidence)}"
+    what = f"{evidence.study} on {evidence.dataset}, {protocol}"
     pictures.draw_errors(comparison.runs, variants, what, folder / "errors.png")
     pictures.draw_curves(_curves(evidence), what, folder / "learning_curves.png")
     best = min(variants, key=lambda variant: variant["test_error"]["mean"])
