@@ -1,8 +1,9 @@
 # make study   set everything up and run the study that params.yaml selects
 # make test    set everything up and run the tests
+# make faults  kill, cut and damage everything: what docs/faults.md promises
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff and the type checker
-# make docs    put the committed reports' tables into the documents that show them
+# make docs    write docs/faults.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,13 +12,16 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test ui lint docs setup
+.PHONY: study test faults ui lint docs setup
 
 study: $(READY)
-	dvc repro
+	python -m sidebyside.waiting .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
 	pytest -n 2 --dist loadfile
+
+faults: $(READY)
+	pytest -n 2 --dist loadfile -m faults
 
 ui: $(READY)
 	python -m sidebyside.ui --port $(PORT)
@@ -28,6 +32,7 @@ lint: $(READY)
 	mypy
 
 docs: $(READY)
+	python docs/faults.py > docs/faults.md
 	python docs/embed.py
 
 setup: $(READY)

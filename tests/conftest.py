@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,39 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # What a developer's shell or MLflow itself (set_tracking_uri) may have left in the environment.
 FOREIGN = ("SIDEBYSIDE_MIRROR", "SIDEBYSIDE_RETRAIN", "MLFLOW_TRACKING_URI", "DVC_ROOT")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the marker ``faults`` of a test promises; docs/faults.md is made of all of them.
+
+    Attributes
+    ----------
+    fault : str
+        What happens.
+    lost : str
+        What is gone afterwards.
+    repeated : str
+        What is done twice.
+    code : int or str
+        With which the command ends; in words where that isn't one number.
+    says : str
+        Part of what it prints.
+    """
+
+    fault: str
+    lost: str
+    repeated: str
+    code: int | str
+    says: str
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest) -> Fault:
+    """What this test promises."""
+    marker = request.node.get_closest_marker("faults")
+    assert marker is not None
+    return Fault(**marker.kwargs)
 
 
 @pytest.fixture(autouse=True)

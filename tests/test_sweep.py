@@ -1,40 +1,12 @@
 """A Hydra multirun: the same runs in the run store, in MLflow and in the table."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import mlflow
-import psutil
 import pytest
 
-from conftest import TINY, environment
-from sidebyside.files import read_json
+from sweeping import keys_in, parents_of, runs_of, sweep
 
 GRID = ("model.kernel_size=3,5", "optimizer=adam,sgd", "seed=0,1")
-
-
-def runs_of(home: Path):
-    """Return MLflow's runs at ``home`` that have a run key."""
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    found = mlflow.search_runs(experiment_names=["sidebyside"])
-    return found[found["tags.run_key"].notna()] if "tags.run_key" in found else found[:0]
-
-
-def parents_of(home: Path):
-    """Return MLflow's parent runs at ``home``."""
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    found = mlflow.search_runs(experiment_names=["sidebyside"])
-    return found[found["tags.level"] == "parent"]
-
-
-def keys_in(home: Path) -> set[str]:
-    """Return the keys of the finished runs in the run store."""
-    return {path.parent.name for path in (home / "runs").glob("*/run.json")}
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +14,6 @@ def swept(project, tmp_path_factory):
     """A finished multirun of eight runs, its home and what it printed."""
     home = tmp_path_factory.mktemp("swept")
     return home, sweep(project, home, *GRID)
-
-
-def sweep(project, home, *arguments, **more):
-    """Run a multirun of tiny networks."""
-    command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
-    return subprocess.run(
-        command,
-        env=environment(project, home, **more),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def test_eight_runs_end_in_one_table_sorted_by_error(swept):
@@ -113,94 +71,3 @@ def test_a_retrained_sweep_keeps_every_bit(project, swept):
     assert done.returncode == 0, done.stderr
     roles = runs_of(home).filter(like="tags.launch.").stack().tolist()
     assert roles.count("retrained") == 2
-
-
-def test_a_worker_that_is_killed_fails_alone(project, tmp_path):
-    command = ["optimizer=adam,sgd", "seed=0,1", "training.epochs=10"]
-    with started(project, tmp_path, *command, "hydra.launcher.workers=2") as process:
-        os.kill(wait_for_training(process), signal.SIGKILL)
-        output, errors = process.communicate(timeout=240)
-    assert process.returncode == 1, errors
-    assert "1 runs failed" in output
-    assert "SIGKILL" in output
-    assert len(keys_in(tmp_path)) == 3
-    runs = runs_of(tmp_path)
-    assert sorted(runs["status"]) == ["FAILED"] + ["FINISHED"] * 3
-    kept = {key: (tmp_path / "runs" / key / "timing.json").read_text() for key in keys_in(tmp_path)}
-    again = sweep(project, tmp_path, *command)
-    assert again.returncode == 0, again.stderr
-    assert len(keys_in(tmp_path)) == 4
-    for key, timing in kept.items():
-        assert (tmp_path / "runs" / key / "timing.json").read_text() == timing
-    runs = runs_of(tmp_path)
-    assert list(runs["status"]) == ["FINISHED"] * 4
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number):
-    # One run that never ends and one that does soon, so that both kinds are there at the signal.
-    command = ["training.epochs=1000000,2", "hydra.launcher.workers=2"]
-    with started(project, tmp_path, *command) as process:
-        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
-        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
-        workers = psutil.Process(process.pid).children(recursive=True)
-        began = time.monotonic()
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 30  # two seconds where nothing else runs
-    assert process.returncode == 130, errors
-    assert "The same command again goes on" in errors
-    assert "Traceback" not in errors
-    assert not psutil.wait_procs(workers, timeout=10)[1]
-    finished = keys_in(tmp_path)
-    assert finished
-    runs = runs_of(tmp_path)
-    assert set(runs["status"]) == {"FINISHED", "KILLED"}
-    # One that was killed between its last epoch and its evaluation is published by the relaunch.
-    assert set(runs[runs["status"] == "FINISHED"]["tags.run_key"]) <= finished
-    assert list(parents_of(tmp_path)["status"]) == ["KILLED"]
-
-
-def started(project, home, *arguments):
-    """Start a multirun of tiny networks and go on."""
-    command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
-    return subprocess.Popen(
-        command,
-        env=environment(project, home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for_training(process) -> int:
-    """Return the process id of a worker with most of its training before it."""
-    home = Path(psutil.Process(process.pid).environ()["SIDEBYSIDE_HOME"])
-    found: list[int] = []
-
-    def early() -> set[str]:
-        """Return the keys of the runs that have at most three epochs done."""
-        progress = (home / "runs" / ".unfinished").glob("*/progress.json")
-        return {path.parent.name for path in progress if read_json(path)["epochs_done"] <= 3}
-
-    def look() -> bool:
-        assert process.poll() is None, process.communicate()
-        if not early():
-            return False
-        runs = runs_of(home).set_index("tags.run_key")
-        # Asking MLflow takes a while, so look again at how far they are.
-        found.extend(int(runs.loc[key, "tags.process.id"]) for key in early() & set(runs.index))
-        return bool(found)
-
-    wait_until(look)
-    return found[0]
-
-
-def wait_until(holds, seconds: float = 120) -> None:
-    """Wait until ``holds()`` is true."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)

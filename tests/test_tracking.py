@@ -114,7 +114,7 @@ def test_a_failure_is_recorded_with_its_reason(home, client):
         "model": {"name": "tiny", "kernel_size": None, "dropout": None},
         "optimizer": {"name": "adam", "learning_rate": 0.001},
     }
-    tracker.fail(Card("broken", recipe, None, None), "the reason")
+    tracker.end_early(Card("broken", recipe, None, None), "FAILED", "the reason")
     (logged,) = all_runs(client)
     assert logged.info.status == "FAILED"
     assert mlflow.artifacts.load_text(f"{logged.info.artifact_uri}/failure.txt") == "the reason"

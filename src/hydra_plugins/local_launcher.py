@@ -21,11 +21,16 @@ class LocalLauncher(Launcher):
         Runs at a time; None is one per CPU that this process may use.
     time_limit : float or None
         Seconds for one run; None is without limit.
+    memory_limit : int or None
+        MiB of memory (resident) for one run; None is without limit.
     """
 
-    def __init__(self, workers: int | None, time_limit: float | None) -> None:
+    def __init__(
+        self, workers: int | None, time_limit: float | None, memory_limit: int | None
+    ) -> None:
         self._workers = workers
         self._time_limit = time_limit
+        self._memory_limit = memory_limit
         self._config: DictConfig
         self._hydra_context: HydraContext
         self._task_function: TaskFunction
@@ -54,7 +59,7 @@ class LocalLauncher(Launcher):
                 _run, self._hydra_context, self._task_function, config, Singleton.get_state()
             )
             tasks.append(Task(job, folder / str(number) / "output.txt"))
-        workers = Workers(worker_count(self._workers), self._time_limit)
+        workers = Workers(worker_count(self._workers), self._time_limit, self._memory_limit)
         outcomes = dict(workers.run(tasks))
         return [_as_return(outcomes[number]) for number in range(len(tasks))]
 

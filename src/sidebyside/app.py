@@ -2,7 +2,9 @@
 
 import difflib
 import functools
+import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +16,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from sidebyside import locations, store
-from sidebyside.errors import UserError
+from sidebyside.errors import NO_ROOM, UserError, disk_is_full
+from sidebyside.liveness import end_with_dvc
 from sidebyside.presets import refuse_pinned
 
 _USAGE = 2  # the exit code for a mistake of the user's
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 _GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
 
 
@@ -45,6 +49,9 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
 
         def start() -> None:
             set_environment(root)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+            end_with_dvc()
+            logging.raiseExceptions = False  # a log that can't be written is no reason for pages
             with user_errors_reported():
                 store.check_writable()
                 check_choices(root / "conf", sys.argv[1:])
@@ -67,9 +74,15 @@ def set_environment(root: Path) -> None:
 
 @contextmanager
 def user_errors_reported() -> Iterator[None]:
-    """End the program with a UserError's message alone, and exit code 2."""
+    """End the program with a sentence: exit code 2 for what the user can remove, 130 for Ctrl-C."""
     try:
         yield
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted: what is finished is kept. The same command again goes on.",
+            file=sys.stderr,
+        )
+        raise SystemExit(INTERRUPTED) from None
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(_USAGE) from None
@@ -79,6 +92,11 @@ def user_errors_reported() -> Iterator[None]:
             "set SIDEBYSIDE_HOME to a folder of yours.",
             file=sys.stderr,
         )
+        raise SystemExit(_USAGE) from None
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        print(f"error: {NO_ROOM} The run store is in {locations.home()}.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
 
 

@@ -21,11 +21,15 @@ def save_checkpoint(folder: Path, state: State, seconds: float) -> None:
     folder.mkdir(exist_ok=True)
     path = folder / f"epoch-{state.epochs_done:06d}.npz"
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as stream:
-        np.savez(stream, *state.variables)  # not compressed: it takes longer than it saves
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(unfinished, path)
+    try:
+        with unfinished.open("wb") as stream:
+            np.savez(stream, *state.variables)  # not compressed: it takes longer than it saves
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # on a full disk others need the room
+        raise
     card = {
         "sha256": file_digest(path),
         "history": state.history,

@@ -9,10 +9,14 @@ from typing import Any
 DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, floats rounded to 6 decimals, in one step."""
+def write_json(path: Path, content: Any, *, exact: bool = False) -> None:
+    """Write ``content`` as indented JSON, in one step.
+
+    Floats are rounded to 6 decimals, as befits a measurement; ``exact`` keeps those of a config.
+    """
+    shown = content if exact else _rounded(content)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(_rounded(content), indent=2) + "\n")
+    unfinished.write_text(json.dumps(shown, indent=2) + "\n")
     os.replace(unfinished, path)
 
 

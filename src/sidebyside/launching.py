@@ -1,17 +1,16 @@
 """One launch of many runs: looked at before, watched meanwhile, told about afterwards."""
 
-import signal
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sidebyside import keys, locations, store
+from sidebyside import keys, locations, staleness, store
+from sidebyside.app import INTERRUPTED
 from sidebyside.errors import UserError
 from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import Level, variant_name
@@ -24,7 +23,6 @@ from sidebyside.tables import print_failures, print_side_by_side
 from sidebyside.workers import Task, WorkerDiedError, Workers
 
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
-INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,8 @@ def launch(
     if not wanted:
         _write_results(planned, held, set())
         return runs
+    if stale := staleness.explain([one.identity for one in wanted if not store.holds(one.key)]):
+        print(stale, file=sys.stderr)
     with greetings_hidden():
         from sidebyside.tracking import Tracker
     tracker = Tracker(jobs[0].config.tracking)
@@ -116,7 +116,7 @@ def launch(
     epochs = {one.key: one.job.config.training.epochs for one in wanted}
     status = "KILLED"
     try:
-        with _interruptible(), watch(launch_id, epochs):
+        with watch(launch_id, epochs):
             outcomes = start(launches)
         failures = {one.number: error for one, error in zip(wanted, outcomes, strict=True) if error}
         status = "FAILED" if failures else "FINISHED"
@@ -209,18 +209,17 @@ def _write_results(
         return
     kept = {run.key for run in runs}
     missing = [str(one.job) for one in planned if one.number not in held and one.key not in kept]
-    with store.locked(f"results-{config.dataset.name}-{config.study.name}"):
-        write_train_results(config, runs, missing)
-        if config.evaluate:
-            write_evaluate_results(
-                config.dataset.name,
-                config.study.name,
-                [
-                    load_evaluation(locations.runs() / run.key / "evaluation")
-                    for run in runs
-                    if not run.in_evidence
-                ],
-            )
+    write_train_results(config, runs, missing)
+    if config.evaluate:
+        write_evaluate_results(
+            config.dataset.name,
+            config.study.name,
+            [
+                load_evaluation(locations.runs() / run.key / "evaluation")
+                for run in runs
+                if not run.in_evidence
+            ],
+        )
 
 
 def _check_trainable(jobs: Sequence[Job], log_folder: Path) -> None:
@@ -257,20 +256,6 @@ def _log_samples(tracker: Any, parent: str, config: Config) -> None:
         tracker.log_file(parent, path)
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end a launch as Ctrl-C does."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _say_how_to_go_on(done: int, total: int) -> None:
     print(
         f"\nInterrupted: {done} of {total} runs are finished and kept. The same command again "
@@ -294,7 +279,7 @@ def _finish(
         if isinstance(error, WorkerDiedError):  # too dead to report it itself
             one = planned[number]
             card = Card(one.key, one.identity["recipe"], launches[number], study)
-            tracker.fail(card, str(error))
+            tracker.end_early(card, "FAILED", str(error))
     failed = [planned[number].as_study_run() for number in failures]
     if config.evaluate:
         shown = [run for run in runs if run not in failed and not run.in_evidence]

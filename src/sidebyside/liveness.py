@@ -1,18 +1,22 @@
-"""Whether the process that opened an MLflow run still lives."""
+"""Which processes still live: the one that opened an MLflow run, the DVC that runs this one."""
 
 import os
+import signal
 import socket
+import threading
+from pathlib import Path
 
 import psutil
 
 _HOST = "process.host"
 _PID = "process.id"
-_STARTED = "process.started"
+_STARTED = "process.started"  # seconds since the machine was
+_SAME_START = 2  # seconds that two looks at one start may differ: the boot is known to the second
 
 
 def this_process() -> dict[str, str]:
     """Return tags that tell this process from every other one."""
-    started = psutil.Process().create_time()
+    started = _since_boot(psutil.Process())
     return {_HOST: socket.gethostname(), _PID: str(os.getpid()), _STARTED: f"{started:.2f}"}
 
 
@@ -23,7 +27,30 @@ def is_alive(tags: dict[str, str]) -> bool:
     try:
         process = psutil.Process(int(tags[_PID]))
         # A number is given again after a while, so the time of the start has to fit as well.
-        same = f"{process.create_time():.2f}" == tags[_STARTED]
+        same = abs(_since_boot(process) - float(tags[_STARTED])) < _SAME_START
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, KeyError, ValueError):
         return False
+
+
+def end_with_dvc() -> None:
+    """Let a stage that DVC runs end as by SIGTERM when DVC is killed.
+
+    It would go on else, beside the one that the next ``dvc repro`` starts.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    shell = Path(os.environ.get("SHELL") or "/bin/sh").name  # DVC starts stages through it
+    dvc = next((one for one in psutil.Process().parents() if one.name() != shell), None)
+    if dvc is not None:
+        threading.Thread(target=_end_after, args=[dvc], daemon=True).start()
+
+
+def _end_after(process: psutil.Process) -> None:
+    process.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _since_boot(process: psutil.Process) -> float:
+    """Return when a process was started, in a measure that setting the clock doesn't change."""
+    return float(process.create_time() - psutil.boot_time())

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -78,34 +78,71 @@ class StudyResults:
 
 
 def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Sequence[str]) -> None:
-    """Assemble ``results/<dataset>/<study>/train/`` from the run store, in one step."""
+    """Assemble ``results/<dataset>/<study>/train/`` from the run store, in one step.
+
+    What is there already isn't touched: a stage of DVC's may be reading it.
+    """
     assert config.study is not None
     dataset, study = config.dataset.name, config.study.name
-    with _replaced(locations.results(dataset, study, "train")) as folder:
-        for run in runs:
-            if not run.in_evidence:
-                store.copy(store.load(locations.runs() / run.key), folder / run.key)
-        content = {
-            "dataset": dataset,
-            "study": study,
-            "runs": [asdict(run) for run in runs],
-            "missing": list(missing),
-            "stopping": config.study.stopping(),
-        }
-        write_json(folder / _LIST, content)
-        if any(run.in_evidence for run in runs):
-            # DVC removes compare's outputs, the committed evidence among them, before it starts.
-            shutil.copyfile(locations.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
+    content = {
+        "dataset": dataset,
+        "study": study,
+        "runs": [asdict(run) for run in runs],
+        "missing": list(missing),
+        "stopping": config.study.stopping(),
+    }
+    trained = [run.key for run in runs if not run.in_evidence]
+    from_evidence = len(trained) < len(runs)
+    place = locations.results(dataset, study, "train")
+    cards = {key: locations.runs() / key / store.CARD for key in trained}
+    with _locked(dataset, study):
+        if not from_evidence and _same_list(place / _LIST, content) and _same_cards(place, cards):
+            return
+        with _replaced(place) as folder:
+            for key in trained:
+                store.copy(store.load(locations.runs() / key), folder / key)
+            write_json(folder / _LIST, content, exact=True)
+            if from_evidence:
+                # DVC removes compare's outputs before it starts, the committed evidence among them.
+                shutil.copyfile(locations.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
 
 
 def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evaluation]) -> None:
-    """Assemble ``results/<dataset>/<study>/evaluate/`` from the run store, in one step."""
-    with _replaced(locations.results(dataset, study, "evaluate")) as folder:
-        for evaluation in evaluations:
-            destination = folder / evaluation.key
-            destination.mkdir()
-            for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
-                shutil.copyfile(evaluation.folder / name, destination / name)
+    """Assemble ``results/<dataset>/<study>/evaluate/``, as `write_train_results` does."""
+    place = locations.results(dataset, study, "evaluate")
+    with _locked(dataset, study):
+        if _same_cards(place, {one.key: one.folder / CARD for one in evaluations}):
+            return
+        with _replaced(place) as folder:
+            for evaluation in evaluations:
+                destination = folder / evaluation.key
+                destination.mkdir()
+                for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
+                    shutil.copyfile(evaluation.folder / name, destination / name)
+
+
+def _locked(dataset: str, study: str) -> AbstractContextManager[None]:
+    """Hold a study's results: a sweep and a stage of DVC's may end at the same time."""
+    return store.locked(f"results-{dataset}-{study}")
+
+
+def _same_list(path: Path, content: dict[str, Any]) -> bool:
+    return path.is_file() and read_json(path) == content
+
+
+def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
+    """Whether a folder of results holds these runs and no other, by their cards.
+
+    A card has the digests of all files beside it.
+    """
+    runs = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else None
+    if runs != cards.keys():
+        return False
+    there = {key: folder / key / card.name for key, card in cards.items()}
+    return all(
+        there[key].is_file() and there[key].read_bytes() == card.read_bytes()
+        for key, card in cards.items()
+    )
 
 
 @contextmanager

@@ -209,6 +209,7 @@ class Launcher(TypedDict, total=False):
 
     workers: Positive | None
     time_limit: Annotated[float, Field(gt=0)] | None
+    memory_limit: Positive | None
 
 
 @dataclass(frozen=True, config=_CLOSED)

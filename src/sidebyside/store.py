@@ -4,6 +4,8 @@
 for ``evaluation/``, which appears in the same way. ``runs/.unfinished/<key>/`` is being trained.
 """
 
+import errno
+import os
 import shutil
 import sys
 import time
@@ -28,6 +30,7 @@ TIMING = "timing.json"  # the one file of a run that differs when it is trained 
 PROGRESS = "progress.json"
 WEIGHTS = "model.weights.h5"
 DIGESTS = "digests.json"
+_BESIDE_WEIGHTS = 2**18  # bytes for the other files of a run
 CHECKPOINTS = "checkpoints"
 
 
@@ -94,13 +97,18 @@ def load(folder: Path) -> Run:
         raise DamagedError(f"{folder / CARD} can't be read ({type(error).__name__})") from None
 
 
+def holds(key: str) -> bool:
+    """Whether there is a finished run with this key, be it damaged."""
+    return (locations.runs() / key).exists()
+
+
 def find(key: str) -> Run | None:
     """Return the finished run with this key, None where there is none.
 
     A damaged one is named on stderr and moved aside, so that it is trained again.
     """
     folder = locations.runs() / key
-    if not folder.exists():
+    if not holds(key):
         return None
     try:
         return load(folder)
@@ -200,13 +208,16 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     ------
     UserError
         If the run was trained anew and its weights aren't the stored ones.
+    OSError
+        If there is no room.
     """
     from sidebyside.fitting import weights_digest
     from sidebyside.serialisation import write_network
 
     folder = _unfinished(key)
+    _check_room(folder, fitted.network)
     write_network(fitted.network, folder)
-    write_json(folder / "config.json", identity["recipe"])
+    write_json(folder / "config.json", identity["recipe"], exact=True)
     write_json(folder / "history.json", fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
     write_json(folder / TIMING, {"seconds": seconds})
@@ -220,7 +231,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
         "files": {name: file_digest(folder / name) for name in files},
         "identity": identity,
     }
-    write_json(folder / CARD, card)
+    write_json(folder / CARD, card, exact=True)
     if (stored := find(key)) is None:
         move_into_place(folder, locations.runs() / key)
         return load(locations.runs() / key)
@@ -232,6 +243,14 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
             f"decides results isn't in the run key; the stored run in {stored.folder} stays."
         )
     return stored
+
+
+def _check_room(folder: Path, network: Any) -> None:
+    """Raise an OSError where a network has no room: HDF5 that finds out itself may crash."""
+    variables = [*network.variables, *network.optimizer.variables]  # Keras stores both
+    size = sum(variable.numpy().nbytes for variable in variables) + _BESIDE_WEIGHTS
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def adopt(run: Run) -> Run:

@@ -41,6 +41,7 @@ _PUBLISHED = "published"
 _DIGEST_LENGTH = 36  # what MLflow accepts for a dataset
 _log = logging.getLogger(__name__)
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every step of a migration
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises what it reports
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,12 @@ class Tracker:
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
         self._client.set_terminated(run_id, status)
 
-    def fail(self, card: Card, report: str) -> None:
-        """Record that a run failed, with ``report`` as the artifact ``failure.txt``."""
+    def end_early(self, card: Card, status: str, report: str | None = None) -> None:
+        """Record that a run is "FAILED" or "KILLED", a report of it as artifact ``failure.txt``."""
         run_id = self.open_run(card)
-        self._client.log_text(run_id, report, "failure.txt")
-        self._client.set_terminated(run_id, "FAILED")
+        self.finish(run_id, status)
+        if report is not None:
+            self._client.log_text(run_id, report, "failure.txt")
 
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, to one of their folders if given."""

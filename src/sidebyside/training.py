@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sidebyside import keys, store
+from sidebyside import keys, staleness, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.config import check
-from sidebyside.errors import UserError
+from sidebyside.errors import NO_ROOM, UserError, disk_is_full
 from sidebyside.preprocess import prepare
 from sidebyside.quiet import greetings_hidden
 from sidebyside.schema import Config
@@ -70,8 +70,13 @@ def train(config: DictConfig) -> Run:
 
                 evaluation = evaluate(run, again=role == "retrained")
             tracker.publish(card, run, evaluation, role)
-        except Exception:
-            tracker.fail(card, traceback.format_exc())
+        except Exception as error:
+            _record(tracker, card, "FAILED", traceback.format_exc())
+            if disk_is_full(error):
+                raise UserError(NO_ROOM) from None
+            raise
+        except KeyboardInterrupt:
+            _record(tracker, card, "KILLED")
             raise
     if checked.launch:
         store.announce(checked.launch.id, key)
@@ -137,12 +142,22 @@ def _obtain(
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
         say(epoch_line(state.epochs_done, epochs, state.figures()))
 
+    if stored is None and config.launch is None and (stale := staleness.explain([identity])):
+        say(stale)
     if start:
         say(f"going on after epoch {start.epochs_done}/{epochs}")
         store.report_progress(card.key, start.epochs_done)
     fitted = fit(config, arrays, on_epoch, start)
     seconds = time.monotonic() - began
     return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"
+
+
+def _record(tracker: Any, card: Any, status: str, report: str | None = None) -> None:
+    """Tell MLflow that a run has ended early; that it can't be told doesn't hide why it did."""
+    try:
+        tracker.end_early(card, status, report)
+    except Exception as error:
+        _log.warning("MLflow didn't take that the run is %s: %s", status, type(error).__name__)
 
 
 def _keep(folder: Path, state: Any, seconds: float) -> None:

@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
@@ -17,10 +18,14 @@ from typing import Any
 
 import cloudpickle
 import joblib
+import psutil
 from pebble import ProcessExpired, ProcessPool
 
 _PRELOADED = "sidebyside.preloaded"
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
+_OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
+_LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
+_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,16 @@ class Workers:
         Tasks at a time.
     time_limit : float or None
         Seconds for one task.
+    memory_limit : int or None
+        MiB of resident memory for one task.
     """
 
-    def __init__(self, count: int, time_limit: float | None = None) -> None:
+    def __init__(
+        self, count: int, time_limit: float | None = None, memory_limit: int | None = None
+    ) -> None:
         self._count = count
         self._time_limit = time_limit
+        self._memory_limit = memory_limit
         self._start_method = _start_method()
 
     def first(self, task: Task) -> Any:
@@ -91,6 +101,8 @@ class Workers:
         try:
             return future.result()
         except ProcessExpired as error:
+            if error.exitcode == _OVER_MEMORY:
+                return WorkerDiedError(f"it took more than memory_limit={self._memory_limit} MiB")
             return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
         except TimeoutError:
             return WorkerDiedError(f"it took longer than time_limit={self._time_limit} s")
@@ -100,7 +112,7 @@ class Workers:
     def _schedule(self, pool: ProcessPool, task: Task, time_limit: float | None) -> "Future[Any]":
         preloaded = self._start_method == "forkserver"
         payload = cloudpickle.dumps(task.call)
-        arguments = [payload, str(task.log), preloaded]
+        arguments = [payload, str(task.log), preloaded, self._memory_limit]
         future: Future[Any] = pool.schedule(_work, args=arguments, timeout=time_limit)
         return future
 
@@ -134,11 +146,13 @@ def _before_server() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
 
 
-def _work(payload: bytes, log: str, preloaded: bool) -> Any:
+def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:
     """Do a task in a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if memory_limit is not None:
+        threading.Thread(target=_end_over, args=[memory_limit * _MIB], daemon=True).start()
     _print_to(Path(log))
     if preloaded and _PRELOADED not in sys.modules:
         importlib.import_module(_PRELOADED)  # the server hides why it couldn't; this says so
@@ -151,6 +165,14 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
+
+
+def _end_over(memory_limit: int) -> None:
+    # Not by RLIMIT_AS: it counts addresses, of which TensorFlow reserves far more than it uses.
+    process = psutil.Process()
+    while process.memory_info().rss <= memory_limit:
+        time.sleep(_LOOK_EVERY)
+    os._exit(_OVER_MEMORY)
 
 
 def _print_to(log: Path) -> None:

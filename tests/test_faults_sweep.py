@@ -1,0 +1,184 @@
+"""Multiruns that are killed, cut short or met by others."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from conftest import TINY, copy_project
+from sweeping import (
+    keys_in,
+    parents_of,
+    runs_of,
+    started,
+    sweep,
+    wait_for_training,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slow
+
+NOTHING = "nothing finished"
+SOME_EPOCHS = "epochs after the last checkpoint"
+FOUR = ("optimizer=adam,sgd", "seed=0,1", "training.epochs=10")
+
+
+def one(number, fault, code, says):
+    """Return a case of a test that sends a signal."""
+    marker = pytest.mark.faults(
+        fault=fault, lost=NOTHING, repeated=SOME_EPOCHS, code=code, says=says
+    )
+    return pytest.param(number, marks=marker, id=number.name)
+
+
+def timings(home):
+    """Return when each finished run was trained: another training would leave another time."""
+    return {key: (home / "runs" / key / "timing.json").read_text() for key in keys_in(home)}
+
+
+def roles(home):
+    """Return what launches did with runs: trained, reused or retrained."""
+    return runs_of(home).filter(like="tags.launch.").stack().tolist()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        one(signal.SIGKILL, "SIGKILL of a worker in the middle of an epoch", 1, "died (SIGKILL)"),
+        one(signal.SIGTERM, "SIGTERM to a worker in the middle of an epoch", 1, "died (SIGTERM)"),
+    ],
+)
+def test_a_worker_that_is_killed_fails_alone(project, tmp_path, number, fault):
+    with started(project, tmp_path, *FOUR, "hydra.launcher.workers=2") as process:
+        os.kill(wait_for_training(process), number)
+        output, errors = process.communicate(timeout=240)
+    assert process.returncode == fault.code, errors
+    assert "1 runs failed" in output
+    assert fault.says in output
+    assert len(keys_in(tmp_path)) == 3
+    assert sorted(runs_of(tmp_path)["status"]) == ["FAILED"] + ["FINISHED"] * 3
+    kept = timings(tmp_path)
+    again = sweep(project, tmp_path, *FOUR)
+    assert again.returncode == 0, again.stderr
+    assert len(keys_in(tmp_path)) == 4
+    assert kept.items() <= timings(tmp_path).items()
+    assert list(runs_of(tmp_path)["status"]) == ["FINISHED"] * 4
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        one(signal.SIGINT, "Ctrl-C in a sweep", 130, "The same command again goes on"),
+        one(signal.SIGTERM, "SIGTERM to a sweep", 130, "The same command again goes on"),
+        one(signal.SIGKILL, "SIGKILL of a sweep's parent process", -9, ""),
+    ],
+)
+def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, fault):
+    # One run that never ends and one that does soon, so that both kinds are there at the signal.
+    command = ["training.epochs=1000000,2", "hydra.launcher.workers=2"]
+    with started(project, tmp_path, *command) as process:
+        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
+        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
+        workers = psutil.Process(process.pid).children(recursive=True)
+        began = time.monotonic()
+        process.send_signal(number)
+        process.wait(timeout=60)
+        assert not psutil.wait_procs(workers, timeout=10)[1]
+        _, errors = process.communicate()
+    assert time.monotonic() - began < 30  # two seconds where nothing else runs
+    assert process.returncode == fault.code, errors
+    assert fault.says in errors
+    assert "Traceback" not in errors
+    kept = timings(tmp_path)
+    assert kept
+    again = sweep(project, tmp_path, "training.epochs=2")  # closes what a killed process left
+    assert again.returncode == 0, again.stderr
+    assert timings(tmp_path) == kept
+    runs = runs_of(tmp_path)
+    assert set(runs["status"]) == {"FINISHED", "KILLED"}
+    assert set(runs[runs["status"] == "FINISHED"]["tags.run_key"]) == keys_in(tmp_path)
+    assert sorted(parents_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
+
+
+@pytest.mark.faults(
+    fault="a run that takes longer than `hydra.launcher.time_limit`",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=1,
+    says="it took longer than time_limit=12.0 s",
+)
+def test_a_run_over_its_time_fails_alone(project, tmp_path, fault):
+    done = sweep(project, tmp_path, "training.epochs=1000000,1", "hydra.launcher.time_limit=12.0")
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stdout
+    assert sorted(runs_of(tmp_path)["status"]) == ["FAILED", "FINISHED"]
+    assert len(keys_in(tmp_path)) == 1
+
+
+@pytest.mark.faults(
+    fault="a run that takes more memory than `hydra.launcher.memory_limit`",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=1,
+    says="it took more than memory_limit=1200 MiB",
+)
+def test_a_run_over_its_memory_fails_alone(project, tmp_path, fault):
+    wide = TINY[0].replace("units:16", "units:150000")  # 0.5 GB of weights
+    grid = [f"{TINY[0]},{wide.removeprefix('model.blocks=')}", "hydra.launcher.memory_limit=1200"]
+    done = sweep(project, tmp_path, *grid)
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stdout
+    assert sorted(runs_of(tmp_path)["status"]) == ["FAILED", "FINISHED"]
+    assert len(keys_in(tmp_path)) == 1
+
+
+@pytest.mark.faults(
+    fault="two sweeps of the same study at once",
+    lost="nothing",
+    repeated="nothing: each run is trained once",
+    code=0,
+    says="4/4 runs",
+)
+def test_two_sweeps_of_a_study_share_its_runs(project, tmp_path, fault):
+    study = ["study=factorial", "model.kernel_size=3", "model.dropout=true", "seed=0"]
+    with started(project, tmp_path, *study) as one, started(project, tmp_path, *study) as other:
+        for process in (one, other):
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == fault.code, errors
+            assert fault.says in errors
+    assert len(keys_in(tmp_path)) == 4
+    assert sorted(roles(tmp_path)) == ["reused"] * 4 + ["trained"] * 4
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+    assert list(parents_of(tmp_path)["status"]) == ["FINISHED"]
+
+
+@pytest.mark.faults(
+    fault="an edit of a module that decides results",
+    lost="nothing",
+    repeated="runs that it makes stale",
+    code=0,
+    says="networks.py changed since",
+)
+def test_an_edit_makes_stale_what_it_may_change(project, tmp_path, fault):
+    root, home = copy_project(tmp_path / "edited"), tmp_path / "home"
+    home.mkdir()
+    os.symlink(project / "data", root / "data")
+
+    def edit_and_train(module):
+        path = root / "src" / "sidebyside" / f"{module}.py"
+        path.write_text(f"{path.read_text()}\n# edited\n")
+        done = sweep(root, home, "optimizer=adam,sgd")
+        assert done.returncode == fault.code, done.stderr
+        return done.stderr
+
+    edit_and_train("tables")
+    first = timings(home)
+    assert "changed since" not in edit_and_train("tables")
+    assert timings(home) == first
+    said = edit_and_train("networks")
+    assert "2 of 2 runs" in said
+    assert fault.says in said
+    assert first.items() <= timings(home).items()
+    assert len(timings(home)) == 4
