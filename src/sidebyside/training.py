@@ -5,7 +5,8 @@ import os
 import sys
 import time
 import traceback
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig
@@ -121,7 +122,7 @@ def _obtain(
     if stored and not retraining():
         return stored, "reused"
     with greetings_hidden():
-        from sidebyside.checkpoints import load_checkpoint
+        from sidebyside.checkpoints import load_checkpoint, save_checkpoint
         from sidebyside.fitting import State, fit
         from sidebyside.tracking import epoch_line
     folder = store.begin(card.key, anew=stored is not None)
@@ -136,9 +137,11 @@ def _obtain(
             print(line, file=sys.stderr)
 
     def on_epoch(state: State) -> None:
-        if state.epochs_done < epochs:
-            _keep(folder, state, time.monotonic() - began)
-        store.report_progress(card.key, state.epochs_done)
+        with _failure_tolerated(state.epochs_done):
+            if state.epochs_done < epochs:
+                seconds = time.monotonic() - began
+                save_checkpoint(folder / store.CHECKPOINTS, state, seconds)
+            store.report_progress(card.key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
         say(epoch_line(state.epochs_done, epochs, state.figures()))
 
@@ -160,11 +163,10 @@ def _record(tracker: Any, card: Any, status: str, report: str | None = None) -> 
         _log.warning("MLflow didn't take that the run is %s: %s", status, type(error).__name__)
 
 
-def _keep(folder: Path, state: Any, seconds: float) -> None:
-    """Write a checkpoint; a disk that is full for a moment doesn't end a training."""
-    from sidebyside.checkpoints import save_checkpoint
-
+@contextmanager
+def _failure_tolerated(epoch: int) -> Iterator[None]:
+    """Go on without a checkpoint: a disk that is full for a moment doesn't end a training."""
     try:
-        save_checkpoint(folder / store.CHECKPOINTS, state, seconds)
+        yield
     except OSError as error:
-        _log.warning("no checkpoint after epoch %d: %s", state.epochs_done, error.strerror)
+        _log.warning("no checkpoint after epoch %d: %s", epoch, error.strerror)
