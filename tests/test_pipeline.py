@@ -1,110 +1,21 @@
 """``dvc repro`` and DVC's experiments, for real, in a repository of their own."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from conftest import FOREIGN, copy_project
+from reproducing import Repository, launch_roles, make_repository
 
 pytestmark = pytest.mark.slow
-
-MODEL = {
-    "name": "tiny",
-    "kernel_size": 3,
-    "dropout": True,
-    "kernel_initializer": "glorot_uniform",
-    "blocks": [
-        {"type": "conv", "filters": 4},
-        {"type": "pool"},
-        {"type": "dropout", "rate": 0.25},
-        {"type": "flatten"},
-        {"type": "dense", "units": 16},
-    ],
-}
-STUDY = """# @package _global_
-study:
-  name: tiny
-hydra:
-  sweeper:
-    params:
-      model: tiny
-      data_format: channels_last,channels_first
-      seed: range(0,${training.seeds})
-"""
-
-
-class Repository:
-    """A project under git and DVC, whose home is its own root."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def run(self, *command: str, **more: str) -> str:
-        """Run a command to its end and return what it printed."""
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env=self._environment() | more,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def lock(self) -> str:
-        """Return the content of dvc.lock."""
-        return (self.root / "dvc.lock").read_text()
-
-    def comparison(self) -> dict:
-        """Return comparison.json."""
-        return json.loads((self.report / "comparison.json").read_text())
-
-    @property
-    def report(self) -> Path:
-        """The folder of the study's report."""
-        return self.root / "reports" / "mnist5k" / "tiny"
-
-    def runs(self, home: Path | None = None) -> pd.DataFrame:
-        """Return MLflow's runs."""
-        mlflow.set_tracking_uri(f"sqlite:///{(home or self.root) / 'mlflow.db'}")
-        return mlflow.search_runs(experiment_names=["sidebyside"])
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        named = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-        for role in ("AUTHOR", "COMMITTER"):
-            named |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
-        ours = (*FOREIGN, "SIDEBYSIDE_ROOT", "SIDEBYSIDE_HOME", "PYTHONPATH")
-        return {key: value for key, value in os.environ.items() if key not in ours} | named
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Repository:
     """A repository in which a study of 2 variants and 2 seeds was reproduced once."""
-    root = copy_project(tmp_path_factory.mktemp("repository"))
-    (root / "conf" / "model" / "tiny.yaml").write_text(yaml.safe_dump(MODEL))
-    (root / "conf" / "study" / "tiny.yaml").write_text(STUDY)
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["select"]["study"] = "tiny"
-    params["training"]["epochs"] = 1
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-    repository = Repository(root)
-    repository.run("git", "init", "-q")
-    repository.run("dvc", "init", "-q")
-    repository.run("dvc", "config", "core.analytics", "false")
+    repository = make_repository(tmp_path_factory.mktemp("repository"))
     repository.run("dvc", "repro")
     repository.run("git", "add", "-A")
     repository.run("git", "commit", "-qm", "The first study")
@@ -172,11 +83,6 @@ def test_everything_trained_anew_leaves_the_lock_as_it_is(repository):
     assert repository.run("git", "status", "--short") == ""
 
 
-def launch_roles(runs: pd.DataFrame) -> list[str]:
-    """Return what launches did with runs, over all launches."""
-    return runs.filter(like="tags.launch.").stack().tolist()
-
-
 def test_hydra_shares_the_runs_of_dvc(repository):
     before = sorted(path.name for path in (repository.root / "runs").glob("*/run.json"))
     printed = repository.run("python", "pipelines/train.py", "-m", "study=tiny")
@@ -209,26 +115,6 @@ def test_results_from_dvc_alone_are_published(repository, tmp_path):
         assert children["metrics.test_error"].to_dict() == table["test_error"].to_dict()
         assert set(children["status"]) == {"FINISHED"}
         assert children["metrics.val_accuracy"].notna().all()
-
-
-def test_damaged_results_are_refused_by_name(repository, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(repository.root, copy, ignore=shutil.ignore_patterns("runs", ".dvc", ".git"))
-    damaged = sorted((copy / "results").glob("mnist5k/tiny/train/*/model.weights.h5"))[3]
-    content = bytearray(damaged.read_bytes())
-    content[-5] ^= 1
-    damaged.write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "pipelines/evaluate.py", "study=tiny"],
-        cwd=copy,
-        env=Repository._environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert damaged.parent.name[:12] in done.stderr
-    assert "model.weights.h5 is missing or its content has changed" in done.stderr
 
 
 def test_dvc_shows_metrics_and_plots(repository, tmp_path):

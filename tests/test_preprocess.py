@@ -1,5 +1,6 @@
 """Raw images to arrays."""
 
+import re
 import shutil
 
 import numpy as np
@@ -73,14 +74,21 @@ def test_a_flipped_byte_is_refused_by_name(workspace):
         preprocess(dataset, "channels_last")
 
 
-def test_damaged_arrays_are_refused_when_read(workspace):
+@pytest.mark.faults(
+    fault="a flipped byte in processed data",
+    lost="that file",
+    repeated="nothing",
+    code=2,
+    says="train_images.npy is missing or damaged",
+)
+def test_damaged_arrays_are_refused_when_read(workspace, fault):
     _, dataset = workspace
     arrays = preprocess(dataset, "channels_last")
     path = arrays.folder / "train_images.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"train_images\.npy is missing or damaged"):
+    with pytest.raises(UserError, match=re.escape(fault.says)):
         arrays.read("train_images")
     assert arrays.read("test_labels").shape == (1000, 10)
 

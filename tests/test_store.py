@@ -1,5 +1,7 @@
 """The run store: what is damaged is named and trained again, never trusted."""
 
+import shutil
+
 import pytest
 
 from conftest import TINY
@@ -19,23 +21,39 @@ def flip(path):
     path.write_bytes(content)
 
 
+def delete_half(run):
+    for path in sorted(run.folder.iterdir())[::2]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 DAMAGES = {
-    "a flipped byte in the weights": lambda run: flip(run.folder / "model.weights.h5"),
-    "an edited history": lambda run: (run.folder / "history.json").write_text("{}"),
-    "a deleted file": lambda run: (run.folder / "model.json").unlink(),
-    "half a card": lambda run: (run.folder / "run.json").write_text('{"key": "'),
+    "a flipped byte in a run's weights": lambda run: flip(run.folder / "model.weights.h5"),
+    "a run's history edited": lambda run: (run.folder / "history.json").write_text("{}"),
+    "a run's folder half deleted": delete_half,
+    "half of a run's card": lambda run: (run.folder / "run.json").write_text('{"key": "'),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, damage):
+def damaged(name):
+    marker = pytest.mark.faults(
+        fault=f"{name}",
+        lost="that run, whose files are kept aside",
+        repeated="that run",
+        code=0,
+        says="is damaged and will be trained again",
+    )
+    return pytest.param(DAMAGES[name], marks=marker, id=name)
+
+
+@pytest.mark.parametrize("damage", [damaged(name) for name in DAMAGES])
+def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, damage, fault):
     damage(run)
     with pytest.raises(DamagedError):
         load(run.folder)
     again = train(compose(*TINY))
     assert again == run
     assert load(run.folder) == run
-    assert f"run {run.key[:12]} is damaged" in capsys.readouterr().err
+    assert f"run {run.key[:12]} {fault.says}" in capsys.readouterr().err
     assert len(list((home / "runs" / ".damaged").iterdir())) == 1
 
 

@@ -81,7 +81,33 @@ def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
     assert [parent.info.status for parent in parents] == ["FINISHED"]
 
 
-def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path):
+@pytest.mark.slow
+@pytest.mark.faults(
+    fault="eight processes that meet a database that doesn't exist yet",
+    lost="nothing",
+    repeated="nothing: each run is there once",
+    code=0,
+    says="are in the tracking store",
+)
+def test_eight_at_once_meet_no_database(studied, tmp_path, fault):
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    everyone = [start(studied, tmp_path, uri) for _ in range(8)]
+    for process in everyone:
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == fault.code, errors
+        assert fault.says in output
+    _, published, count = runs_in(uri)
+    assert count == len(published) == 4
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of `sidebyside sync`, then two of it at once",
+    lost="nothing",
+    repeated="nothing: each run is there once",
+    code=0,
+    says="are in the tracking store",
+)
+def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path, fault):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
     interrupted = start(studied, tmp_path, uri)
     deadline = time.monotonic() + 100
@@ -93,8 +119,9 @@ def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path):
     interrupted.wait()
     both = [start(studied, tmp_path, uri) for _ in range(2)]
     for process in both:
-        _, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors
+        output, errors = process.communicate(timeout=200)
+        assert process.returncode == fault.code, errors
+        assert fault.says in output
     client, published, count = runs_in(uri)
     assert count == len(published) == 4
     assert {run.info.status for run in published.values()} == {"FINISHED"}

@@ -55,8 +55,8 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             with user_errors_reported():
                 store.check_writable()
                 check_choices(root / "conf", sys.argv[1:])
-            conf = str(root / "conf")
-            hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
+                conf = str(root / "conf")
+                hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
 
         return start
 

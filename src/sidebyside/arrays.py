@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sidebyside.errors import UserError
 
 DESCRIPTION = "arrays.json"
+_BACK_WITHIN = 30  # seconds that preprocess may take
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class ProcessedArrays:
             If the file is gone or its content has changed since preprocess wrote it.
         """
         path = self.folder / f"{name}.npy"
-        if file_digest(path) != self.digests[path.name]:
+        if _digest_of_returning(path) != self.digests[path.name]:
             raise UserError(
                 f"{path} is missing or damaged: its content isn't what preprocess wrote. Delete "
                 f"{self.folder} and run the command again."
@@ -68,6 +70,20 @@ def open_arrays(folder: Path) -> ProcessedArrays | None:
         return ProcessedArrays(folder, found["shapes"], found["digests"], found["made_from"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _digest_of_returning(path: Path) -> str | None:
+    """Return a file's digest; a file that is gone may be on its way back.
+
+    DVC empties the folder of an output before the stage that makes it, and a sweep may be running.
+    """
+    attempts = Retrying(
+        stop=stop_after_delay(_BACK_WITHIN),
+        wait=wait_fixed(0.2),
+        retry=retry_if_result(lambda digest: digest is None),
+        retry_error_callback=lambda state: None,
+    )
+    return attempts(file_digest, path)
 
 
 def file_digest(path: Path) -> str | None:

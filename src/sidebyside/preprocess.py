@@ -38,6 +38,18 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     UserError
         If a raw file is missing, damaged or doesn't fit the dataset's config.
     """
+    with _locked(dataset, data_format):
+        return _preprocess(dataset, data_format)
+
+
+def _locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
+    """Hold the place of the arrays: a sweep and a stage of DVC's may need them at the same time."""
+    folder = locations.processed(dataset.name, data_format)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{data_format}.lock"))
+
+
+def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     raw = _read_raw(dataset)
     arrays = {name: _processed(name, array, dataset, data_format) for name, array in raw.items()}
     shapes = {
@@ -61,11 +73,10 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
         return found
     download(dataset)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{data_format}.lock")):
+    with _locked(dataset, data_format):
         if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
             return found
-        return preprocess(dataset, data_format)
+        return _preprocess(dataset, data_format)
 
 
 def _made_from(dataset: Dataset) -> dict[str, str]:
