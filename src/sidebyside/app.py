@@ -11,11 +11,14 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 
 from sidebyside import locations, store
 from sidebyside.errors import UserError
 from sidebyside.presets import refuse_pinned
+from sidebyside.redaction import passwords_hidden, save_config, without_passwords
 
 _USAGE = 2  # the exit code for a mistake of the user's
 _GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
@@ -33,8 +36,10 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> None:
+            _record(config)
             if config.launch is not None:  # in a worker: the sweeper collects what goes wrong
-                task(config)
+                with passwords_hidden():
+                    task(config)
                 return
             with user_errors_reported():
                 if config.preset is not None:
@@ -47,6 +52,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             set_environment(root)
             with user_errors_reported():
                 store.check_writable()
+                _check_readable(sys.argv[1:])
                 check_choices(root / "conf", sys.argv[1:])
             conf = str(root / "conf")
             hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
@@ -69,7 +75,8 @@ def set_environment(root: Path) -> None:
 def user_errors_reported() -> Iterator[None]:
     """End the program with a UserError's message alone, and exit code 2."""
     try:
-        yield
+        with passwords_hidden():
+            yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(_USAGE) from None
@@ -80,6 +87,31 @@ def user_errors_reported() -> Iterator[None]:
             file=sys.stderr,
         )
         raise SystemExit(_USAGE) from None
+
+
+def _record(config: DictConfig) -> None:
+    """Write what Hydra would write of a run, which would keep passwords."""
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir) / ".hydra"
+    save_config(config, folder / "config.yaml")
+    save_config(OmegaConf.create({"hydra": settings}), folder / "hydra.yaml")
+    save_config(OmegaConf.create(settings.overrides.task), folder / "overrides.yaml")
+
+
+def _check_readable(arguments: list[str]) -> None:
+    """Raise a UserError for a value that Hydra can't parse and would print as it is."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        try:
+            parser.parse_override(argument)
+        except HydraException:
+            key, _, value = without_passwords(argument).partition("=")
+            raise UserError(
+                f"{key}={value} can't be read, as its value has signs with a meaning of their "
+                f"own: put it in quotes, \"{key}='{value}'\"."
+            ) from None
 
 
 def check_choices(conf: Path, arguments: list[str]) -> None:
