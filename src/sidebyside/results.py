@@ -14,7 +14,7 @@ from sidebyside.evaluation import ARRAYS, CARD, Evaluation
 from sidebyside.evidence import FILE as EVIDENCE
 from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
-from sidebyside.files import read_json, write_json
+from sidebyside.files import emptied, read_json, write_json
 from sidebyside.schema import Config
 from sidebyside.store import DamagedError, Run
 
@@ -84,7 +84,7 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     with _replaced(locations.results(dataset, study, "train")) as folder:
         for run in runs:
             if not run.in_evidence:
-                store.copy(store.load(locations.runs() / run.key), folder / run.key)
+                store.copy(store.load(locations.run(run.key)), folder / run.key)
         content = {
             "dataset": dataset,
             "study": study,
@@ -112,9 +112,7 @@ def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evalu
 def _replaced(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, and put it in the place of ``folder`` when that is done."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    yield unfinished
+    yield emptied(unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
 
@@ -136,6 +134,8 @@ def read_train_results(dataset: str, study: str) -> StudyResults:
     try:
         content = read_json(folder / _LIST)
         runs = [StudyRun(**run) for run in content.pop("runs")]
+        if not all(locations.is_name(run.key) for run in runs):
+            raise ValueError("a run's folder is elsewhere")
         return StudyResults(runs=runs, folder=folder, **content)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(

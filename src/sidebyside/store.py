@@ -84,6 +84,9 @@ def load(folder: Path) -> Run:
     """
     try:
         card = read_json(folder / CARD)
+        for name in (card["key"], *card["files"]):
+            if not locations.is_name(name):
+                raise DamagedError(f"{folder / CARD} names {name}, which is in another folder")
         for name, digest in card["files"].items():
             if file_digest(folder / name) != digest:
                 raise DamagedError(f"{folder / name} is missing or its content has changed")
@@ -99,7 +102,7 @@ def find(key: str) -> Run | None:
 
     A damaged one is named on stderr and moved aside, so that it is trained again.
     """
-    folder = locations.runs() / key
+    folder = locations.run(key)
     if not folder.exists():
         return None
     try:
@@ -148,7 +151,7 @@ def begin(key: str, anew: bool = False) -> Path:
     folder = _unfinished(key)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.is_file():
+        if path.is_file() or path.is_symlink():
             path.unlink()
         elif anew or path.name != CHECKPOINTS:
             shutil.rmtree(path)
@@ -222,8 +225,8 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     }
     write_json(folder / CARD, card)
     if (stored := find(key)) is None:
-        move_into_place(folder, locations.runs() / key)
-        return load(locations.runs() / key)
+        move_into_place(folder, locations.run(key))
+        return load(locations.run(key))
     shutil.rmtree(folder)
     if stored.weights_digest != card["weights_digest"]:
         raise UserError(
@@ -242,8 +245,8 @@ def adopt(run: Run) -> Run:
         folder = begin(run.key, anew=True)
         folder.rmdir()
         copy(run, folder)
-        move_into_place(folder, locations.runs() / run.key)
-        return load(locations.runs() / run.key)
+        move_into_place(folder, locations.run(run.key))
+        return load(locations.run(run.key))
 
 
 def copy(run: Run, destination: Path) -> None:
@@ -257,4 +260,4 @@ def copy(run: Run, destination: Path) -> None:
 
 
 def _unfinished(key: str) -> Path:
-    return locations.runs() / ".unfinished" / key
+    return locations.unfinished_run(key)

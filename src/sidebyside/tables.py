@@ -154,7 +154,7 @@ def _reason(error: BaseException) -> str:
 def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
     rows = []
     for run in runs:
-        folder = locations.runs() / run.key
+        folder = locations.run(run.key)
         evaluation, trained = load_evaluation(folder / "evaluation"), load(folder)
         rows.append(
             {"protocol": trained.recipe["protocol"]}
