@@ -69,6 +69,8 @@ def set_environment(root: Path) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # A pickle runs what it likes when it is opened, and nothing here is kept as one.
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 
 
 @contextmanager
