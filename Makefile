@@ -1,7 +1,7 @@
 # make study   set everything up and run the study that params.yaml selects
 # make test    set everything up and run the tests
 # make ui      browse the runs in MLflow, on this machine only
-# make lint    ruff and the type checker
+# make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
 # make docs    put the committed reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -26,6 +26,7 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	python .ci/audit.py requirements.lock
 
 docs: $(READY)
 	python docs/embed.py
