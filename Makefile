@@ -2,7 +2,7 @@
 # make test    set everything up and run the tests
 # make faults  kill, cut and damage everything: what docs/faults.md promises
 # make ui      browse the runs in MLflow, on this machine only
-# make lint    ruff and the type checker
+# make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
 # make docs    write docs/faults.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -30,6 +30,7 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	python .ci/audit.py requirements.lock
 
 docs: $(READY)
 	python docs/faults.py > docs/faults.md

@@ -285,6 +285,20 @@ def test_a_file_that_is_no_model_is_refused_even_on_trust(command, tmp_path):
     assert "bad.keras can't be loaded as a Keras model" in said
 
 
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_model_that_brings_code_is_refused_even_on_trust(command, tmp_path, suffix):
+    import keras
+
+    code = keras.layers.Lambda(lambda x: (open("ran", "w").close(), x)[1])
+    path = tmp_path / f"lambda.{suffix}"
+    keras.Sequential([keras.Input((28, 28, 1)), code, keras.layers.Flatten()]).save(path)
+    (tmp_path / "ran").unlink()  # it ran when the network was built
+    said = command("predict", "--model", path, "--trust", "--test-index", 0, code=2)
+    assert f"{path.name} can't be loaded as a Keras model" in said
+    assert "lambda" in said.split("Keras model:")[1].lower()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_tampered_model_is_not_opened(command, studied):
     (weights, _) = sorted((studied / "runs").glob("*/model.weights.h5"))
     whole = weights.read_bytes()

@@ -83,13 +83,19 @@ def test_the_report_is_rebuilt_from_committed_evidence_alone(workspace, tmp_path
     clone = Workspace(copy_project(tmp_path / "clone"))
     shutil.copytree(workspace.report, clone.report)
     before = content(clone.report)
+    (tmp_path / "outside").mkdir()
     for path in clone.report.rglob("*"):
         # How long it took isn't evidence, but the page shows it.
         if path.is_file() and path.name not in ("evidence.npz", "costs.json"):
             path.unlink()
+            if path.parent == clone.report:  # what is written isn't written through a link
+                path.symlink_to(tmp_path / "outside" / path.name)
+    shutil.rmtree(clone.report / "pictures")
+    (clone.report / "pictures").symlink_to(tmp_path / "outside")
     clone.compare()
     assert not (clone.root / "data").exists()
     assert content(clone.report) == before
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_a_study_is_finished_in_pieces(project, workspace, tmp_path):

@@ -9,9 +9,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
 
 from sidebyside.factors import NOT_FACTORS, REPLICATE, as_level, short_names
+from sidebyside.redaction import save_config
 
 
 class StudySweeper(BasicSweeper):
@@ -76,7 +76,7 @@ class StudySweeper(BasicSweeper):
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        save_config(self.config, folder / "multirun.yaml")
         return folder
 
 

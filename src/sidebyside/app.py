@@ -13,12 +13,15 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 
 from sidebyside import locations, store
 from sidebyside.errors import NO_ROOM, UserError, disk_is_full
 from sidebyside.liveness import end_with_dvc
 from sidebyside.presets import refuse_pinned
+from sidebyside.redaction import passwords_hidden, save_config, without_passwords
 
 _USAGE = 2  # the exit code for a mistake of the user's
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
@@ -37,8 +40,10 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> None:
+            _record(config)
             if config.launch is not None:  # in a worker: the sweeper collects what goes wrong
-                task(config)
+                with passwords_hidden():
+                    task(config)
                 return
             with user_errors_reported():
                 if config.preset is not None:
@@ -54,6 +59,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             logging.raiseExceptions = False  # a log that can't be written is no reason for pages
             with user_errors_reported():
                 store.check_writable()
+                _check_readable(sys.argv[1:])
                 check_choices(root / "conf", sys.argv[1:])
                 conf = str(root / "conf")
                 hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
@@ -70,13 +76,16 @@ def set_environment(root: Path) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # A pickle runs what it likes when it is opened, and nothing here is kept as one.
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 
 
 @contextmanager
 def user_errors_reported() -> Iterator[None]:
     """End the program with a sentence: exit code 2 for what the user can remove, 130 for Ctrl-C."""
     try:
-        yield
+        with passwords_hidden():
+            yield
     except KeyboardInterrupt:
         print(
             "\nInterrupted: what is finished is kept. The same command again goes on.",
@@ -98,6 +107,31 @@ def user_errors_reported() -> Iterator[None]:
             raise
         print(f"error: {NO_ROOM} The run store is in {locations.home()}.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
+
+
+def _record(config: DictConfig) -> None:
+    """Write what Hydra would write of a run, which would keep passwords."""
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir) / ".hydra"
+    save_config(config, folder / "config.yaml")
+    save_config(OmegaConf.create({"hydra": settings}), folder / "hydra.yaml")
+    save_config(OmegaConf.create(settings.overrides.task), folder / "overrides.yaml")
+
+
+def _check_readable(arguments: list[str]) -> None:
+    """Raise a UserError for a value that Hydra can't parse and would print as it is."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        try:
+            parser.parse_override(argument)
+        except HydraException:
+            key, _, value = without_passwords(argument).partition("=")
+            raise UserError(
+                f"{key}={value} can't be read, as its value has signs with a meaning of their "
+                f"own: put it in quotes, \"{key}='{value}'\"."
+            ) from None
 
 
 def check_choices(conf: Path, arguments: list[str]) -> None:

@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     set_environment(locations.root())
     with user_errors_reported():
+        for what in ("study", "dataset"):
+            if getattr(options, what, None):
+                locations.checked_name(what, getattr(options, what))
         options.run(options)
 
 

@@ -13,7 +13,7 @@ from sidebyside.analysis import Analysis, analyse
 from sidebyside.analysis_text import analysis_text, answer_text
 from sidebyside.evidence import FILE, Evidence, write_evidence
 from sidebyside.factors import level_text
-from sidebyside.files import read_json, write_json
+from sidebyside.files import read_json, without_links, write_json
 from sidebyside.gathering import gather
 from sidebyside.intervals import interval
 from sidebyside.provenance import made_by
@@ -134,8 +134,7 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
 
 
 def _write(comparison: Comparison, evidence: Evidence) -> None:
-    folder = comparison.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = without_links(comparison.folder)
     write_json(folder / "comparison.json", _as_json(comparison, evidence))
     write_json(folder / "metrics.json", _metrics(comparison.variants))
     (folder / "comparison.md").write_text(_markdown(comparison, evidence))
@@ -252,7 +251,7 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
     before = read_json(path) if path.is_file() else {}
     costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
     for run in evidence.runs:
-        timing = locations.runs() / run.key / TIMING
+        timing = locations.run(run.key) / TIMING
         if timing.is_file():
             costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
     if costs:

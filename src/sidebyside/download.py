@@ -170,7 +170,7 @@ def _read_local(path: Path, file: File, report: _Report) -> bytes:
             chunks = iter(lambda: stream.read(_CHUNK), b"")
             if path.suffix != ".gz":
                 return stream.read(file.bytes + 1)
-            return _decompress(chunks, file, report)
+            return _decompress(_capped(chunks, file), file, report)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -217,7 +217,7 @@ def _capped(chunks: Iterator[bytes], file: File) -> Iterator[bytes]:
     for chunk in chunks:
         received += len(chunk)
         if received > cap:
-            raise _UnservedError(f"sends more than the {cap} bytes that {file.name}.gz can have")
+            raise _UnservedError(f"serves more than the {cap} bytes that {file.name}.gz can have")
         yield chunk
 
 

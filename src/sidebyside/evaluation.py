@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from sidebyside import locations, store
 from sidebyside.arrays import ProcessedArrays, file_digest, open_arrays
 from sidebyside.errors import UserError
-from sidebyside.files import move_into_place, read_json, write_json
+from sidebyside.files import emptied, move_into_place, read_json, write_json
 from sidebyside.sources import source_digests
 from sidebyside.store import Run
 
@@ -111,7 +110,7 @@ def _find(run: Run, arrays: ProcessedArrays) -> Evaluation | None:
 
 
 def _folder(run: Run) -> Path:
-    return locations.runs() / run.key / "evaluation"
+    return locations.run(run.key) / "evaluation"
 
 
 def _basis(run: Run, arrays: ProcessedArrays) -> str:
@@ -134,9 +133,7 @@ def _test(run: Run, arrays: ProcessedArrays) -> Evaluation:
     from sidebyside.scoring import score
 
     scores = score(run.folder, arrays, run.recipe)
-    unfinished = locations.runs() / ".unfinished" / f"{run.key}-evaluation"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    unfinished = emptied(locations.unfinished_run(f"{run.key}-evaluation"))
     for name in ARRAYS:
         np.save(unfinished / f"{name}.npy", getattr(scores, name), allow_pickle=False)
     card: dict[str, Any] = {"key": run.key, "basis": _basis(run, arrays)} | scores.figures()

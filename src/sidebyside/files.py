@@ -25,16 +25,41 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def emptied(folder: Path) -> Path:
+    """Return ``folder``, made anew and empty; a symbolic link in its place is removed."""
+    _remove(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def without_links(folder: Path) -> Path:
+    """Return ``folder``, made if it isn't there, its symbolic links removed.
+
+    So nothing that is written to it goes elsewhere.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_symlink():
+            path.unlink()
+    return folder
+
+
 def move_into_place(unfinished: Path, folder: Path) -> None:
     """Flush a folder's files to disk and give the folder its name in one step."""
     for path in sorted(unfinished.rglob("*")):
         if path.is_file():
             _flush(path)
     _flush(unfinished)
-    if folder.exists():
-        shutil.rmtree(folder)
+    _remove(folder)
     os.replace(unfinished, folder)
     _flush(folder.parent)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def _flush(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Images that somebody drew or scanned, made like those a network was trained on."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from sidebyside.errors import UserError
 
 _MOST_BYTES = 64 * 2**20
 _MOST_PIXELS = 40_000_000
+_ENOUGH_PIXELS = 4_000_000  # of a larger picture, the mean of neighbours is looked at
 _IDX_IMAGES = bytes([0, 0, 8, 3])
 
 _LIGHT = 127  # a border lighter than this is paper, of 255
@@ -66,6 +68,8 @@ def read_images(path: Path, shape: tuple[int, int]) -> list[Digit]:
         raise UserError(f"{path} can't be read: {error.strerror}.") from None
     if content.startswith(_IDX_IMAGES):
         images = idx.parse(content, str(path), dimensions=3)
+        if len(images) * math.prod(shape) > _MOST_BYTES:  # smaller images, which would be scaled up
+            raise UserError(f"{path} holds {len(images)} images: give it in pieces.")
         return [_as_digit(f"{path}[{number}]", one, shape) for number, one in enumerate(images)]
     return [_as_digit(str(path), _grey(path), shape)]
 
@@ -77,6 +81,9 @@ def _grey(path: Path) -> NDArray[np.uint8]:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise Image.DecompressionBombError
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
+        shrink = math.ceil(math.sqrt(upright.width * upright.height / _ENOUGH_PIXELS))
+        if shrink > 1:
+            upright = upright.reduce(shrink)
     except Image.DecompressionBombError:
         raise UserError(
             f"{path} has more than {_MOST_PIXELS // 1_000_000} million pixels: give a smaller one."

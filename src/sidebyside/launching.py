@@ -144,7 +144,7 @@ def errors_by_variant(config: Config, runs: Sequence[StudyRun]) -> dict[str, lis
     for run in runs:
         error = known.get(run.key) if run.in_evidence else None
         if error is None:
-            error = load_evaluation(locations.runs() / run.key / "evaluation").test_error
+            error = load_evaluation(locations.run(run.key) / "evaluation").test_error
         errors.setdefault(run.variant, []).append(error)
     return errors
 
@@ -215,7 +215,7 @@ def _write_results(
             config.dataset.name,
             config.study.name,
             [
-                load_evaluation(locations.runs() / run.key / "evaluation")
+                load_evaluation(locations.run(run.key) / "evaluation")
                 for run in runs
                 if not run.in_evidence
             ],

@@ -5,7 +5,13 @@ the *home*, which all workspaces of a project share.
 """
 
 import os
+import re
 from pathlib import Path
+
+from sidebyside.errors import UserError
+
+# A name becomes part of a path, so it can neither leave its folder nor hide in it.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 def root() -> Path:
@@ -29,13 +35,18 @@ def home() -> Path:
 
 
 def raw(dataset: str) -> Path:
-    """Return the folder of a dataset's decompressed IDX files."""
-    return root() / "data" / "raw" / dataset
+    """Return the folder of a dataset's decompressed IDX files.
+
+    Like all folders here that are called after something: a UserError refuses a name that would
+    leave the folder above, and a symbolic link that does.
+    """
+    return _below(root() / "data" / "raw", checked_name("dataset", dataset))
 
 
 def processed(dataset: str, data_format: str) -> Path:
-    """Return the folder of a dataset's arrays in one data format."""
-    return root() / "data" / "processed" / dataset / data_format
+    """Return the folder of a dataset's arrays in one data format, see `raw`."""
+    names = checked_name("dataset", dataset), checked_name("data_format", data_format)
+    return _below(root() / "data" / "processed", *names)
 
 
 def runs() -> Path:
@@ -43,11 +54,54 @@ def runs() -> Path:
     return home() / "runs"
 
 
+def run(key: str) -> Path:
+    """Return the folder of a finished run, see `raw`."""
+    return _below(runs(), checked_name("run key", key))
+
+
+def unfinished_run(key: str) -> Path:
+    """Return the folder of a run that is being trained, see `raw`."""
+    return _below(runs(), ".unfinished", checked_name("run key", key))
+
+
 def results(dataset: str, study: str, stage: str) -> Path:
-    """Return what ``stage`` ("train" or "evaluate") hands to the stages after it."""
-    return root() / "results" / dataset / study / stage
+    """Return what ``stage`` ("train" or "evaluate") hands to the stages after it, see `raw`."""
+    names = checked_name("dataset", dataset), checked_name("study", study)
+    return _below(root() / "results", *names, stage)
 
 
 def reports(dataset: str, study: str) -> Path:
-    """Return the folder of a study's report."""
-    return root() / "reports" / dataset / study
+    """Return the folder of a study's report, see `raw`."""
+    names = checked_name("dataset", dataset), checked_name("study", study)
+    return _below(root() / "reports", *names)
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` may be part of a path."""
+    return re.fullmatch(NAME, text) is not None
+
+
+def checked_name(what: str, name: str) -> str:
+    """Return ``name``.
+
+    Raises
+    ------
+    UserError
+        If it isn't a plain name; ``what`` says of what, e.g. "study".
+    """
+    if not is_name(name):
+        raise UserError(
+            f"{what}={name} is no name: give one of letters, digits, '.', '_' and '-' that begins "
+            "with a letter or digit, as it becomes part of a path."
+        )
+    return name
+
+
+def _below(top: Path, *names: str) -> Path:
+    path = top.joinpath(*names)
+    # The folder above may be a link, to a bigger disk say; what is in it may not lead elsewhere.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top)):
+        raise UserError(
+            f"{path} leads out of {top} by a symbolic link, which isn't followed: remove the link."
+        )
+    return path

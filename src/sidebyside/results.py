@@ -14,7 +14,7 @@ from sidebyside.evaluation import ARRAYS, CARD, Evaluation
 from sidebyside.evidence import FILE as EVIDENCE
 from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
-from sidebyside.files import read_json, write_json
+from sidebyside.files import emptied, read_json, write_json
 from sidebyside.schema import Config
 from sidebyside.store import DamagedError, Run
 
@@ -94,13 +94,13 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     trained = [run.key for run in runs if not run.in_evidence]
     from_evidence = len(trained) < len(runs)
     place = locations.results(dataset, study, "train")
-    cards = {key: locations.runs() / key / store.CARD for key in trained}
+    cards = {key: locations.run(key) / store.CARD for key in trained}
     with _locked(dataset, study):
         if not from_evidence and _same_list(place / _LIST, content) and _same_cards(place, cards):
             return
         with _replaced(place) as folder:
             for key in trained:
-                store.copy(store.load(locations.runs() / key), folder / key)
+                store.copy(store.load(locations.run(key)), folder / key)
             write_json(folder / _LIST, content, exact=True)
             if from_evidence:
                 # DVC removes compare's outputs before it starts, the committed evidence among them.
@@ -149,9 +149,7 @@ def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
 def _replaced(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, and put it in the place of ``folder`` when that is done."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    yield unfinished
+    yield emptied(unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
 
@@ -173,6 +171,8 @@ def read_train_results(dataset: str, study: str) -> StudyResults:
     try:
         content = read_json(folder / _LIST)
         runs = [StudyRun(**run) for run in content.pop("runs")]
+        if not all(locations.is_name(run.key) for run in runs):
+            raise ValueError("a run's folder is elsewhere")
         return StudyResults(runs=runs, folder=folder, **content)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(

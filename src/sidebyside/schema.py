@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
+from sidebyside.locations import NAME
 from sidebyside.protocols import Protocol
 
 _CLOSED = ConfigDict(extra="forbid", strict=True)
 
-# A name becomes part of a path, so it can neither leave its folder nor hide in it.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Name = Annotated[str, Field(pattern=NAME)]
 Positive = Annotated[int, Field(ge=1)]
 DataFormat = Literal["channels_last", "channels_first"]
 Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "tanh", "linear"]
@@ -185,7 +185,7 @@ class Launch:
     it, ``variant`` and ``factors`` are what the study calls the run.
     """
 
-    id: str
+    id: Name
     parent: str
     key: str
     variant: str

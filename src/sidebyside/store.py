@@ -87,6 +87,9 @@ def load(folder: Path) -> Run:
     """
     try:
         card = read_json(folder / CARD)
+        for name in (card["key"], *card["files"]):
+            if not locations.is_name(name):
+                raise DamagedError(f"{folder / CARD} names {name}, which is in another folder")
         for name, digest in card["files"].items():
             if file_digest(folder / name) != digest:
                 raise DamagedError(f"{folder / name} is missing or its content has changed")
@@ -99,7 +102,7 @@ def load(folder: Path) -> Run:
 
 def holds(key: str) -> bool:
     """Whether there is a finished run with this key, be it damaged."""
-    return (locations.runs() / key).exists()
+    return (locations.run(key)).exists()
 
 
 def find(key: str) -> Run | None:
@@ -107,7 +110,7 @@ def find(key: str) -> Run | None:
 
     A damaged one is named on stderr and moved aside, so that it is trained again.
     """
-    folder = locations.runs() / key
+    folder = locations.run(key)
     if not holds(key):
         return None
     try:
@@ -156,7 +159,7 @@ def begin(key: str, anew: bool = False) -> Path:
     folder = _unfinished(key)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.is_file():
+        if path.is_file() or path.is_symlink():
             path.unlink()
         elif anew or path.name != CHECKPOINTS:
             shutil.rmtree(path)
@@ -233,8 +236,8 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     }
     write_json(folder / CARD, card, exact=True)
     if (stored := find(key)) is None:
-        move_into_place(folder, locations.runs() / key)
-        return load(locations.runs() / key)
+        move_into_place(folder, locations.run(key))
+        return load(locations.run(key))
     shutil.rmtree(folder)
     if stored.weights_digest != card["weights_digest"]:
         raise UserError(
@@ -261,8 +264,8 @@ def adopt(run: Run) -> Run:
         folder = begin(run.key, anew=True)
         folder.rmdir()
         copy(run, folder)
-        move_into_place(folder, locations.runs() / run.key)
-        return load(locations.runs() / run.key)
+        move_into_place(folder, locations.run(run.key))
+        return load(locations.run(run.key))
 
 
 def copy(run: Run, destination: Path) -> None:
@@ -276,4 +279,4 @@ def copy(run: Run, destination: Path) -> None:
 
 
 def _unfinished(key: str) -> Path:
-    return locations.runs() / ".unfinished" / key
+    return locations.unfinished_run(key)

@@ -12,6 +12,7 @@ from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import level_text
 from sidebyside.pairs import Pair
 from sidebyside.prediction import Prediction
+from sidebyside.redaction import without_passwords
 from sidebyside.results import StudyRun
 from sidebyside.store import load
 from sidebyside.summaries import SummaryRow
@@ -146,13 +147,14 @@ def _predictions(verdict: Verdict) -> str:
 
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    name = type(error).__name__
+    return f"{name}: {without_passwords(lines[0])}" if lines else name
 
 
 def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
     rows = []
     for run in runs:
-        folder = locations.runs() / run.key
+        folder = locations.run(run.key)
         evaluation, trained = load_evaluation(folder / "evaluation"), load(folder)
         rows.append(
             {"protocol": trained.recipe["protocol"]}

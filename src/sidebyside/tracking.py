@@ -15,6 +15,7 @@ from typing import Any
 # Read when MLflow is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it would print its password too
 
 import mlflow
 import requests
@@ -24,13 +25,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunS
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from sidebyside import locations
 from sidebyside.errors import UserError
 from sidebyside.evaluation import Evaluation
 from sidebyside.liveness import is_alive, this_process
+from sidebyside.redaction import without_passwords
 from sidebyside.schema import Launch, Tracking
 from sidebyside.store import Run
 
@@ -93,9 +94,11 @@ class Tracker:
                     self._client.create_experiment(self._experiment, self._artifact_location())
         except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
             raise UserError(
-                f"The tracking store {_safe(self.uri)} can't be reached or used "
-                f"({_reason(error)}). Start it, give access to it, or set tracking.uri or "
-                "MLFLOW_TRACKING_URI to another one."
+                without_passwords(
+                    f"The tracking store {self.uri} can't be reached or used "
+                    f"({_reason(error)}). Start it, give access to it, or set tracking.uri or "
+                    "MLFLOW_TRACKING_URI to another one."
+                )
             ) from None
 
     def open_parent(self, name: str, tags: dict[str, str], reopen: bool) -> str:
@@ -143,7 +146,8 @@ class Tracker:
         try:
             self._client.log_batch(run_id, metrics=_metrics(figures, epoch))
         except MlflowException as error:
-            _log.warning("MLflow didn't take epoch %d: %s", epoch, _first_line(error))
+            reason = without_passwords(_first_line(error))
+            _log.warning("MLflow didn't take epoch %d: %s", epoch, reason)
 
     def publish(
         self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None = None
@@ -187,7 +191,7 @@ class Tracker:
         run_id = self.open_run(card)
         self.finish(run_id, status)
         if report is not None:
-            self._client.log_text(run_id, report, "failure.txt")
+            self._client.log_text(run_id, without_passwords(report), "failure.txt")
 
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, to one of their folders if given."""
@@ -431,14 +435,6 @@ def _check_reachable(uri: str) -> None:
     with engine.connect():
         pass
     engine.dispose()
-
-
-def _safe(uri: str) -> str:
-    """Return a URI without the password in it."""
-    try:
-        return make_url(uri).render_as_string(hide_password=True)
-    except ArgumentError:
-        return uri
 
 
 def _reason(error: Exception) -> str:
