@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidebyside import locations
+from sidebyside import journal, locations
 from sidebyside.app import set_environment, user_errors_reported
 from sidebyside.composing import compose_config
 from sidebyside.config import check, check_dataset, check_study, check_tracking
@@ -168,9 +168,10 @@ def _samples(options: argparse.Namespace) -> None:
     config = compose_config([f"dataset={dataset}"])
     arrays = prepare(check_dataset(config), "channels_last")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    draw_sample_grid(
-        arrays, options.images, options.first, options.rows, options.columns, options.output
-    )
+    with journal.looking("samples"):
+        draw_sample_grid(
+            arrays, options.images, options.first, options.rows, options.columns, options.output
+        )
     print(f"{options.rows}x{options.columns} {options.images} images: {options.output}")
     if options.study:
         _log_to_parent(options.study, dataset, config, options.output)
@@ -206,7 +207,8 @@ def _predict(options: argparse.Namespace) -> None:
     digits = [digit for path in options.images for digit in read_images(path, shape)]
     targets: list[int | None] = [None] * len(digits)
     if options.test_index:
-        of_test, known = of_test_set(_arrays(options, run), options.test_index)
+        with journal.looking("predict", [run.key] if run else []):
+            of_test, known = of_test_set(_arrays(options, run), options.test_index)
         digits, targets = [*digits, *of_test], [*targets, *known]
     predictions = predict(network, digits, targets)
     if options.json:
@@ -225,7 +227,8 @@ def _export(options: argparse.Namespace) -> None:
 
     run = _find(options)
     network, arrays = load_network(run), _arrays(options, run)
-    images = arrays.read("test_images")
+    with journal.looking("export", [run.key]):
+        images = arrays.read("test_images")
     for path in export(network, images, run.key[:12], options.format, options.output):
         print(f"{path}: same labels as run {run.key[:12]} on {len(images)} test images")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sidebyside import keys, locations, store
+from sidebyside import journal, keys, locations, store
 from sidebyside.errors import UserError
 from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import Level, variant_name
@@ -114,6 +114,7 @@ def launch(
         for one in wanted
     ]
     epochs = {one.key: one.job.config.training.epochs for one in wanted}
+    journal.record("launched", jobs[0].config.dataset.name, list(epochs), "train")
     status = "KILLED"
     try:
         with _interruptible(), watch(launch_id, epochs):

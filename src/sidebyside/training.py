@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sidebyside import keys, store
+from sidebyside import journal, keys, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.config import check
 from sidebyside.errors import UserError
@@ -45,7 +45,11 @@ def train(config: DictConfig) -> Run:
     UserError
         If the config is refused or something on this machine has to be put right first.
     """
-    checked = check(config)
+    return train_checked(check(config))
+
+
+def train_checked(checked: Config) -> Run:
+    """Do what `train` does for a config that was checked before."""
     if checked.launch is None:  # else the sweeper has looked, once for all runs
         _look_before(checked)
     arrays = prepare(checked.dataset, checked.data_format)
@@ -140,9 +144,13 @@ def _obtain(
     if start:
         say(f"going on after epoch {start.epochs_done}/{epochs}")
         store.report_progress(card.key, start.epochs_done)
-    fitted = fit(config, arrays, on_epoch, start)
+    journal.record("begun", config.dataset.name, [card.key], "train")
+    with journal.looking(journal.VALIDATION, [card.key]):
+        fitted = fit(config, arrays, on_epoch, start)
     seconds = time.monotonic() - began
-    return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"
+    run = store.save(card.key, identity, fitted, seconds)
+    journal.record("finished", config.dataset.name, [card.key], "train")
+    return run, "retrained" if stored else "trained"
 
 
 def _keep(folder: Path, state: Any, seconds: float) -> None:
