@@ -11,8 +11,13 @@ DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, floats rounded to 6 decimals, in one step."""
+    write_exact_json(path, _rounded(content))
+
+
+def write_exact_json(path: Path, content: Any) -> None:
+    """Write ``content`` as it is, in one step: for what was chosen, like a rate of 1e-07."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(_rounded(content), indent=2) + "\n")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(unfinished, path)
 
 

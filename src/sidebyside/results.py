@@ -14,7 +14,7 @@ from sidebyside.evaluation import ARRAYS, CARD, Evaluation
 from sidebyside.evidence import FILE as EVIDENCE
 from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
-from sidebyside.files import read_json, write_json
+from sidebyside.files import read_json, write_exact_json
 from sidebyside.schema import Config
 from sidebyside.store import DamagedError, Run
 
@@ -92,7 +92,7 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
             "missing": list(missing),
             "stopping": config.study.stopping(),
         }
-        write_json(folder / _LIST, content)
+        write_exact_json(folder / _LIST, content)
         if any(run.in_evidence for run in runs):
             # DVC removes compare's outputs, the committed evidence among them, before it starts.
             shutil.copyfile(locations.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
