@@ -121,16 +121,18 @@ def history(*steps):
 )
 def test_runs_chosen_after_a_look_are_counted(home, steps, after_own, after_any, words):
     history(*steps)
-    found = looks("mnist", ["a", "b", "c"], None)
+    found = looks("mnist", ["a", "b", "c"], None, journal.entries())
     assert (found.after_own, found.after_any) == (after_own, after_any)
     assert words in " ".join(found.sentences)
-    assert looks("mnist5k", ["a"], None).first is None
+    assert looks("mnist5k", ["a"], None, journal.entries()).first is None
 
 
 def test_a_stopping_rule_and_watched_test_images_are_named(home):
     with journal.looking(journal.VALIDATION, ["a"]):
         journal.record_look("mnist")
-    found = looks("mnist", ["a", "b"], {"target_halfwidth": 0.05, "max_seeds": 20})
+    found = looks(
+        "mnist", ["a", "b"], {"target_halfwidth": 0.05, "max_seeds": 20}, journal.entries()
+    )
     text = " ".join(found.sentences)
     assert "1 of 2 runs of the study validated on the test images" in text
     assert "study.target_halfwidth=0.05" in text

@@ -94,9 +94,25 @@ class Looks:
         return asdict(self) | {"sentences": self.sentences}
 
 
-def looks(dataset: str, keys: Sequence[str], stopping: dict[str, Any] | None) -> Looks:
-    """Return what the journal tells of a study with these run keys on a dataset."""
-    entries = [entry for entry in journal.entries() if entry.dataset == dataset]
+def looks(
+    dataset: str,
+    keys: Sequence[str],
+    stopping: dict[str, Any] | None,
+    entries: Sequence[Entry],
+) -> Looks:
+    """Return what the journal tells of a study.
+
+    Parameters
+    ----------
+    dataset : str
+    keys : sequence of str
+        Of the study's runs.
+    stopping : dict or None
+        The rule by which seeds were added.
+    entries : sequence of Entry
+        The journal, before whoever asks has looked at the test set as well.
+    """
+    entries = [entry for entry in entries if entry.dataset == dataset]
     own, chosen = set(keys), _chosen(entries)
     known = [chosen[key] for key in own if key in chosen]
     seen = [(number, entry) for number, entry in enumerate(entries) if entry.event == "look"]
