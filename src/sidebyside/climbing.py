@@ -117,7 +117,8 @@ def _of_claims(answers: Sequence[str]) -> str:
     text = f"Of {len(answers)} claims {answers.count('holds')} hold, {answers.count('fails')} fail"
     if open_ones := answers.count("underpowered"):
         text += (
-            f" and {open_ones} are underpowered: these fresh runs can't tell, more may (--seeds N)"
+            f"; {open_ones} underpowered: so few fresh runs can't tell, --seeds N takes more of "
+            "each variant"
         )
     return f"{text}."
 

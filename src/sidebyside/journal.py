@@ -86,7 +86,8 @@ def record(event: Event, dataset: str, keys: Sequence[str], by: str) -> None:
 def _append(path: Path, line: str) -> None:
     """Append a line in one write, so that others who write at once stay whole.
 
-    The line break comes first: a line that a kill has cut spoils none after it.
+    On a local disk, that is; NFS has no such writes. The line break comes first: a line that a kill
+    has cut spoils none after it.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
