@@ -1,10 +1,13 @@
 """Every shipped config passes its schema; what isn't allowed is refused by name."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import SOURCE
 from sidebyside import UserError
 from sidebyside.config import check
+from sidebyside.recipes import config_of
 
 SHIPPED = [
     f"{group}={path.stem}"
@@ -63,3 +66,15 @@ def test_seed_zero_is_a_seed(compose):
 def test_the_recipe_holds_nothing_that_changes_no_result(compose):
     one = check(compose("tracking.uri=sqlite:///elsewhere.db", "evaluate=false"))
     assert one.recipe() == check(compose("training.seeds=9")).recipe()
+
+
+def test_a_recipe_that_no_config_allows_is_named(compose):
+    config = check(compose())
+    recipe = config.recipe()
+    assert config_of(recipe | {"seed": 7}, config) == replace(config, seed=7)
+    for wrong, words in (
+        ({"dataset": "mnist"}, "are of dataset=mnist"),
+        ({"optimizer": recipe["optimizer"] | {"learning_rate": 0.0}}, "learning_rate is 0.0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            config_of(recipe | wrong, config)

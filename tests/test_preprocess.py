@@ -12,6 +12,8 @@ from sidebyside.config import check
 from sidebyside.preprocess import prepare, preprocess
 from sidebyside.protocols import PROTOCOLS, divide, training_size
 
+pytestmark = pytest.mark.usefixtures("home")  # whose journal notes that test images were read
+
 
 @pytest.mark.parametrize(
     ("data_format", "shape"), [("channels_last", (28, 28, 1)), ("channels_first", (1, 28, 28))]

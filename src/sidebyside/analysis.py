@@ -70,12 +70,12 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     UserError
         If the study names a factor or a variant that it doesn't have.
     """
-    replicates = [replicate_of(evidence, name) for name in _variants(evidence)]
+    replicates = [replicate_of(evidence, name) for name in variants(evidence)]
     selection = _selection(evidence)
     baseline = _baseline(study, replicates, selection)
     single = [one.wrong[0] for one in replicates if len(one.seeds) == 1]
     content: dict[str, Any] = {
-        "effects": effects(_table(evidence), list(evidence.runs[0].factors)).as_json(),
+        "effects": effects(factor_table(evidence), list(evidence.runs[0].factors)).as_json(),
         "pairs": [
             pair.as_json()
             for pair in compare_pairs(replicates, _pairs(replicates, baseline), study.margin)
@@ -98,7 +98,8 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     return analysis
 
 
-def _variants(evidence: Evidence) -> list[str]:
+def variants(evidence: Evidence) -> list[str]:
+    """Return the names of a study's variants, in the order of its grid."""
     return list(dict.fromkeys(run.variant for run in evidence.runs))
 
 
@@ -113,7 +114,8 @@ def replicate_of(evidence: Evidence, variant: str) -> Replicate:
     )
 
 
-def _table(evidence: Evidence) -> pd.DataFrame:
+def factor_table(evidence: Evidence) -> pd.DataFrame:
+    """Return a row per run: its level of each factor, ``seed`` and ``test_error`` (percent)."""
     rows = [
         run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
         for run in evidence.runs
@@ -145,7 +147,7 @@ def _pairs(replicates: Sequence[Replicate], baseline: str) -> list[tuple[str, st
 
 
 def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
-    table, found = _table(evidence), []
+    table, found = factor_table(evidence), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -217,7 +219,7 @@ def _selection(evidence: Evidence) -> dict[str, Any] | None:
     None where some variant has no validation images of its own.
     """
     rows = []
-    for variant in _variants(evidence):
+    for variant in variants(evidence):
         runs = evidence.of_variant(variant)
         if any(r.protocol in TEST_AS_VALIDATION or "val_accuracy" not in r.history for r in runs):
             return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from sidebyside import journal
 from sidebyside.errors import UserError
 
 DESCRIPTION = "arrays.json"
@@ -48,10 +49,14 @@ class ProcessedArrays:
     def read(self, name: str) -> NDArray[Any]:
         """Return one array, e.g. "train_images" or "clean_training", as a read-only memory map.
 
+        There is no other way to the test images and labels: opening them is recorded here, in the
+        run store's journal.
+
         Raises
         ------
         UserError
-            If the file is gone or its content has changed since preprocess wrote it.
+            If the file is gone or its content has changed since preprocess wrote it, or if the
+            journal can't be written.
         """
         path = self.folder / f"{name}.npy"
         if _digest_of_returning(path) != self.digests[path.name]:
@@ -59,6 +64,8 @@ class ProcessedArrays:
                 f"{path} is missing or damaged: its content isn't what preprocess wrote. Delete "
                 f"{self.folder} and run the command again."
             )
+        if name.startswith("test_"):
+            journal.record_look(self.folder.parent.name)
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 

@@ -2,23 +2,28 @@
 
 import argparse
 import json
-import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidebyside import locations
+from sidebyside import journal, locations
 from sidebyside.app import set_environment, user_errors_reported
 from sidebyside.composing import compose_config
 from sidebyside.config import check, check_dataset, check_study, check_tracking
 from sidebyside.errors import UserError
+from sidebyside.ladder import MEANING
 
 if TYPE_CHECKING:
     from sidebyside.arrays import ProcessedArrays
+    from sidebyside.ladder import Outcome
     from sidebyside.store import Run
 
 _FORMATS = ("keras", "h5", "savedmodel", "tflite")  # those of sidebyside.exporting
+_LOWER = ("bits", "predictions")  # rungs that train runs again
+_OF_RUNGS = dict.fromkeys(("all", "runs", "count", "threads"), _LOWER) | {"seeds": ("claims",)}
+_COUNT = 3  # runs to train again
 _MODEL_HELP = (
     "a run key or its first six digits or more, an MLflow run id, or 'best' of the study, chosen "
     "by validation error (default: best)"
@@ -123,23 +128,46 @@ def _add_sync(commands: Any) -> None:
 
 def _add_verify(commands: Any) -> None:
     command = commands.add_parser(
-        "verify", help="train runs of a study again and compare bits and predictions"
+        "verify",
+        help="show that what a study found comes out again, from its bits to its claims",
+        description=_ladder(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--rung", choices=list(MEANING), default="bits", help="which of them (default: bits)"
     )
     _add_selection(command)
     which = command.add_mutually_exclusive_group()
-    which.add_argument("--all", action="store_true", help="every run of the study")
+    which.add_argument("--all", action="store_true", default=None, help="every run of the study")
     which.add_argument("--runs", nargs="+", metavar="KEY", help="these, by the start of their keys")
-    which.add_argument("--count", type=int, default=3, help="so many by chance (default: 3)")
-    command.add_argument(
-        "--rung",
-        choices=["bits", "predictions"],
-        default="bits",
-        help="what has to hold for exit code 0: the same weights after every epoch, or, as on "
-        "another machine, predictions that differ by no more than two seeds do",
-    )
+    which.add_argument("--count", type=int, help=f"so many by chance (default: {_COUNT})")
     command.add_argument("--threads", type=int, help="per run, instead of its own")
+    command.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="fresh runs of each variant (default: as many as the study has)",
+    )
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=_verify)
+
+
+def _ladder() -> str:
+    rungs = "\n".join(
+        textwrap.fill(f"{rung}: {meaning}", 78, initial_indent="  ", subsequent_indent="    ")
+        for rung, meaning in MEANING.items()
+    )
+    return (
+        "A ladder of rungs, each of which shows something else:\n\n"
+        f"{rungs}\n\n"
+        "The exit code is 1 if something speaks against the rung asked for, else 0. A\n"
+        "claim or figure on which too few runs can't tell is printed, but speaks\n"
+        "against nothing. Each rung also says whether runs of the study were begun\n"
+        "after a look at the test set.\n\n"
+        "--all, --runs, --count and --threads are for bits and predictions, --seeds is\n"
+        "for claims. Without --study and --dataset, the published rung takes\n"
+        "study=published on mnist, the others what params.yaml selects."
+    )
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -171,9 +199,10 @@ def _samples(options: argparse.Namespace) -> None:
     config = compose_config([f"dataset={dataset}"])
     arrays = prepare(check_dataset(config), "channels_last")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    draw_sample_grid(
-        arrays, options.images, options.first, options.rows, options.columns, options.output
-    )
+    with journal.looking("samples"):
+        draw_sample_grid(
+            arrays, options.images, options.first, options.rows, options.columns, options.output
+        )
     print(f"{options.rows}x{options.columns} {options.images} images: {options.output}")
     if options.study:
         _log_to_parent(options.study, dataset, config, options.output)
@@ -209,7 +238,8 @@ def _predict(options: argparse.Namespace) -> None:
     digits = [digit for path in options.images for digit in read_images(path, shape)]
     targets: list[int | None] = [None] * len(digits)
     if options.test_index:
-        of_test, known = of_test_set(_arrays(options, run), options.test_index)
+        with journal.looking("predict", [run.key] if run else []):
+            of_test, known = of_test_set(_arrays(options, run), options.test_index)
         digits, targets = [*digits, *of_test], [*targets, *known]
     predictions = predict(network, digits, targets)
     if options.json:
@@ -228,7 +258,8 @@ def _export(options: argparse.Namespace) -> None:
 
     run = _find(options)
     network, arrays = load_network(run), _arrays(options, run)
-    images = arrays.read("test_images")
+    with journal.looking("export", [run.key]):
+        images = arrays.read("test_images")
     for path in export(network, images, run.key[:12], options.format, options.output):
         print(f"{path}: same labels as run {run.key[:12]} on {len(images)} test images")
 
@@ -275,29 +306,46 @@ def _sync(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from sidebyside.results import read_train_results
-    from sidebyside.tables import print_verdicts
-    from sidebyside.verification import choose, verify
+    from sidebyside.tables import print_outcome
 
-    for name in ("count", "threads"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)} won't do: choose 1 or more.")
-    config = compose_config([])
-    dataset, study = _dataset(options, config), options.study or config.select.study
-    results = read_train_results(dataset, study)
-    count = len(results.trained) if options.all else options.count
-    runs = choose(results, options.runs, count)
-    base = check(compose_config([f"dataset={dataset}"]))
-    verdicts = []
-    for verdict in verify(results, runs, base, options.threads):
-        verdicts.append(verdict)
-        print(f"{len(verdicts)}/{len(runs)} runs trained again", file=sys.stderr)
+    _check_rung_options(options)
+    outcome = _climb(options)
     if options.json:
-        print(json.dumps([verdict.as_json() for verdict in verdicts], indent=2))
+        print(json.dumps(outcome.as_json(), indent=2))
     else:
-        print_verdicts(verdicts)
-    if not all(getattr(verdict, f"same_{options.rung}") for verdict in verdicts):
+        print_outcome(outcome)
+    if not outcome.passed:
         raise SystemExit(1)
+
+
+def _check_rung_options(options: argparse.Namespace) -> None:
+    for name, rungs in _OF_RUNGS.items():
+        value = getattr(options, name)
+        if value is not None and options.rung not in rungs:
+            raise UserError(
+                f"--{name} says nothing to --rung {options.rung}: leave it out, or choose --rung "
+                f"{' or '.join(rungs)}."
+            )
+        if isinstance(value, int) and value < 1:
+            raise UserError(f"--{name} {value} won't do: choose 1 or more.")
+
+
+def _climb(options: argparse.Namespace) -> "Outcome":
+    from sidebyside.climbing import Chosen, verify_claims, verify_published, verify_runs
+
+    selected = compose_config([]).select
+    if options.rung == "published":
+        selected = {"dataset": "mnist", "study": "published"}
+    study = options.study or selected["study"]
+    base = check(compose_config([f"dataset={options.dataset or selected['dataset']}"]))
+    if options.rung in _LOWER:
+        count = None if options.all else options.count or _COUNT
+        chosen = Chosen(options.runs, count, options.threads)
+        return verify_runs(options.rung, study, base, chosen)
+    checked = check_study(compose_config([f"study={study}"]))
+    if options.rung == "claims":
+        return verify_claims(checked, base, options.seeds)
+    return verify_published(checked, base)
 
 
 def _is_study(name: str) -> bool:

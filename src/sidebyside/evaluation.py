@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sidebyside import locations, store
+from sidebyside import journal, locations, store
 from sidebyside.arrays import ProcessedArrays, file_digest, open_arrays
 from sidebyside.errors import UserError
 from sidebyside.files import emptied, move_into_place, read_json, write_json
@@ -132,7 +132,8 @@ def _read(folder: Path) -> Evaluation | None:
 def _test(run: Run, arrays: ProcessedArrays) -> Evaluation:
     from sidebyside.scoring import score
 
-    scores = score(run.folder, arrays, run.recipe)
+    with journal.looking("evaluate", [run.key]):
+        scores = score(run.folder, arrays, run.recipe)
     unfinished = emptied(locations.unfinished_run(f"{run.key}-evaluation"))
     for name in ARRAYS:
         np.save(unfinished / f"{name}.npy", getattr(scores, name), allow_pickle=False)

@@ -9,14 +9,15 @@ from typing import Any
 DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
 
 
-def write_json(path: Path, content: Any, *, exact: bool = False) -> None:
-    """Write ``content`` as indented JSON, in one step.
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON, floats rounded to 6 decimals, in one step."""
+    write_exact_json(path, _rounded(content))
 
-    Floats are rounded to 6 decimals, as befits a measurement; ``exact`` keeps those of a config.
-    """
-    shown = content if exact else _rounded(content)
+
+def write_exact_json(path: Path, content: Any) -> None:
+    """Write ``content`` as it is, in one step: for what was chosen, like a rate of 1e-07."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(shown, indent=2) + "\n")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(unfinished, path)
 
 

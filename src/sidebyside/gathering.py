@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import locations
+from sidebyside import journal, locations
 from sidebyside.arrays import ProcessedArrays, open_arrays
 from sidebyside.errors import UserError
 from sidebyside.evaluation import Evaluation, load_evaluation
@@ -13,7 +13,7 @@ from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
 from sidebyside.gallery import disagreements
 from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
 from sidebyside.schema import DATA_FORMATS, Dataset
-from sidebyside.store import DamagedError
+from sidebyside.store import DamagedError, Run
 
 _GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
@@ -41,6 +41,11 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
     if known and not results.trained:
         runs = [_known(run, known) for run in results.runs]
         return replace(known, runs=runs, missing=results.missing)
+    with journal.looking("compare", [run.key for run in results.runs]):
+        return _of_files(results, known, dataset)
+
+
+def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -> Evidence:
     arrays = _processed(dataset)
     target = arrays.read("test_labels").argmax(axis=1).astype(np.uint8)
     runs = [
@@ -52,7 +57,7 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
     )
     return Evidence(
         dataset=dataset.name,
-        study=study,
+        study=results.study,
         runs=runs,
         target=target,
         samples=_pixels(arrays.read("train_images")[:_SAMPLES], dataset),
@@ -76,7 +81,16 @@ def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
 
 
 def _of_results(results: StudyResults, run: StudyRun, target: NDArray[np.uint8]) -> RunEvidence:
-    trained, evaluation = results.load(run), _evaluation(results, run)
+    return run_evidence(run, results.load(run), _evaluation(results, run), target)
+
+
+def run_evidence(
+    run: StudyRun, trained: Run, evaluation: Evaluation, target: NDArray[np.uint8]
+) -> RunEvidence:
+    """Return what a report needs to know of a run, from its files.
+
+    ``target``, shape (images,), are the classes of the test images.
+    """
     probabilities = evaluation.read("probabilities")
     return RunEvidence(
         key=run.key,

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sidebyside import keys, locations, staleness, store
+from sidebyside import journal, keys, locations, staleness, store
 from sidebyside.app import INTERRUPTED
 from sidebyside.errors import UserError
 from sidebyside.evaluation import load_evaluation
@@ -114,6 +114,7 @@ def launch(
         for one in wanted
     ]
     epochs = {one.key: one.job.config.training.epochs for one in wanted}
+    journal.record("launched", jobs[0].config.dataset.name, list(epochs), "train")
     status = "KILLED"
     try:
         with watch(launch_id, epochs):

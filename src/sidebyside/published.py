@@ -18,6 +18,7 @@ FACTOR = "preset"  # a study over recipes varies this
 CLEAN = "published_clean"  # the study of the same recipes under protocol clean
 SPLIT = "published_split20"  # one recipe with validation images held out, and without
 
+_BETTER, _WORSE = "published is better", "published is worse"  # verdicts: not reproduced
 _CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")  # columns of a published curve
 _PRINTED = {  # other figures that a page may print, and where ours is
     "test_loss": "test loss",
@@ -109,12 +110,17 @@ class Recipe:
             return f"can't tell with {self.n} seed{'s' * (self.n != 1)}"
         low, high = self.prediction
         if self.published < low:
-            return "published is better"
+            return _BETTER
         if self.published > high:
-            return "published is worse"
+            return _WORSE
         if high - low > self.published_interval[1] - self.published_interval[0]:
             return f"can't tell with {self.n} seeds"
         return "reproduced"
+
+    @property
+    def distance(self) -> float:
+        """How far the published error is from the mean of ours, points."""
+        return abs(self.published - float(np.mean(self.errors)))
 
     @property
     def standardised(self) -> float | None:
@@ -202,6 +208,20 @@ class Published:
     def readings(self, name: str) -> list[Recipe]:
         """Return the readings of a recipe whose page contradicts itself, else one."""
         return [recipe for recipe in self.recipes if recipe.name == name]
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict on each recipe, of several readings that of the nearest mean error."""
+        names = dict.fromkeys(recipe.name for recipe in self.recipes)
+        return {
+            name: min(self.readings(name), key=lambda recipe: recipe.distance).verdict
+            for name in names
+        }
+
+    @property
+    def contradicted(self) -> list[str]:
+        """The recipes whose published error is neither reproduced nor undecided."""
+        return [name for name, verdict in self.verdicts.items() if verdict in (_BETTER, _WORSE)]
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``comparison.json`` gains."""

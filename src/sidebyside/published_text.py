@@ -1,7 +1,6 @@
 """What runs of published recipes say of the published figures, in words and tables."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from sidebyside.text import paragraph, percent_range, signed, table
 
 def verdict_text(published: Published) -> str:
     """Return a sentence and a row per published figure, a recipe's readings one by one."""
-    rows = [_verdict_row(recipe) for recipe in published.recipes]
+    rows = [verdict_row(recipe) for recipe in published.recipes]
     return f"{summary(published)}\n\n{table(rows)}\n"
 
 
@@ -34,7 +33,8 @@ def published_text(published: Published) -> str:
     return "\n\n".join(sections)
 
 
-def _verdict_row(recipe: Recipe) -> dict[str, str]:
+def verdict_row(recipe: Recipe) -> dict[str, str]:
+    """Return the cells of a recipe in the table of verdicts."""
     clean = recipe.clean_errors
     return {
         "recipe": f"{recipe.name}: {recipe.reading}" if recipe.reading else recipe.name,
@@ -51,13 +51,12 @@ def _verdict_row(recipe: Recipe) -> dict[str, str]:
 
 def summary(published: Published) -> str:
     """Return how many published errors are reproduced, better, worse, in sentences."""
-    by_recipe = [list(readings) for _, readings in groupby(published.recipes, lambda r: r.name)]
-    verdicts = [_of_recipe(readings) for readings in by_recipe]
+    verdicts = list(published.verdicts.values())
     counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
     counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     chance = 100 * (1 - 0.95 ** len(published.recipes))
-    sentences = [f"Of {len(by_recipe)} published test errors: {counted}."]
-    if any(len(readings) > 1 for readings in by_recipe):
+    sentences = [f"Of {len(verdicts)} published test errors: {counted}."]
+    if len(published.recipes) > len(verdicts):
         sentences.append(
             "A recipe with several readings counts by the one that fits its final error best."
         )
@@ -66,14 +65,6 @@ def summary(published: Published) -> str:
         f"the chance of at least one such miss is {chance:.0f} %."
     )
     return " ".join(sentences)
-
-
-def _of_recipe(readings: Sequence[Recipe]) -> str:
-    return min(readings, key=_distance).verdict
-
-
-def _distance(recipe: Recipe) -> float:
-    return abs(recipe.published - float(np.mean(recipe.errors)))
 
 
 def _how_to_read(published: Published) -> str:
@@ -175,11 +166,11 @@ def _standardised(recipe: Recipe) -> str:
 
 
 def _which(readings: Sequence[Recipe]) -> str:
-    final = sorted(readings, key=_distance)
+    final = sorted(readings, key=lambda recipe: recipe.distance)
     text = (
         f'Its page contradicts itself. At the final test error "{final[0].reading}" fits best, '
-        f'{_distance(final[0]):.2f} points off; the next, "{final[1].reading}", is '
-        f"{_distance(final[1]):.2f} off."
+        f'{final[0].distance:.2f} points off; the next, "{final[1].reading}", is '
+        f"{final[1].distance:.2f} off."
     )
     by_curve = [recipe for recipe in readings if recipe.curve_distance is not None]
     if len(by_curve) > 1:

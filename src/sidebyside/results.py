@@ -14,7 +14,7 @@ from sidebyside.evaluation import ARRAYS, CARD, Evaluation
 from sidebyside.evidence import FILE as EVIDENCE
 from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
-from sidebyside.files import emptied, read_json, write_json
+from sidebyside.files import emptied, read_json, write_exact_json
 from sidebyside.schema import Config
 from sidebyside.store import DamagedError, Run
 
@@ -101,7 +101,7 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
         with _replaced(place) as folder:
             for key in trained:
                 store.copy(store.load(locations.run(key)), folder / key)
-            write_json(folder / _LIST, content, exact=True)
+            write_exact_json(folder / _LIST, content)
             if from_evidence:
                 # DVC removes compare's outputs before it starts, the committed evidence among them.
                 shutil.copyfile(locations.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)

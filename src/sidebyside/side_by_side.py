@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import locations
+from sidebyside import journal, locations
 from sidebyside.analysis import replicate_of
 from sidebyside.arrays import open_arrays
 from sidebyside.errors import UserError
@@ -113,5 +113,7 @@ def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
 def _target(run: Run) -> NDArray[np.intp]:
     arrays = open_arrays(locations.processed(run.recipe["dataset"], run.recipe["data_format"]))
     assert arrays is not None, "evaluate() has opened them"
-    target: NDArray[np.intp] = arrays.read("test_labels").argmax(axis=1)
+    with journal.looking("compare", [run.key]):
+        labels = arrays.read("test_labels")
+    target: NDArray[np.intp] = labels.argmax(axis=1)
     return target

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidebyside.claims import of_equivalence, of_interaction, of_main_effect
 from sidebyside.factors import level_text
-from sidebyside.text import signed, spelled
-
-_SIGNIFICANT = 0.05  # after Holm's correction
+from sidebyside.text import signed, signed_interval, spelled
 
 
 def statements(content: Mapping[str, Any], protocols: Sequence[str], confounded: bool) -> list[str]:
@@ -43,11 +42,6 @@ def percentage(value: float) -> str:
     return f"{value:.2f} %"
 
 
-def signed_interval(low: float | None, high: float | None) -> str:
-    """Return e.g. " [+0.10, +0.32]", nothing where there is no interval."""
-    return "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
-
-
 def _of_protocols(protocols: Sequence[str]) -> str:
     if len(protocols) == 1:
         return ""
@@ -82,17 +76,16 @@ def _beaten(pair: Mapping[str, Any], winner: str) -> bool:
 
 
 def _of_factors(main: Sequence[Mapping[str, Any]]) -> str:
-    told = [effect for effect in main if _told_apart(effect)]
+    told = [(effect, claim) for effect in main if (claim := of_main_effect(effect))]
     if not main:
         return ""
     if not told:
         names = ", ".join(dict.fromkeys(str(effect["factor"]) for effect in main))
         return f"Of the factors ({names}) none is shown to make a difference."
-    told.sort(key=lambda effect: -abs(effect["difference"]))
-    parts = [_better(effect) for effect in told]
-    known = {effect["factor"] for effect in told}
+    told.sort(key=lambda found: -abs(found[1].difference))
+    known = {effect["factor"] for effect, _ in told}
     rest = dict.fromkeys(str(e["factor"]) for e in main if e["factor"] not in known)
-    text = "; ".join(parts)
+    text = "; ".join(claim.text for _, claim in told)
     if rest:
         text += f"; for {', '.join(rest)} this study can't tell"
     return f"{_capital(text)}."
@@ -102,29 +95,11 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _told_apart(effect: Mapping[str, Any]) -> bool:
-    return effect["p_holm"] is not None and effect["p_holm"] < _SIGNIFICANT
-
-
-def _better(effect: Mapping[str, Any]) -> str:
-    """Return e.g. "kernel_size 5 is better than 3 by 0.21 points [0.10, 0.32]"."""
-    level, reference = level_text(effect["level"]), level_text(effect["reference"])
-    difference, low, high = effect["difference"], effect["low"], effect["high"]
-    if difference > 0:
-        level, reference = reference, level
-    else:
-        low, high = -high, -low
-    return (
-        f"{effect['factor']} {level} is better than {reference} by {abs(difference):.2f} points "
-        f"[{low:.2f}, {high:.2f}]"
-    )
-
-
 def _of_equivalence(entry: Mapping[str, Any]) -> str:
     a, b = (level_text(level) for level in entry["levels"])
     interval = signed_interval(entry["low"], entry["high"])
-    if entry["equivalent"]:
-        text = f"{a} and {b} are equivalent within {entry['margin']:g} points"
+    if claim := of_equivalence(entry):
+        text = claim.text
     elif entry["low"] is None:
         return f"Whether {a} and {b} are equivalent can't be told from {entry['n']} pairs of runs."
     else:
@@ -153,9 +128,8 @@ def _of_power(power: Mapping[str, Any]) -> str:
 def _of_effect(effect: Mapping[str, Any]) -> str:
     if effect["low"] is None:
         return ""
-    if _told_apart(effect):
-        text = _better(effect)
-        return f"{_capital(text)} (Holm's p {effect['p_holm']:.2g})."
+    if claim := of_main_effect(effect):
+        return f"{_capital(claim.text)} (Holm's p {effect['p_holm']:.2g})."
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
     return (
         f"Can't tell {effect['factor']} {level} from {reference}: "
@@ -164,15 +138,7 @@ def _of_effect(effect: Mapping[str, Any]) -> str:
 
 
 def _of_interactions(interactions: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [
-        f"{one['factors'][0]} and {one['factors'][1]} interact: the difference between "
-        f"{one['factors'][0]} {level_text(one['levels'][0])} and "
-        f"{level_text(one['references'][0])} is {signed(one['difference'])} points"
-        f"{signed_interval(one['low'], one['high'])} larger at {one['factors'][1]} "
-        f"{level_text(one['levels'][1])} than at {level_text(one['references'][1])}."
-        for one in interactions
-        if _told_apart(one)
-    ]
+    return [f"{claim.text}." for one in interactions if (claim := of_interaction(one))]
 
 
 def _of_ensembles(ensembles: Sequence[Mapping[str, Any]]) -> list[str]:

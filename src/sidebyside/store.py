@@ -20,7 +20,7 @@ from filelock import FileLock
 from sidebyside import locations
 from sidebyside.arrays import file_digest
 from sidebyside.errors import UserError
-from sidebyside.files import move_into_place, read_json, write_json
+from sidebyside.files import move_into_place, read_json, write_exact_json, write_json
 
 if TYPE_CHECKING:
     from sidebyside.fitting import Fitted
@@ -220,7 +220,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     folder = _unfinished(key)
     _check_room(folder, fitted.network)
     write_network(fitted.network, folder)
-    write_json(folder / "config.json", identity["recipe"], exact=True)
+    write_exact_json(folder / "config.json", identity["recipe"])
     write_json(folder / "history.json", fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
     write_json(folder / TIMING, {"seconds": seconds})
@@ -234,7 +234,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
         "files": {name: file_digest(folder / name) for name in files},
         "identity": identity,
     }
-    write_json(folder / CARD, card, exact=True)
+    write_exact_json(folder / CARD, card)
     if (stored := find(key)) is None:
         move_into_place(folder, locations.run(key))
         return load(locations.run(key))

@@ -10,12 +10,17 @@ from sidebyside import locations
 from sidebyside.analysis_text import pair_rows
 from sidebyside.evaluation import load_evaluation
 from sidebyside.factors import level_text
+from sidebyside.ladder import MEANING, Outcome
 from sidebyside.pairs import Pair
 from sidebyside.prediction import Prediction
+from sidebyside.published import Recipe
+from sidebyside.published_text import verdict_row
 from sidebyside.redaction import without_passwords
 from sidebyside.results import StudyRun
+from sidebyside.retesting import ClaimVerdict
 from sidebyside.store import load
 from sidebyside.summaries import SummaryRow
+from sidebyside.text import signed, signed_interval
 from sidebyside.verification import Verdict
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone
@@ -114,7 +119,36 @@ def print_pairs(pairs: Sequence[Pair]) -> None:
             print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")
 
 
-def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+def print_outcome(outcome: Outcome) -> None:
+    """Print what came out on a rung of ``sidebyside verify``, and what it means."""
+    print(MEANING[outcome.rung])
+    if runs := [one for one in outcome.found if isinstance(one, Verdict)]:
+        _print_verdicts(runs)
+    if claims := [one for one in outcome.found if isinstance(one, ClaimVerdict)]:
+        _print_claims(claims)
+    if recipes := [one for one in outcome.found if isinstance(one, Recipe)]:
+        rows = pd.DataFrame([verdict_row(recipe) for recipe in recipes])
+        _print("Published test errors", rows.replace(r"\*\*|`", "", regex=True))
+    for sentence in [outcome.summary, *outcome.looks.sentences]:
+        print(sentence)
+
+
+def _print_claims(verdicts: Sequence[ClaimVerdict]) -> None:
+    rows = [
+        {
+            "claim": one.claim.text,
+            "n": str(one.n),
+            "fresh difference, points": ("-" if one.difference is None else signed(one.difference))
+            + signed_interval(one.low, one.high),
+            "p": "-" if one.p_holm is None else f"{one.p_holm:.2g}",
+            "verdict": one.verdict,
+        }
+        for one in verdicts
+    ]
+    _print("Claims, tested on fresh runs alone", pd.DataFrame(rows))
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Print which runs came out the same, and what differs of those that didn't."""
     rows = [
         {

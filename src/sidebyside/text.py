@@ -26,6 +26,11 @@ def signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
+def signed_interval(low: float | None, high: float | None) -> str:
+    """Return e.g. " [+0.10, +0.32]", nothing where there is no interval."""
+    return "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
+
+
 def spelled(variant: str) -> str:
     """Return a variant's name with places to break the line."""
     return variant.replace(",", ", ") or "the only variant"

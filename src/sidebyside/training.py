@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sidebyside import keys, staleness, store
+from sidebyside import journal, keys, staleness, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.config import check
 from sidebyside.errors import NO_ROOM, UserError, disk_is_full
@@ -46,7 +46,11 @@ def train(config: DictConfig) -> Run:
     UserError
         If the config is refused or something on this machine has to be put right first.
     """
-    checked = check(config)
+    return train_checked(check(config))
+
+
+def train_checked(checked: Config) -> Run:
+    """Do what `train` does for a config that was checked before."""
     if checked.launch is None:  # else the sweeper has looked, once for all runs
         _look_before(checked)
     arrays = prepare(checked.dataset, checked.data_format)
@@ -150,9 +154,13 @@ def _obtain(
     if start:
         say(f"going on after epoch {start.epochs_done}/{epochs}")
         store.report_progress(card.key, start.epochs_done)
-    fitted = fit(config, arrays, on_epoch, start)
+    journal.record("begun", config.dataset.name, [card.key], "train")
+    with journal.looking(journal.VALIDATION, [card.key]):
+        fitted = fit(config, arrays, on_epoch, start)
     seconds = time.monotonic() - began
-    return store.save(card.key, identity, fitted, seconds), "retrained" if stored else "trained"
+    run = store.save(card.key, identity, fitted, seconds)
+    journal.record("finished", config.dataset.name, [card.key], "train")
+    return run, "retrained" if stored else "trained"
 
 
 def _record(tracker: Any, card: Any, status: str, report: str | None = None) -> None:

@@ -12,21 +12,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from sidebyside import keys, locations, store
+from sidebyside import journal, keys, locations, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.errors import UserError
 from sidebyside.evaluation import load_evaluation
 from sidebyside.files import read_json
 from sidebyside.preprocess import prepare
 from sidebyside.quiet import greetings_hidden
+from sidebyside.recipes import config_of
 from sidebyside.results import StudyResults, StudyRun
-from sidebyside.schema import Config, Model
+from sidebyside.schema import Config
 from sidebyside.store import DamagedError, Run
 from sidebyside.workers import Task, Workers, worker_count
-
-_MODEL = TypeAdapter(Model)
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,12 @@ def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int
         digests = read_json(stored.folder / store.DIGESTS)
     except (DamagedError, OSError, ValueError) as reason:
         return Verdict(str(run), run.key, str(reason), None, 0, None, [])
-    config = _config_of(stored, base)
+    config = config_of(stored.recipe, base)
     if threads is not None:
         config = replace(config, training=replace(config.training, threads=threads))
     arrays = prepare(config.dataset, config.data_format)
-    again, now = _retrain(config, arrays)
+    with journal.looking("verify", [run.key]):
+        again, now = _retrain(config, arrays)
     return Verdict(
         run=str(run),
         key=run.key,
@@ -166,22 +165,6 @@ def differences(before: Any, now: Any, path: str = "") -> list[str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _config_of(run: Run, base: Config) -> Config:
-    recipe = run.recipe
-    if recipe["dataset"] != base.dataset.name:
-        raise UserError(f"Run {run.key[:12]} is of dataset={recipe['dataset']}: name that.")
-    names = ("epochs", "batch_size", "threads")
-    return replace(
-        base,
-        model=_MODEL.validate_json(json.dumps(recipe["model"])),  # strict takes no dict
-        optimizer=recipe["optimizer"],
-        training=replace(base.training, **{name: recipe[name] for name in names}),
-        data_format=recipe["data_format"],
-        seed=recipe["seed"],
-        protocol=recipe["protocol"],
-    )
 
 
 def _retrain(config: Config, arrays: ProcessedArrays) -> tuple[list[str], NDArray[np.intp]]:

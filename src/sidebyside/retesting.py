@@ -1,0 +1,159 @@
+"""The claims of a report, tested again on runs with fresh seeds alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from sidebyside.analysis import factor_table, replicate_of
+from sidebyside.claims import SIGNIFICANT, Claim
+from sidebyside.effects import effects
+from sidebyside.equivalence import matched_differences, tost
+from sidebyside.evidence import Evidence
+from sidebyside.multiplicity import holm
+from sidebyside.pairs import compare_pair
+
+Answer = Literal["holds", "fails", "underpowered"]
+_NOTHING = 1e-9  # points; what is left of a difference of equal errors after rounding
+_EFFECTS = {"main effect": "main", "interaction": "interactions"}  # their lists in the content
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """What fresh runs say of a claim.
+
+    Attributes
+    ----------
+    claim : Claim
+    verdict : str
+        "holds": the fresh runs by themselves show it again; "fails": they show the contrary;
+        "underpowered": neither.
+    n : int
+        Fresh runs of an effect, pairs of fresh runs of all else.
+    difference, low, high : float or None
+        By the fresh runs, points; the interval is 95 %, of an equivalence 90 %.
+    p_holm : float or None
+        Of a difference, corrected over the claims of its kind; of an equivalence the larger of its
+        two one-sided p values, not corrected.
+    """
+
+    claim: Claim
+    verdict: Answer
+    n: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_holm: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """A claim's difference by the fresh runs, points, with interval and p not yet corrected."""
+
+    n: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def retest(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[ClaimVerdict]:
+    """Return a verdict for each claim, by the methods of the report.
+
+    Main effects and interactions by `sidebyside.effects.effects`, pairs by the paired t test,
+    equivalence by two one-sided tests. As the claims were made before the fresh runs were, and on
+    other runs, nothing but the claims is tested: p values are corrected after Holm over the claimed
+    main effects, the claimed interactions and the claimed pairs, each a family of its own, as the
+    report does over all that it tests. Two one-sided tests aren't corrected, there or here.
+
+    A claimed difference holds if it has the claimed sign, its 95 % interval excludes zero and the
+    corrected p value is below 0.05. It fails if that interval has no value of the claimed sign; no
+    correction makes it harder to fail. A claimed equivalence holds if both one-sided p values are
+    below 0.05, and fails if the 90 % interval is wholly outside the margin.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    fresh : Evidence
+        Of runs of every variant that a claim is about, see `sidebyside.fresh.variants_of`.
+    margin : float
+        Largest difference that doesn't matter, points.
+    """
+    found = _measured(claims, fresh, margin)
+    p_holm = _corrected(claims, found)
+    return [
+        ClaimVerdict(
+            claim=claim,
+            verdict=_answer(claim, one, p, margin),
+            n=one.n,
+            difference=one.difference,
+            low=one.low,
+            high=one.high,
+            p_holm=p,
+        )
+        for claim, one, p in zip(claims, found, p_holm, strict=True)
+    ]
+
+
+def _measured(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[_Fresh]:
+    table = factor_table(fresh)
+    of_factors: Mapping[str, Any] = {}
+    if any(claim.kind in _EFFECTS for claim in claims):
+        of_factors = effects(table, list(fresh.runs[0].factors), check=False).as_json()
+    found = []
+    for claim in claims:
+        if claim.kind in _EFFECTS:
+            found.append(_of_effect(claim, of_factors[_EFFECTS[claim.kind]], len(table)))
+        elif claim.kind == "equivalence":
+            factor, (a, b) = claim.subject["factor"], claim.subject["levels"]
+            found.append(_of_equivalence(matched_differences(table, factor, (a, b)), margin))
+        else:
+            found.append(_of_pair(claim, fresh, margin))
+    return found
+
+
+def _of_effect(claim: Claim, entries: Sequence[Mapping[str, Any]], n: int) -> _Fresh:
+    entry = next(entry for entry in entries if claim.is_of(entry))
+    return _Fresh(n, entry["difference"], entry["low"], entry["high"], entry["p"])
+
+
+def _of_pair(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
+    a, b = (replicate_of(fresh, claim.subject[name]) for name in ("a", "b"))
+    pair = compare_pair(a, b, margin)
+    if claim.of_equivalence:
+        return _of_equivalence(pair.differences, margin)
+    ends = pair.difference
+    return _Fresh(pair.n, ends["mean"], ends["low"], ends["high"], pair.p)
+
+
+def _of_equivalence(differences: Sequence[float], margin: float) -> _Fresh:
+    found = tost(differences, margin)
+    return _Fresh(found.n, found.difference, found.low, found.high, found.p)
+
+
+def _corrected(claims: Sequence[Claim], found: Sequence[_Fresh]) -> list[float | None]:
+    """Return the p values, those of each kind of difference corrected over that kind."""
+    p_values = [one.p for one in found]
+    for kind in {claim.kind for claim in claims if not claim.of_equivalence}:
+        family = [number for number, claim in enumerate(claims) if claim.kind == kind]
+        for number, p in zip(family, holm([found[one].p for one in family]), strict=True):
+            p_values[number] = p
+    return p_values
+
+
+def _answer(claim: Claim, found: _Fresh, p: float | None, margin: float) -> Answer:
+    if found.low is None or found.high is None or p is None:
+        return "underpowered"
+    if claim.of_equivalence:
+        if p < SIGNIFICANT:
+            return "holds"
+        return "fails" if found.low >= margin or found.high <= -margin else "underpowered"
+    low, high = found.low, found.high
+    if claim.difference < 0:
+        low, high = -high, -low
+    if low > 0 and p < SIGNIFICANT:
+        return "holds"
+    return "fails" if high <= _NOTHING else "underpowered"
