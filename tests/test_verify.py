@@ -94,6 +94,8 @@ def test_a_study_made_minutes_ago_holds(studied):
     assert all(verdict["same_bits"] and verdict["same_predictions"] for verdict in verdicts)
     assert all(verdict["changed"] == [] for verdict in verdicts)
     assert all(verdict["churn"] > 0 for verdict in verdicts)
+    looked = [entry.keys[0] for entry in entries(studied) if entry.by == "verify"]
+    assert sorted(looked) == [path.name for path in folders(studied)]
 
 
 def test_a_tampered_weight_file_names_its_run(studied):
@@ -168,7 +170,7 @@ def test_the_journal_has_every_training_and_look_in_order(studied):
         assert [entry.event for entry in own][:3] == ["begun", "finished", "look"]
         assert [entry.by for entry in own][:3] == ["train", "train", "evaluate"]
         # Trained again by the tests before this one: no training of the study, but a look.
-        assert {(entry.event, entry.by) for entry in own[3:]} == {("look", "verify")}
+        assert {(entry.event, entry.by) for entry in own[3:]} <= {("look", "verify")}
 
 
 def test_a_planted_difference_is_claimed_and_holds(planted):
@@ -222,11 +224,9 @@ def test_a_claim_that_was_forged_fails(planted, monkeypatch):
     write_evidence(report / "evidence.npz", replace(evidence, runs=runs))
     results = planted / "results"
     results.rename(planted / "aside")
-    known = len(entries(planted))
     outcome = verified(planted, "--rung", "claims", code=1)
     assert [one["verdict"] for one in outcome["verdicts"]] == ["fails", "fails"]
     assert outcome["summary"] == "Of 2 claims 0 hold, 2 fail."
-    assert "begun" not in {entry.event for entry in entries(planted)[known:]}
     (planted / "aside").rename(results)
 
 
