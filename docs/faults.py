@@ -45,7 +45,7 @@ def _row(test: pytest.Item) -> tuple[str, ...]:
     marker = test.get_closest_marker("faults")
     assert marker is not None
     said = marker.kwargs
-    ends = f"{said['code']}: \"{said['says']}\"" if said["says"] else str(said["code"])
+    ends = f'{said["code"]}: "{said["says"]}"' if said["says"] else str(said["code"])
     name = f"`{test.path.name}::{test.originalname}`"  # type: ignore[attr-defined]
     return said["fault"], said["lost"], said["repeated"], ends.replace("|", "/"), name
 

@@ -153,10 +153,17 @@ def test_what_is_missing_is_named(home, monkeypatch, capsys, arguments, variable
     assert said.out == ""
 
 
-def test_a_port_that_is_taken_is_named(home, capsys):
+@pytest.mark.faults(
+    fault="the UI's port already taken",
+    lost="nothing",
+    repeated="nothing",
+    code=2,
+    says="can't be used",
+)
+def test_a_port_that_is_taken_is_named(home, capsys, fault):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SystemExit) as ended:
             main(["--port", str(port)])
-    assert ended.value.code == 2
-    assert f"Port {port} of 127.0.0.1 can't be used" in capsys.readouterr().err
+    assert ended.value.code == fault.code
+    assert f"Port {port} of 127.0.0.1 {fault.says}" in capsys.readouterr().err
