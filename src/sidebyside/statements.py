@@ -23,13 +23,15 @@ def statements(content: Mapping[str, Any], protocols: Sequence[str], confounded:
     """
     main = [] if confounded else content["effects"]["main"]
     expected = {entry["factor"] for entry in content["equivalence"]}
+    equal = {entry["factor"] for entry in content["equivalence"] if entry["equivalent"]}
     sentences = [
         _of_protocols(protocols),
         _of_choice(content),
         _of_factors([effect for effect in main if effect["factor"] not in expected]),
         *(_of_equivalence(entry) for entry in content["equivalence"]),
         _of_power(content["power"]),
-        *(_of_effect(effect) for effect in main),
+        # After "equivalent", that no difference can be told would sound like another finding.
+        *(_of_effect(effect) for effect in main if effect["factor"] not in equal),
         *_of_interactions([] if confounded else content["effects"]["interactions"]),
         *_of_ensembles(content["ensemble"]),
         *_of_floor(content["floor"]),
