@@ -71,11 +71,11 @@ def wait_for_epoch(process, unfinished, epoch):
         time.sleep(0.01)
 
 
-def kill_after(project, home, epochs, number=signal.SIGKILL):
+def kill_after(project, home, epochs, number=signal.SIGKILL, before=()):
     """Start a run and kill it once it has ``epochs`` epochs; return its checkpoints, old to new."""
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     unfinished = home / "runs" / ".unfinished"
-    with start(project, home) as process:
+    with start(project, home, before=before) as process:
         wait_for_epoch(process, unfinished, epochs)
         os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=60)
@@ -160,11 +160,12 @@ def test_a_changed_parameter_never_goes_on_with_the_old_run(project, tmp_path, u
 )
 @pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime, a package of Debian's")
 def test_a_clock_set_back_confuses_nothing(project, tmp_path, undisturbed, fault):
-    home = tmp_path / "killed"
+    home, back = tmp_path / "killed", ["faketime", "-f", "-365d"]
     kill_after(project, home, 3)
-    for _ in range(2):  # the second time it is finished
-        said = train(project, home, before=["faketime", "-f", "-365d"])
-        assert (fault.says in said) == ("epoch 12/12" in said)
+    (*_, newest), _, _ = kill_after(project, home, 6, before=back)
+    said = train(project, home, before=back)
+    assert f"{fault.says} {int(newest.stem.removeprefix('epoch-'))}/12" in said
+    assert fault.says not in train(project, home, before=back)  # it is finished
     assert finished(home) == undisturbed
     mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
     (status,) = mlflow.search_runs(experiment_names=["sidebyside"])["status"]
