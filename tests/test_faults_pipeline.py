@@ -8,20 +8,22 @@ import time
 
 import psutil
 import pytest
+import yaml
 
 from conftest import SOURCE
 from reproducing import Repository, launch_roles, make_repository
 
 pytestmark = pytest.mark.slow
 
-# What says that a stage is under way, where it says so itself.
-STAGES = {
-    "download": None,
-    "preprocess@channels_last": None,
-    "train": "/4 runs",
-    "evaluate": "/4 runs evaluated",
-    "compare": None,
-}
+# What says that a stage is under way, where it says so itself; and how many epochs it trains.
+STAGES = (
+    ("download", None, 1),
+    ("preprocess@channels_last", None, 1),
+    ("train", "/4 runs", 1_000_000),  # an orphan would never end
+    ("train", "/4 runs", 1),
+    ("evaluate", "/4 runs evaluated", 1),
+    ("compare", None, 1),
+)
 NOTHING = "nothing finished"
 
 
@@ -68,6 +70,13 @@ def end(process, number):
     return said
 
 
+def set_epochs(repository, epochs):
+    path = repository.root / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["training"]["epochs"] = epochs
+    path.write_text(yaml.safe_dump(params))
+
+
 def in_each_stage(number, fault, code):
     marker = pytest.mark.faults(
         fault=f"{fault} in each stage",
@@ -91,7 +100,8 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
     tmp_path, undisturbed, number, fault
 ):
     repository = make_repository(tmp_path / "killed")
-    for stage, under_way in STAGES.items():
+    for stage, under_way, epochs in STAGES:
+        set_epochs(repository, epochs)
         with start(repository, "dvc", "repro") as process:
             read_until(process, f"Running stage '{stage}'")
             if under_way:
@@ -104,8 +114,10 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
     assert repository.lock() == undisturbed.lock()
     assert repository.comparison() == undisturbed.comparison()
     runs = repository.runs()
-    assert set(runs["status"]) == {"FINISHED"}
-    assert launch_roles(runs).count("trained") <= 4
+    assert set(runs["status"]) == {"FINISHED", "KILLED"}
+    kept = runs[runs["params.epochs"].eq("1")]
+    assert list(kept["status"]) == ["FINISHED"] * 4
+    assert launch_roles(kept).count("trained") <= 4
 
 
 @pytest.mark.faults(

@@ -1,13 +1,19 @@
 """Multiruns that are killed, cut short or met by others."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
+import numpy as np
 import psutil
 import pytest
 
-from conftest import TINY, copy_project
+from conftest import TINY, copy_project, environment
+from sidebyside.arrays import file_digest
+from sidebyside.files import read_json, write_exact_json
 from sweeping import (
     keys_in,
     parents_of,
@@ -182,3 +188,42 @@ def test_an_edit_makes_stale_what_it_may_change(project, tmp_path, fault):
     assert fault.says in said
     assert first.items() <= timings(home).items()
     assert len(timings(home)) == 4
+
+
+@pytest.mark.faults(
+    fault="a checkpoint changed by hand, its digest too",
+    lost="nothing",
+    repeated="nothing; the run goes on from it",
+    code=0,
+    says="1/1 runs",
+)
+def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp_path, fault):
+    root = copy_project(tmp_path / "changed")
+    os.symlink(project / "data", root / "data")
+    one = ["study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam"]
+    one += ["data_format=channels_last", "seed=0", "training.epochs=20"]
+    with started(root, root, *one) as process:
+        unfinished = root / "runs" / ".unfinished"
+        wait_until(lambda: any(unfinished.glob("*/checkpoints/epoch-000003.json")))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    newest = max(unfinished.glob("*/checkpoints/epoch-*.json")).with_suffix(".npz")
+    with np.load(newest) as stored:
+        variables = [stored[name] for name in stored.files]
+    np.savez(newest, variables[0] + 1, *variables[1:])
+    card = read_json(newest.with_suffix(".json"))
+    write_exact_json(newest.with_suffix(".json"), card | {"sha256": file_digest(newest)})
+    done = sweep(root, root, *one)
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stderr
+    (verdict,) = verified(root)
+    assert verdict["first_epoch"] == int(newest.stem.removeprefix("epoch-")) + 1
+
+
+def verified(root):
+    command = [sys.executable, "-m", "sidebyside.cli", "verify", "--all", "--json"]
+    done = subprocess.run(
+        command, env=environment(root, root), cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    return json.loads(done.stdout)["verdicts"]
