@@ -162,7 +162,9 @@ def test_a_failure_is_recorded_without_passwords(home):
     recipe |= {"batch_size": 1, "threads": 1}
     recipe["model"] = {"name": "m", "kernel_size": None, "dropout": None}
     recipe["optimizer"] = {"name": "o", "learning_rate": 1.0}
-    tracker.fail(Card("0", recipe, None, None), f"no answer from http://a:{PLANTED}@h/")
+    tracker.end_early(
+        Card("0", recipe, None, None), "FAILED", f"no answer from http://a:{PLANTED}@h/"
+    )
     (report,) = home.rglob("failure.txt")
     assert report.read_text() == "no answer from http://a:***@h/"
 
