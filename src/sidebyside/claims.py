@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sidebyside.factors import level_text
-from sidebyside.text import signed, signed_interval
 
 SIGNIFICANT = 0.05  # after Holm's correction
 Kind = Literal["main effect", "interaction", "pair", "equivalence", "equivalent pair"]
@@ -97,11 +96,13 @@ def of_interaction(entry: Mapping[str, Any]) -> Claim | None:
     if not _told_apart(entry):
         return None
     (first, second), levels, references = entry["factors"], entry["levels"], entry["references"]
+    difference, low, high, than = entry["difference"], entry["low"], entry["high"], "larger"
+    if difference < 0:
+        difference, low, high, than = -difference, -high, -low, "smaller"
     text = (
         f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
-        f"and {level_text(references[0])} is {signed(entry['difference'])} points"
-        f"{signed_interval(entry['low'], entry['high'])} larger at {second} "
-        f"{level_text(levels[1])} than at {level_text(references[1])}"
+        f"and {level_text(references[0])} is {difference:.2f} points [{low:.2f}, {high:.2f}] "
+        f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
     )
     return _claim("interaction", entry, entry["difference"], text)
 
