@@ -12,6 +12,7 @@ import yaml
 
 from conftest import SOURCE
 from reproducing import Repository, launch_roles, make_repository
+from sweeping import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +107,9 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
             read_until(process, f"Running stage '{stage}'")
             if under_way:
                 read_until(process, under_way)
+                if epochs > 1:
+                    unfinished = repository.root / "runs" / ".unfinished"
+                    wait_until(lambda folder=unfinished: any(folder.glob("*/progress.json")))
             else:
                 time.sleep(0.5)
             said = end(process, number)
