@@ -21,7 +21,7 @@ test: $(READY)
 	pytest -n 2 --dist loadfile
 
 faults: $(READY)
-	pytest -n 2 --dist loadfile -m faults
+	pytest -n 2 --dist worksteal -m faults
 
 ui: $(READY)
 	python -m sidebyside.ui --port $(PORT)
