@@ -33,6 +33,8 @@ _STYLE: Any = STYLE | {
     "ytick.labelsize": 8,
     "legend.fontsize": 8,
     "svg.hashsalt": "sidebyside",  # else each save makes other ids
+    "svg.fonttype": "none",  # letters as outlines would double a page's size
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # of the same widths, one is nearly everywhere
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
 _WIDTH = 4.0  # inches; at 360 pixels a 9 point letter is still 10 pixels high
