@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KILLS = 20
 SEED = 0  # of the moments and the victims
 LATEST = 25.0  # seconds after a launch's start; training begins after about 8
-STUDY = ("study=factorial", "training.epochs=10", "training.seeds=2")
+STUDY = ("study=factorial", "training.epochs=3", "training.seeds=2")
 VICTIMS = ("all its processes", "its parent", "a worker")
 SIGNALS = {
     "all its processes": (signal.SIGKILL, signal.SIGINT),

@@ -5,9 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hydra import compose as hydra_compose
@@ -105,6 +106,49 @@ def environment(project: Path, home: Path, **more: str) -> dict[str, str]:
     return own | named | more
 
 
+def run(
+    command: Sequence[str], project: Path, home: Path, cwd: Path | None = None, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end, at ``home`` if nowhere else."""
+    return subprocess.run(
+        command,
+        env=environment(project, home, **more),
+        cwd=cwd or home,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def start(
+    command: Sequence[str],
+    project: Path,
+    home: Path,
+    cwd: Path | None = None,
+    **streams: int,
+) -> "subprocess.Popen[str]":
+    """Start a command in a session of its own and go on; its streams are pipes."""
+    return subprocess.Popen(
+        command,
+        env=environment(project, home),
+        cwd=cwd or home,
+        text=True,
+        start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
+    )
+
+
+def read_until(stream: IO[str], words: str) -> str:
+    """Return what comes from a process up to the line with these words."""
+    said = ""
+    while words not in said:
+        line = stream.readline()
+        assert line, said
+        said += line
+    return said
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with mnist5k prepared in both data formats."""
@@ -144,16 +188,8 @@ def compose(project: Path, home: Path) -> Iterator[Callable[..., DictConfig]]:
 def run_script(project: Path, home: Path, tmp_path: Path) -> Script:
     """A function that runs ``pipelines/<name>.py`` with arguments, from a foreign folder."""
 
-    def run(name: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    def run_named(name: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, str(project / "pipelines" / f"{name}.py"), *arguments]
-        return subprocess.run(
-            command,
-            env=environment(project, home, **more),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run(command, project, home, tmp_path, **more)
 
-    return run
+    return run_named

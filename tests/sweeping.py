@@ -1,6 +1,5 @@
 """Multiruns of tiny networks, and looks at what they leave."""
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import mlflow
 import psutil
 
-from conftest import TINY, environment
+from conftest import TINY, run, start
 from sidebyside.files import read_json
 
 
@@ -33,30 +32,16 @@ def keys_in(home: Path) -> set[str]:
 
 def sweep(project, home, *arguments, **more):
     """Run a multirun of tiny networks."""
-    command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
-    return subprocess.run(
-        command,
-        env=environment(project, home, **more),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run(_command(project, arguments), project, home, **more)
 
 
 def started(project, home, *arguments):
     """Start a multirun of tiny networks and go on."""
-    command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
-    return subprocess.Popen(
-        command,
-        env=environment(project, home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start(_command(project, arguments), project, home)
+
+
+def _command(project, arguments):
+    return [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
 
 
 def wait_for_training(process) -> int:

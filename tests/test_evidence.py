@@ -3,13 +3,12 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
-from conftest import TINY, copy_project, environment
+from conftest import TINY, copy_project, start
 
 STUDY = (
     "study=factorial",
@@ -27,15 +26,8 @@ class Workspace:
         self.report = root / "reports" / "mnist5k" / "factorial"
 
     def start(self, script, *arguments):
-        return subprocess.Popen(
-            [sys.executable, str(self.root / "pipelines" / f"{script}.py"), *arguments],
-            env=environment(self.root, self.root),
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        command = [sys.executable, str(self.root / "pipelines" / f"{script}.py"), *arguments]
+        return start(command, self.root, self.root)
 
     def run(self, script, *arguments, code=0):
         process = self.start(script, *arguments)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from conftest import SOURCE
+from conftest import SOURCE, read_until
 from reproducing import Repository, launch_roles, make_repository
 from sweeping import wait_until
 
@@ -46,16 +46,6 @@ def start(repository, *command, **more):
         text=True,
         start_new_session=True,
     )
-
-
-def read_until(process, words):
-    """Return what a process prints up to the line with these words."""
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
 
 
 def end(process, number):
@@ -104,9 +94,9 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
     for stage, under_way, epochs in STAGES:
         set_epochs(repository, epochs)
         with start(repository, "dvc", "repro") as process:
-            read_until(process, f"Running stage '{stage}'")
+            read_until(process.stdout, f"Running stage '{stage}'")
             if under_way:
-                read_until(process, under_way)
+                read_until(process.stdout, under_way)
                 if epochs > 1:
                     unfinished = repository.root / "runs" / ".unfinished"
                     wait_until(lambda folder=unfinished: any(folder.glob("*/progress.json")))
@@ -159,9 +149,9 @@ def test_a_second_make_waits_where_a_second_repro_is_refused(tmp_path, undisturb
     shutil.copy(SOURCE / "Makefile", repository.root)
     make = ("make", "--assume-old=.venv/.ready", "study")
     with start(repository, *make) as first:
-        read_until(first, "Running stage 'download'")
+        read_until(first.stdout, "Running stage 'download'")
         with start(repository, *make) as second, start(repository, "dvc", "repro") as bare:
-            read_until(second, fault.says)
+            read_until(second.stdout, fault.says)
             refused, _ = bare.communicate(timeout=60)
             assert "busy" in refused
             assert bare.returncode not in (0, None)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -11,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from conftest import TINY, copy_project, environment
+from conftest import TINY, copy_project, run
 from sidebyside.arrays import file_digest
 from sidebyside.files import read_json, write_exact_json
 from sweeping import (
@@ -31,12 +30,15 @@ SOME_EPOCHS = "epochs after the last checkpoint"
 FOUR = ("optimizer=adam,sgd", "seed=0,1", "training.epochs=10")
 
 
-def one(number, fault, code, says):
+def one(*values, id, **promise):
+    """Return a case of a test, with what is promised when a run is cut short there."""
+    marker = pytest.mark.faults(lost=NOTHING, repeated=SOME_EPOCHS, **promise)
+    return pytest.param(*values, marks=marker, id=id)
+
+
+def of_signal(number, fault, code, says):
     """Return a case of a test that sends a signal."""
-    marker = pytest.mark.faults(
-        fault=fault, lost=NOTHING, repeated=SOME_EPOCHS, code=code, says=says
-    )
-    return pytest.param(number, marks=marker, id=number.name)
+    return one(number, id=number.name, fault=fault, code=code, says=says)
 
 
 def timings(home):
@@ -52,8 +54,12 @@ def roles(home):
 @pytest.mark.parametrize(
     "number",
     [
-        one(signal.SIGKILL, "SIGKILL of a worker in the middle of an epoch", 1, "died (SIGKILL)"),
-        one(signal.SIGTERM, "SIGTERM to a worker in the middle of an epoch", 1, "died (SIGTERM)"),
+        of_signal(
+            signal.SIGKILL, "SIGKILL of a worker in the middle of an epoch", 1, "died (SIGKILL)"
+        ),
+        of_signal(
+            signal.SIGTERM, "SIGTERM to a worker in the middle of an epoch", 1, "died (SIGTERM)"
+        ),
     ],
 )
 def test_a_worker_that_is_killed_fails_alone(project, tmp_path, number, fault):
@@ -76,9 +82,9 @@ def test_a_worker_that_is_killed_fails_alone(project, tmp_path, number, fault):
 @pytest.mark.parametrize(
     "number",
     [
-        one(signal.SIGINT, "Ctrl-C in a sweep", 130, "The same command again goes on"),
-        one(signal.SIGTERM, "SIGTERM to a sweep", 130, "The same command again goes on"),
-        one(signal.SIGKILL, "SIGKILL of a sweep's parent process", -9, ""),
+        of_signal(signal.SIGINT, "Ctrl-C in a sweep", 130, "The same command again goes on"),
+        of_signal(signal.SIGTERM, "SIGTERM to a sweep", 130, "The same command again goes on"),
+        of_signal(signal.SIGKILL, "SIGKILL of a sweep's parent process", -9, ""),
     ],
 )
 def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, fault):
@@ -108,32 +114,32 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, 
     assert sorted(parents_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
 
 
-@pytest.mark.faults(
-    fault="a run that takes longer than `hydra.launcher.time_limit`",
-    lost=NOTHING,
-    repeated=SOME_EPOCHS,
-    code=1,
-    says="it took longer than time_limit=12.0 s",
-)
-def test_a_run_over_its_time_fails_alone(project, tmp_path, fault):
-    done = sweep(project, tmp_path, "training.epochs=1000000,1", "hydra.launcher.time_limit=12.0")
-    assert done.returncode == fault.code, done.stderr
-    assert fault.says in done.stdout
-    assert sorted(runs_of(tmp_path)["status"]) == ["FAILED", "FINISHED"]
-    assert len(keys_in(tmp_path)) == 1
+WIDE = TINY[0].replace("units:16", "units:150000").removeprefix("model.blocks=")  # 0.5 GB
 
 
-@pytest.mark.faults(
-    fault="a run that takes more memory than `hydra.launcher.memory_limit`",
-    lost=NOTHING,
-    repeated=SOME_EPOCHS,
-    code=1,
-    says="it took more than memory_limit=1200 MiB",
+@pytest.mark.parametrize(
+    ("grid", "limit"),
+    [
+        one(
+            "training.epochs=1000000,1",
+            "time_limit=12.0",
+            id="time",
+            fault="a run that takes longer than `hydra.launcher.time_limit`",
+            code=1,
+            says="it took longer than time_limit=12.0 s",
+        ),
+        one(
+            f"{TINY[0]},{WIDE}",
+            "memory_limit=1200",
+            id="memory",
+            fault="a run that takes more memory than `hydra.launcher.memory_limit`",
+            code=1,
+            says="it took more than memory_limit=1200 MiB",
+        ),
+    ],
 )
-def test_a_run_over_its_memory_fails_alone(project, tmp_path, fault):
-    wide = TINY[0].replace("units:16", "units:150000")  # 0.5 GB of weights
-    grid = [f"{TINY[0]},{wide.removeprefix('model.blocks=')}", "hydra.launcher.memory_limit=1200"]
-    done = sweep(project, tmp_path, *grid)
+def test_a_run_over_its_limit_fails_alone(project, tmp_path, grid, limit, fault):
+    done = sweep(project, tmp_path, grid, f"hydra.launcher.{limit}")
     assert done.returncode == fault.code, done.stderr
     assert fault.says in done.stdout
     assert sorted(runs_of(tmp_path)["status"]) == ["FAILED", "FINISHED"]
@@ -221,9 +227,6 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
 
 
 def verified(root):
-    command = [sys.executable, "-m", "sidebyside.cli", "verify", "--all", "--json"]
-    done = subprocess.run(
-        command, env=environment(root, root), cwd=root, capture_output=True, text=True, check=False
-    )
+    done = run([sys.executable, "-m", "sidebyside.cli", "verify", "--all", "--json"], root, root)
     assert done.returncode == 1, done.stderr
     return json.loads(done.stdout)["verdicts"]

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from conftest import TINY, copy_project, environment
+from conftest import TINY, copy_project, run
 from sidebyside import UserError
 from sidebyside.redaction import without_passwords
 from sidebyside.schema import Tracking
@@ -38,17 +38,12 @@ class Tracked:
     def __init__(self, project, folder, port):
         self.folder, self.project, self.home = folder, project, folder / "home"
         self.uri = f"http://someone:{PLANTED}@127.0.0.1:{port}"
+        self.home.mkdir()
         self.said = ""
 
     def run(self, script, *arguments, code=0, **more):
-        done = subprocess.run(
-            [sys.executable, str(self.project / "pipelines" / f"{script}.py"), *arguments],
-            env=environment(self.project, self.home, **ENVIRONMENT, **more),
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
+        command = [sys.executable, str(self.project / "pipelines" / f"{script}.py"), *arguments]
+        done = run(command, self.project, self.home, **ENVIRONMENT, **more)
         assert done.returncode == code, done.stderr
         self.said += done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -74,15 +69,21 @@ def tracked(project, tmp_path_factory):
         (folder / "server" / "log.txt").open("w") as log,
         subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as server,
     ):
-        tracked = Tracked(own, folder, port)
-        wait_for(f"http://127.0.0.1:{port}/health", server)
-        tracked.run("train", *TINY, "seed=0", f"tracking.uri={tracked.uri}")
-        study = ("study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam")
-        sweep = ("-m", *TINY, *study, "data_format=channels_last", "seed=0,1")
-        tracked.run("train", *sweep, f"tracking.uri={tracked.uri}")
-        tracked.run("compare", "study=factorial", MLFLOW_TRACKING_URI=tracked.uri)
-        yield tracked
-        server.terminate()
+        try:
+            wait_for(f"http://127.0.0.1:{port}/health", server)
+            yield studied(Tracked(own, folder, port))
+        finally:
+            server.terminate()
+
+
+def studied(tracked):
+    """Return it with a run, a multirun and a report."""
+    tracked.run("train", *TINY, "seed=0", f"tracking.uri={tracked.uri}")
+    study = ("study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam")
+    sweep = ("-m", *TINY, *study, "data_format=channels_last", "seed=0,1")
+    tracked.run("train", *sweep, f"tracking.uri={tracked.uri}")
+    tracked.run("compare", "study=factorial", MLFLOW_TRACKING_URI=tracked.uri)
+    return tracked
 
 
 def wait_for(url, server):

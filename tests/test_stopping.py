@@ -1,11 +1,10 @@
 """Adding seeds until each variant's interval is narrow enough."""
 
-import subprocess
 import sys
 
 import pytest
 
-from conftest import TINY, environment
+from conftest import TINY, run
 from sidebyside.intervals import halfwidth
 from sidebyside.stopping import seeds_to_add
 
@@ -29,21 +28,13 @@ def test_as_many_as_the_spread_asks_for():
 
 @pytest.fixture
 def study(project, tmp_path):
-    def run(*arguments):
+    def launched(*arguments):
         command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY]
         command += ["study=factorial", "model.kernel_size=3", "model.dropout=true"]
         command += ["optimizer=adam", "data_format=channels_last", *arguments]
-        return subprocess.run(
-            command,
-            env=environment(project, tmp_path),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run(command, project, tmp_path)
 
-    return run
+    return launched
 
 
 def test_a_study_grows_until_it_may_not(study, tmp_path):

@@ -11,7 +11,7 @@ import time
 import mlflow
 import pytest
 
-from conftest import TINY, copy_project, environment
+from conftest import TINY, copy_project, environment, start
 
 STUDY = ("study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam,sgd")
 
@@ -26,17 +26,18 @@ def studied(project, tmp_path_factory):
     return root
 
 
-def start(root, home, uri):
+def begin(root, home, uri):
     """Begin to publish the study from a home that has no run store."""
-    command = [str(sys.executable), "-m", "sidebyside.cli", "sync", "--to", uri]
-    return subprocess.Popen(
-        command,
-        env=environment(root, home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start([sys.executable, "-m", "sidebyside.cli", "sync", "--to", uri], root, home)
+
+
+def publish(count, root, home, uri, fault):
+    """Let processes publish the study at the same time, and all succeed."""
+    everyone = [begin(root, home, uri) for _ in range(count)]
+    for process in everyone:
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == fault.code, errors
+        assert fault.says in output
 
 
 def runs_in(uri):
@@ -67,7 +68,7 @@ def content(client, run):
 def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
     for expected in ("4 are new", "4 were there"):
-        process = start(studied, tmp_path, uri)
+        process = begin(studied, tmp_path, uri)
         output, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
         assert expected in output
@@ -91,11 +92,7 @@ def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
 )
 def test_eight_at_once_meet_no_database(studied, tmp_path, fault):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
-    everyone = [start(studied, tmp_path, uri) for _ in range(8)]
-    for process in everyone:
-        output, errors = process.communicate(timeout=400)
-        assert process.returncode == fault.code, errors
-        assert fault.says in output
+    publish(8, studied, tmp_path, uri, fault)
     _, published, count = runs_in(uri)
     assert count == len(published) == 4
 
@@ -109,7 +106,7 @@ def test_eight_at_once_meet_no_database(studied, tmp_path, fault):
 )
 def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path, fault):
     uri = f"sqlite:///{tmp_path / 'other.db'}"
-    interrupted = start(studied, tmp_path, uri)
+    interrupted = begin(studied, tmp_path, uri)
     deadline = time.monotonic() + 100
     while not _some(tmp_path / "other.db"):
         assert time.monotonic() < deadline
@@ -117,11 +114,7 @@ def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path, f
         time.sleep(0.1)
     interrupted.send_signal(signal.SIGKILL)
     interrupted.wait()
-    both = [start(studied, tmp_path, uri) for _ in range(2)]
-    for process in both:
-        output, errors = process.communicate(timeout=200)
-        assert process.returncode == fault.code, errors
-        assert fault.says in output
+    publish(2, studied, tmp_path, uri, fault)
     client, published, count = runs_in(uri)
     assert count == len(published) == 4
     assert {run.info.status for run in published.values()} == {"FINISHED"}
@@ -139,7 +132,7 @@ def _some(path) -> bool:
 
 
 def test_what_is_not_there_cannot_be_published(studied, tmp_path, monkeypatch):
-    process = start(studied, tmp_path, "http://someone:secret@127.0.0.1:9")
+    process = begin(studied, tmp_path, "http://someone:secret@127.0.0.1:9")
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 2
     assert "http://someone:***@127.0.0.1:9 can't be reached" in errors

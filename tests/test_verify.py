@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import SOURCE, TINY, copy_project, environment
+from conftest import SOURCE, TINY, copy_project, environment, run
 from sidebyside import journal
 from sidebyside.arrays import file_digest
 from sidebyside.composing import compose_config
@@ -62,15 +62,7 @@ def verified(root, *arguments, code=0):
 
 
 def verify(root, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "sidebyside.cli", "verify", *arguments],
-        env=environment(root, root),
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run([sys.executable, "-m", "sidebyside.cli", "verify", *arguments], root, root)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done.stdout if code != 2 else done.stderr

@@ -40,7 +40,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> None:
-            _record(config)
+            _write_hydra_folder(config)
             if config.launch is not None:  # in a worker: the sweeper collects what goes wrong
                 with passwords_hidden():
                     task(config)
@@ -109,7 +109,7 @@ def user_errors_reported() -> Iterator[None]:
         raise SystemExit(_USAGE) from None
 
 
-def _record(config: DictConfig) -> None:
+def _write_hydra_folder(config: DictConfig) -> None:
     """Write what Hydra would write of a run, which would keep passwords."""
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir) / ".hydra"

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from sidebyside import journal
 from sidebyside.errors import UserError
+from sidebyside.evidence import Evidence
 from sidebyside.gathering import gather
+from sidebyside.journal import Entry
 from sidebyside.ladder import Outcome
-from sidebyside.looks import looks
+from sidebyside.looks import Looks, looks
 from sidebyside.schema import Config, Study
 
 
@@ -105,9 +107,7 @@ def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome:
         passed="fails" not in answers,
         summary=_of_claims(answers),
         found=verdicts,
-        looks=looks(
-            base.dataset.name, [run.key for run in evidence.runs], evidence.stopping, before
-        ),
+        looks=_looks(evidence, before),
     )
 
 
@@ -121,6 +121,11 @@ def _of_claims(answers: Sequence[str]) -> str:
             "each variant"
         )
     return f"{text}."
+
+
+def _looks(evidence: Evidence, before: Sequence[Entry]) -> Looks:
+    keys = [run.key for run in evidence.runs]
+    return looks(evidence.dataset, keys, evidence.stopping, before)
 
 
 def verify_published(study: Study, base: Config) -> Outcome:
@@ -147,7 +152,5 @@ def verify_published(study: Study, base: Config) -> Outcome:
         passed=not published.contradicted,
         summary=summary(published),
         found=published.recipes,
-        looks=looks(
-            base.dataset.name, [run.key for run in evidence.runs], evidence.stopping, before
-        ),
+        looks=_looks(evidence, before),
     )

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sidebyside.factors import REPLICATE, Level
-from sidebyside.intervals import CONFIDENCE
+from sidebyside.intervals import CONFIDENCE, ROUNDING
 from sidebyside.multiplicity import holm
 
 ROBUST, CLASSICAL = "HC2", "nonrobust"  # as statsmodels calls them
 
 _ENOUGH_FREEDOM = 4  # below, robust intervals can't be trusted (Tipton 2015)
-_NOTHING = 1e-9  # points; what is left of a difference of equal errors after rounding
 
 _Array = NDArray[np.float64]
 _Term = tuple[str, ...]  # the factors of a main effect or of an interaction
@@ -305,10 +304,10 @@ def _estimates(
     if fit.df_resid < 1:
         return [Estimate(float(one)) for one in differences], None
     spread, freedom, covariance = _spread(fit, rows)
-    if np.sqrt(fit.scale) < _NOTHING:
+    if np.sqrt(fit.scale) < ROUNDING:
         # Runs without any noise: what they show is exact, and 0 / 0 isn't a t value.
         lows = highs = differences
-        p_values = np.where(np.abs(differences) < _NOTHING, 1.0, 0.0)
+        p_values = np.where(np.abs(differences) < ROUNDING, 1.0, 0.0)
     else:
         lows, highs = stats.t.interval(CONFIDENCE, freedom, differences, spread)
         p_values = 2 * stats.t.sf(np.abs(differences / spread), freedom)
@@ -330,11 +329,11 @@ def _spread(fit: Any, rows: _Array) -> tuple[_Array, _Array, str]:
     model = fit.model.exog
     maker = np.eye(len(model)) - model @ fit.model.pinv_wexog
     left = np.diag(maker)
-    if left.min() > _NOTHING:  # a run that the model fits whatever it is shows no variance
+    if left.min() > ROUNDING:  # a run that the model fits whatever it is shows no variance
         squares = (rows @ fit.model.pinv_wexog) ** 2
         weights = squares / left
         freedom = squares.sum(axis=1) ** 2 / ((weights @ maker**2) * weights).sum(axis=1)
-        if freedom.min() > _ENOUGH_FREEDOM - _NOTHING:
+        if freedom.min() > _ENOUGH_FREEDOM - ROUNDING:
             robust = fit.get_robustcov_results(ROBUST)
             return robust.t_test(rows).sd.ravel(), freedom, ROBUST
     return fit.t_test(rows).sd.ravel(), np.full(len(rows), fit.df_resid), CLASSICAL
@@ -344,7 +343,7 @@ def _partial_eta_squared(fit: Any, design: _Design, term: _Term) -> float | None
     if len(term) not in (1, 2):
         return None
     rest = sm.OLS(design.errors, design.without(term)).fit().ssr
-    if np.sqrt(rest / len(design.errors)) < _NOTHING:
+    if np.sqrt(rest / len(design.errors)) < ROUNDING:
         return None
     return float(1 - fit.ssr / rest)
 

@@ -10,9 +10,9 @@ import pandas as pd
 from statsmodels.stats.weightstats import DescrStatsW
 
 from sidebyside.factors import Level
+from sidebyside.intervals import ROUNDING
 
 ALPHA = 0.05  # of each of the two one-sided tests
-_NOTHING = 1e-9  # points; what is left of a spread of equal differences after rounding
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def tost(differences: Sequence[float], margin: float) -> Equivalence:
     mean = float(np.mean(differences)) if n else None
     if mean is None or n < 2:
         return Equivalence(margin, n, mean, None, None, None)
-    if np.ptp(differences) < _NOTHING:
+    if np.ptp(differences) < ROUNDING:
         return Equivalence(margin, n, mean, mean, mean, 0.0 if abs(mean) < margin else 1.0)
     found = DescrStatsW(differences)
     low, high = found.tconfint_mean(2 * ALPHA)

@@ -80,6 +80,16 @@ def evaluate(run: Run, again: bool = False) -> Evaluation:
     return stored or _test(run, arrays)
 
 
+def stored_evaluation(key: str) -> Evaluation:
+    """Return what the run store has of a run that was evaluated, see `load_evaluation`."""
+    return load_evaluation(_folder(key))
+
+
+def is_evaluated(key: str) -> bool:
+    """Whether the run store has an evaluation of a run, be it damaged."""
+    return _folder(key).is_dir()
+
+
 def load_evaluation(folder: Path) -> Evaluation:
     """Return the evaluation in ``folder``.
 
@@ -105,12 +115,12 @@ def _arrays_of(run: Run) -> ProcessedArrays:
 
 
 def _find(run: Run, arrays: ProcessedArrays) -> Evaluation | None:
-    found = _read(_folder(run))
+    found = _read(_folder(run.key))
     return found if found and found.basis == _basis(run, arrays) else None
 
 
-def _folder(run: Run) -> Path:
-    return locations.run(run.key) / "evaluation"
+def _folder(key: str) -> Path:
+    return locations.run(key) / "evaluation"
 
 
 def _basis(run: Run, arrays: ProcessedArrays) -> str:
@@ -140,6 +150,6 @@ def _test(run: Run, arrays: ProcessedArrays) -> Evaluation:
     card: dict[str, Any] = {"key": run.key, "basis": _basis(run, arrays)} | scores.figures()
     card["files"] = {f"{name}.npy": file_digest(unfinished / f"{name}.npy") for name in ARRAYS}
     write_json(unfinished / CARD, card)
-    folder = _folder(run)
+    folder = _folder(run.key)
     move_into_place(unfinished, folder)
     return load_evaluation(folder)

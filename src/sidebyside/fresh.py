@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 
 from sidebyside import keys, locations, store
 from sidebyside.analysis import variants
+from sidebyside.app import INTERRUPTED
 from sidebyside.claims import Claim
 from sidebyside.errors import UserError
-from sidebyside.evaluation import evaluate
+from sidebyside.evaluation import evaluate, is_evaluated
 from sidebyside.evidence import Evidence
 from sidebyside.gathering import run_evidence
-from sidebyside.launching import INTERRUPTED, Job, launch
+from sidebyside.launching import Job, launch
 from sidebyside.preprocess import prepare
 from sidebyside.recipes import config_of
 from sidebyside.results import StudyRun
@@ -115,7 +116,7 @@ def _as_study_run(job: Job) -> StudyRun:
 
 
 def _is_finished(run: StudyRun) -> bool:
-    return store.find(run.key) is not None and (locations.run(run.key) / "evaluation").is_dir()
+    return store.find(run.key) is not None and is_evaluated(run.key)
 
 
 def _launch(jobs: Sequence[Job], folder: Path) -> None:

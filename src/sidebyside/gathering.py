@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sidebyside import journal, locations
 from sidebyside.arrays import ProcessedArrays, open_arrays
 from sidebyside.errors import UserError
-from sidebyside.evaluation import Evaluation, load_evaluation
+from sidebyside.evaluation import Evaluation
 from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
 from sidebyside.gallery import disagreements
 from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
@@ -109,11 +109,10 @@ def run_evidence(
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
-    folder = locations.results(results.dataset, results.study, "evaluate")
     try:
-        return load_evaluation(folder / run.key)
+        return results.evaluation(run)
     except DamagedError as reason:
-        raise UserError(f"{reason}: delete {folder} and run the evaluate stage again.") from None
+        raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None
 
 
 def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:

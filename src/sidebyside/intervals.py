@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # what is left of a difference of equal numbers, in points or not
 
 
 def interval(values: Sequence[float]) -> dict[str, float | None]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sidebyside import journal, keys, locations, staleness, store
+from sidebyside import journal, keys, staleness, store
 from sidebyside.app import INTERRUPTED
 from sidebyside.errors import UserError
-from sidebyside.evaluation import load_evaluation
+from sidebyside.evaluation import stored_evaluation
 from sidebyside.factors import Level, variant_name
 from sidebyside.preprocess import prepare
 from sidebyside.progress import watch
@@ -145,7 +145,7 @@ def errors_by_variant(config: Config, runs: Sequence[StudyRun]) -> dict[str, lis
     for run in runs:
         error = known.get(run.key) if run.in_evidence else None
         if error is None:
-            error = load_evaluation(locations.run(run.key) / "evaluation").test_error
+            error = stored_evaluation(run.key).test_error
         errors.setdefault(run.variant, []).append(error)
     return errors
 
@@ -215,11 +215,7 @@ def _write_results(
         write_evaluate_results(
             config.dataset.name,
             config.study.name,
-            [
-                load_evaluation(locations.run(run.key) / "evaluation")
-                for run in runs
-                if not run.in_evidence
-            ],
+            [stored_evaluation(run.key) for run in runs if not run.in_evidence],
         )
 
 

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sidebyside.equivalence import tost
-from sidebyside.intervals import interval
+from sidebyside.intervals import ROUNDING, interval
 from sidebyside.multiplicity import holm
 from sidebyside.over_images import difference_over_images, mcnemar_p
 from sidebyside.power import ALPHA, pairs_needed
 
 _FEWEST = 3  # pairs for a test: with two, a p value below 0.05 is next to out of reach
 _MOST_SEEDS = 200  # no one would run more
-_NOTHING = 1e-9  # points; what is left of a spread of equal differences after rounding
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ class Pair:
         """Of the paired t test (Student 1908); None for fewer than three pairs."""
         if self.n < _FEWEST:
             return None
-        if np.ptp(self.differences) < _NOTHING:
-            return 1.0 if abs(np.mean(self.differences)) < _NOTHING else 0.0
+        if np.ptp(self.differences) < ROUNDING:
+            return 1.0 if abs(np.mean(self.differences)) < ROUNDING else 0.0
         return float(stats.ttest_1samp(self.differences, 0).pvalue)
 
     @property
@@ -117,9 +116,9 @@ class Pair:
         if self.verdict != "can't tell" or self.n < 2:
             return None
         mean, sd = abs(np.mean(self.differences)), float(np.std(self.differences, ddof=1))
-        if mean < _NOTHING:
+        if mean < ROUNDING:
             return None
-        needed = pairs_needed(sd if sd > _NOTHING else 0.0, float(mean), ALPHA / self.pairs)
+        needed = pairs_needed(sd if sd > ROUNDING else 0.0, float(mean), ALPHA / self.pairs)
         if needed is None or needed - self.n > _MOST_SEEDS:
             return None
         return max(1, needed - self.n)

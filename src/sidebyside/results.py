@@ -10,7 +10,7 @@ from typing import Any
 
 from sidebyside import locations, store
 from sidebyside.errors import UserError
-from sidebyside.evaluation import ARRAYS, CARD, Evaluation
+from sidebyside.evaluation import ARRAYS, CARD, Evaluation, load_evaluation
 from sidebyside.evidence import FILE as EVIDENCE
 from sidebyside.evidence import Evidence, read_evidence
 from sidebyside.factors import Level
@@ -75,6 +75,16 @@ class StudyResults:
                 f"Run {run.key[:12]} ({run.variant}, seed {run.seed}) among the results is "
                 f"damaged: {reason}. Delete {self.folder} and run `dvc repro` again."
             ) from None
+
+    def evaluation(self, run: StudyRun) -> Evaluation:
+        """Return what the evaluate stage left of one run.
+
+        Raises
+        ------
+        sidebyside.store.DamagedError
+            If a file is missing or its content isn't what was stored.
+        """
+        return load_evaluation(locations.results(self.dataset, self.study, "evaluate") / run.key)
 
 
 def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Sequence[str]) -> None:

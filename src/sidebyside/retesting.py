@@ -9,11 +9,11 @@ from sidebyside.claims import SIGNIFICANT, Claim
 from sidebyside.effects import effects
 from sidebyside.equivalence import matched_differences, tost
 from sidebyside.evidence import Evidence
+from sidebyside.intervals import ROUNDING
 from sidebyside.multiplicity import holm
 from sidebyside.pairs import compare_pair
 
 Answer = Literal["holds", "fails", "underpowered"]
-_NOTHING = 1e-9  # points; what is left of a difference of equal errors after rounding
 _EFFECTS = {"main effect": "main", "interaction": "interactions"}  # their lists in the content
 
 
@@ -156,4 +156,4 @@ def _answer(claim: Claim, found: _Fresh, p: float | None, margin: float) -> Answ
         low, high = -high, -low
     if low > 0 and p < SIGNIFICANT:
         return "holds"
-    return "fails" if high <= _NOTHING else "underpowered"
+    return "fails" if high <= ROUNDING else "underpowered"

@@ -102,7 +102,7 @@ def load(folder: Path) -> Run:
 
 def holds(key: str) -> bool:
     """Whether there is a finished run with this key, be it damaged."""
-    return (locations.run(key)).exists()
+    return locations.run(key).exists()
 
 
 def find(key: str) -> Run | None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sidebyside import locations, store
-from sidebyside.evaluation import Evaluation, load_evaluation
+from sidebyside import store
+from sidebyside.evaluation import Evaluation
 from sidebyside.results import StudyResults, StudyRun, read_train_results
 from sidebyside.schema import Launch, Tracking
 from sidebyside.store import DamagedError, Run
@@ -66,8 +66,7 @@ def _publish(
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:
-    folder = locations.results(results.dataset, results.study, "evaluate") / run.key
     try:
-        return load_evaluation(folder)
+        return results.evaluation(run)
     except DamagedError:
         return None  # not evaluated yet: what the training left is published all the same

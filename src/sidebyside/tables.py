@@ -8,7 +8,7 @@ from rich.table import Table
 
 from sidebyside import locations
 from sidebyside.analysis_text import pair_rows
-from sidebyside.evaluation import load_evaluation
+from sidebyside.evaluation import stored_evaluation
 from sidebyside.factors import level_text
 from sidebyside.ladder import MEANING, Outcome
 from sidebyside.pairs import Pair
@@ -188,8 +188,7 @@ def _reason(error: BaseException) -> str:
 def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
     rows = []
     for run in runs:
-        folder = locations.run(run.key)
-        evaluation, trained = load_evaluation(folder / "evaluation"), load(folder)
+        evaluation, trained = stored_evaluation(run.key), load(locations.run(run.key))
         rows.append(
             {"protocol": trained.recipe["protocol"]}
             | {name: level_text(level) for name, level in run.factors.items()}

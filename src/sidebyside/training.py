@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 from sidebyside import journal, keys, staleness, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.config import check
-from sidebyside.errors import NO_ROOM, UserError, disk_is_full
+from sidebyside.errors import UserError
+from sidebyside.evaluation import evaluate, is_evaluated, stored_evaluation
 from sidebyside.preprocess import prepare
 from sidebyside.quiet import greetings_hidden
 from sidebyside.schema import Config
@@ -71,17 +72,13 @@ def train_checked(checked: Config) -> Run:
             run, role = _obtain(checked, arrays, identity, card, tracker)
             evaluation = None
             if checked.evaluate:
-                from sidebyside.evaluation import evaluate
-
                 evaluation = evaluate(run, again=role == "retrained")
             tracker.publish(card, run, evaluation, role)
-        except Exception as error:
-            _record(tracker, card, "FAILED", traceback.format_exc())
-            if disk_is_full(error):
-                raise UserError(NO_ROOM) from None
+        except Exception:
+            _end_early(tracker, card, "FAILED", traceback.format_exc())
             raise
         except KeyboardInterrupt:
-            _record(tracker, card, "KILLED")
+            _end_early(tracker, card, "KILLED")
             raise
     if checked.launch:
         store.announce(checked.launch.id, key)
@@ -93,11 +90,8 @@ def report(run: Run) -> None:
     lines = [f"run {run.key[:12]} in {run.folder}", f"protocol {run.recipe['protocol']}"]
     if accuracy := run.history.get("val_accuracy"):
         lines.append(f"validation error {100 * (1 - accuracy[-1]):.2f} %")
-    evaluation = run.folder / "evaluation"
-    if evaluation.is_dir():
-        from sidebyside.evaluation import load_evaluation
-
-        found = load_evaluation(evaluation)
+    if is_evaluated(run.key):
+        found = stored_evaluation(run.key)
         lines.append(f"test error {found.test_error:.2f} %, test loss {found.test_loss:.4f}")
     print("\n".join(lines))
 
@@ -125,45 +119,56 @@ def _obtain(
     stored = store.find(card.key)
     if stored and not retraining():
         return stored, "reused"
+    if stored is None and config.launch is None and (stale := staleness.explain([identity])):
+        _say(config, stale)
+    run = _fit(config, arrays, identity, card, tracker, anew=stored is not None)
+    return run, "retrained" if stored else "trained"
+
+
+def _fit(
+    config: Config,
+    arrays: ProcessedArrays,
+    identity: dict[str, Any],
+    card: Any,
+    tracker: Any,
+    anew: bool,
+) -> Run:
+    """Train from the last checkpoint on, unless ``anew``, and store the run."""
     with greetings_hidden():
         from sidebyside.checkpoints import load_checkpoint, save_checkpoint
         from sidebyside.fitting import State, fit
         from sidebyside.tracking import epoch_line
-    folder = store.begin(card.key, anew=stored is not None)
-    start, seconds_before = load_checkpoint(folder / store.CHECKPOINTS) or (None, 0.0)
-    mlflow_run = tracker.open_run(card)
+    checkpoints = store.begin(card.key, anew) / store.CHECKPOINTS
+    start, seconds_before = load_checkpoint(checkpoints) or (None, 0.0)
     began = time.monotonic() - seconds_before
-    epochs = config.training.epochs
-
-    def say(line: str) -> None:
-        _log.info(line)  # in the run's folder under outputs/
-        if config.launch is None:  # else the launch shows progress for all runs together
-            print(line, file=sys.stderr)
+    mlflow_run, epochs = tracker.open_run(card), config.training.epochs
 
     def on_epoch(state: State) -> None:
         with _failure_tolerated(state.epochs_done):
             if state.epochs_done < epochs:
-                seconds = time.monotonic() - began
-                save_checkpoint(folder / store.CHECKPOINTS, state, seconds)
+                save_checkpoint(checkpoints, state, time.monotonic() - began)
             store.report_progress(card.key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
-        say(epoch_line(state.epochs_done, epochs, state.figures()))
+        _say(config, epoch_line(state.epochs_done, epochs, state.figures()))
 
-    if stored is None and config.launch is None and (stale := staleness.explain([identity])):
-        say(stale)
     if start:
-        say(f"going on after epoch {start.epochs_done}/{epochs}")
+        _say(config, f"going on after epoch {start.epochs_done}/{epochs}")
         store.report_progress(card.key, start.epochs_done)
     journal.record("begun", config.dataset.name, [card.key], "train")
     with journal.looking(journal.VALIDATION, [card.key]):
         fitted = fit(config, arrays, on_epoch, start)
-    seconds = time.monotonic() - began
-    run = store.save(card.key, identity, fitted, seconds)
+    run = store.save(card.key, identity, fitted, time.monotonic() - began)
     journal.record("finished", config.dataset.name, [card.key], "train")
-    return run, "retrained" if stored else "trained"
+    return run
 
 
-def _record(tracker: Any, card: Any, status: str, report: str | None = None) -> None:
+def _say(config: Config, line: str) -> None:
+    _log.info(line)  # in the run's folder under outputs/
+    if config.launch is None:  # else the launch shows progress for all runs together
+        print(line, file=sys.stderr)
+
+
+def _end_early(tracker: Any, card: Any, status: str, report: str | None = None) -> None:
     """Tell MLflow that a run has ended early; that it can't be told doesn't hide why it did."""
     try:
         tracker.end_early(card, status, report)

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import journal, keys, locations, store
+from sidebyside import journal, keys, store
 from sidebyside.arrays import ProcessedArrays
 from sidebyside.errors import UserError
-from sidebyside.evaluation import load_evaluation
 from sidebyside.files import read_json
 from sidebyside.preprocess import prepare
 from sidebyside.quiet import greetings_hidden
@@ -130,7 +129,7 @@ def verify(
 def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int | None) -> Verdict:
     try:
         stored = store.load(results.folder / run.key)
-        predicted = _predicted(results, run)
+        predicted = results.evaluation(run).read("predicted")
         digests = read_json(stored.folder / store.DIGESTS)
     except (DamagedError, OSError, ValueError) as reason:
         return Verdict(str(run), run.key, str(reason), None, 0, None, [])
@@ -187,12 +186,7 @@ def _first_difference(before: Sequence[str], now: Sequence[str], stored: Run) ->
     return None
 
 
-def _predicted(results: StudyResults, run: StudyRun) -> NDArray[np.uint8]:
-    folder = locations.results(results.dataset, results.study, "evaluate")
-    return load_evaluation(folder / run.key).read("predicted")
-
-
 def _churn(results: StudyResults, run: StudyRun) -> int | None:
     replicate = [one for one in results.trained if one.variant == run.variant]
-    labels = [_predicted(results, one) for one in replicate]
+    labels = [results.evaluation(one).read("predicted") for one in replicate]
     return max((int((a != b).sum()) for a, b in combinations(labels, 2)), default=None)
