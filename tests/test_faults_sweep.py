@@ -1,5 +1,6 @@
 """Multiruns that are killed, cut short or met by others."""
 
+import contextlib
 import json
 import os
 import signal
@@ -114,6 +115,62 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, 
     assert sorted(parents_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
 
 
+@pytest.mark.faults(
+    fault="Ctrl-C in a sweep that imports TensorFlow",
+    lost="nothing",
+    repeated="nothing",
+    code=130,
+    says="Interrupted: what is finished is kept",
+)
+def test_a_sweep_that_is_starting_is_interrupted_without_a_traceback(project, tmp_path, fault):
+    with started(project, tmp_path, *FOUR) as process:
+        parent = psutil.Process(process.pid)
+        # TensorFlow's library is open long before all of TensorFlow is imported.
+        wait_until(lambda: any(map(_imports_tensorflow, parent.children())))
+        below = parent.children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == fault.code, errors
+    assert errors.strip().startswith(fault.says)
+    assert len(errors.strip().splitlines()) == 1
+    assert not psutil.wait_procs(below, timeout=30)[1]
+
+
+def _imports_tensorflow(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any("libtensorflow" in mapped.path for mapped in process.memory_maps())
+    return False
+
+
+@pytest.mark.faults(
+    fault="Ctrl-C while Python tidies up, where it goes no further than to a message",
+    lost="nothing",
+    repeated="nothing",
+    code=130,
+    says="Interrupted: what is finished is kept",
+)
+def test_no_interruption_is_swallowed(project, tmp_path, fault):
+    done = run([sys.executable, "-c", TIDYING, str(project)], project, tmp_path)
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stderr
+
+
+TIDYING = """
+import signal, sys, time
+from pathlib import Path
+from sidebyside.app import main
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def task(config):
+    Last()
+    time.sleep(60)
+
+project = Path(sys.argv.pop())
+main(project)(task)()
+"""
 WIDE = TINY[0].replace("units:16", "units:150000").removeprefix("model.blocks=")  # 0.5 GB
 
 

@@ -31,6 +31,7 @@ class StudySweeper(BasicSweeper):
         from sidebyside.config import check, check_launcher
         from sidebyside.launching import Job, launch
         from sidebyside.schema import Launch
+        from sidebyside.workers import start_server
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -42,6 +43,7 @@ class StudySweeper(BasicSweeper):
         _refuse_senseless(parsed)
         _refuse_pinned(parser.parse_overrides(arguments), parsed)
         factors = self._factor_names(parsed)
+        start_server()
         (split,) = self.split_arguments(parsed, max_batch_size=None)
         grid = [list(overrides) for overrides in split]
 

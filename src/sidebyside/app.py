@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from sidebyside.presets import refuse_pinned
 from sidebyside.redaction import passwords_hidden, save_config, without_passwords
 
 _USAGE = 2  # the exit code for a mistake of the user's
+_AGAIN = 0.1  # seconds
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 _GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
 
@@ -54,7 +56,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
 
         def start() -> None:
             set_environment(root)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+            _make_interruptible()
             end_with_dvc()
             logging.raiseExceptions = False  # a log that can't be written is no reason for pages
             with user_errors_reported():
@@ -67,6 +69,20 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
         return start
 
     return decorate
+
+
+def _make_interruptible() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, and Ctrl-C end it wherever it comes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _interrupt_again
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C that has come while Python tidies up, where exceptions go no further."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(_AGAIN, os.kill, [os.getpid(), signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def set_environment(root: Path) -> None:

@@ -3,6 +3,8 @@
 Nothing here may compute with TensorFlow: a process forked after that hangs.
 """
 
+import os
+
 from sidebyside import numeric
 from sidebyside.keys import DECIDING
 from sidebyside.quiet import greetings_hidden
@@ -18,3 +20,6 @@ with greetings_hidden():
 
 numeric.warm_up()
 source_digests(DECIDING)  # of what has just been imported, whatever is edited later
+
+# A worker prints to a log. Before its task it could only say that its parent is gone.
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,29 @@ class Task:
 
 class WorkerDiedError(Exception):
     """A worker ended without an answer; the message says how."""
+
+
+def start_server() -> None:
+    """Let the server that workers are forked from import TensorFlow while others go on.
+
+    `Workers` do it themselves, but then it has to be waited for.
+    """
+    if _start_method() != "forkserver":
+        return
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
+    source = str(Path(__file__).resolve().parents[1])
+    others = os.environ.get("PYTHONPATH", "")
+    if source not in others.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
+    forkserver.set_forkserver_preload([_PRELOADED])
+    # Ctrl-C reaches the whole group. The server and the workers inherit that it isn't for them,
+    # where they would print a traceback in the midst of an import.
+    resource_tracker.ensure_running()  # which unblocks it
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def worker_count(wanted: int | None) -> int:
@@ -120,8 +144,7 @@ class Workers:
     def _pool(self, count: int) -> Iterator[ProcessPool]:
         context = multiprocessing.get_context(self._start_method)
         if self._start_method == "forkserver":
-            _before_server()
-            context.set_forkserver_preload([_PRELOADED])
+            start_server()
         pool = ProcessPool(max_workers=count, max_tasks=1, context=context)
         try:
             yield pool
@@ -135,15 +158,6 @@ class Workers:
 
 def _start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-
-
-def _before_server() -> None:
-    """Set what the server and the processes forked from it take from the environment."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
-    source = str(Path(__file__).resolve().parents[1])
-    others = os.environ.get("PYTHONPATH", "")
-    if source not in others.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
 
 
 def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:
