@@ -22,7 +22,7 @@ from sidebyside import journal
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 20
 SEED = 0  # of the moments and the victims
-LATEST = 25.0  # seconds after a launch's start; training begins after about 8
+LATEST = 40.0  # seconds after a launch's start; training begins after about 15
 STUDY = ("study=factorial", "training.epochs=3", "training.seeds=2")
 VICTIMS = ("all its processes", "its parent", "a worker")
 SIGNALS = {
