@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "MLFLOW_TRACKING_PASSWORD": ELSEWHERE,
 }
 
+# A server with jobs is eight processes, and none of them is for us.
+JOBLESS = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -67,7 +70,7 @@ def tracked(project, tmp_path_factory):
     command += ["--artifacts-destination", str(folder / "server" / "artifacts")]
     with (
         (folder / "server" / "log.txt").open("w") as log,
-        subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as server,
+        subprocess.Popen(command, cwd=folder, env=JOBLESS, stdout=log, stderr=log) as server,
     ):
         try:
             wait_for(f"http://127.0.0.1:{port}/health", server)
