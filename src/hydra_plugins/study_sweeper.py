@@ -43,7 +43,6 @@ class StudySweeper(BasicSweeper):
         _refuse_senseless(parsed)
         _refuse_pinned(parser.parse_overrides(arguments), parsed)
         factors = self._factor_names(parsed)
-        start_server()
         (split,) = self.split_arguments(parsed, max_batch_size=None)
         grid = [list(overrides) for overrides in split]
 
@@ -58,7 +57,10 @@ class StudySweeper(BasicSweeper):
             first, _ = launches[0]
             return [_failure(one) for one in launcher.launch(named, initial_job_idx=first)]
 
-        jobs, folder = [job(overrides) for overrides in grid], self._folder()
+        jobs = [job(grid[0])]  # most mistakes are in all of them
+        start_server()  # it takes as long as the other configs
+        jobs += [job(overrides) for overrides in grid[1:]]
+        folder = self._folder()
         runs = launch(jobs, start, folder)
         while more := _more_seeds(jobs, runs, grid):
             grid += more
