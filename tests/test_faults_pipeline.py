@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import psutil
 import pytest
@@ -16,14 +15,14 @@ from sweeping import wait_until
 
 pytestmark = pytest.mark.slow
 
-# What a stage leaves in the run store before it ends, if anything, and how many epochs it trains.
+# What a stage writes some time before it ends, and how many epochs it trains.
 STAGES = (
-    ("download", None, 1),
-    ("preprocess@channels_last", None, 1),
-    ("train", ".unfinished/*/progress.json", 1_000_000),  # an orphan would never end
-    ("train", "*/run.json", 1),
-    ("evaluate", "*/evaluation", 1),
-    ("compare", None, 1),
+    ("download", "data/raw/.mnist5k.lock", 1),
+    ("preprocess@channels_last", "data/processed/mnist5k/.channels_last.lock", 1),
+    ("train", "runs/.unfinished/*/progress.json", 1_000_000),  # an orphan would never end
+    ("train", "runs/*/run.json", 1),
+    ("evaluate", "runs/*/evaluation", 1),
+    ("compare", "reports/mnist5k/tiny/comparison.json", 1),
 )
 NOTHING = "nothing finished"
 
@@ -91,15 +90,11 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
     tmp_path, undisturbed, number, fault
 ):
     repository = make_repository(tmp_path / "killed")
-    for stage, left, epochs in STAGES:
+    for stage, written, epochs in STAGES:
         set_epochs(repository, epochs)
         with start(repository, "dvc", "repro") as process:
             read_until(process.stdout, f"Running stage '{stage}'")
-            if left:
-                store = repository.root / "runs"
-                wait_until(lambda store=store, left=left: any(store.glob(left)))
-            else:
-                time.sleep(0.5)
+            wait_until(lambda written=written: any(repository.root.glob(written)))
             said = end(process, number)
             assert process.returncode == fault.code, said
             assert "Traceback" not in said
