@@ -3,6 +3,8 @@
 Nothing here may compute with TensorFlow: a process forked after that hangs.
 """
 
+import gc
+import importlib
 import os
 
 from sidebyside import numeric
@@ -10,16 +12,25 @@ from sidebyside.keys import DECIDING
 from sidebyside.quiet import greetings_hidden
 from sidebyside.sources import source_digests
 
+gc.disable()  # what is imported stays; looking for garbage in it takes a quarter of the time
 with greetings_hidden():
     import sidebyside.evaluation
     import sidebyside.fitting
+    import sidebyside.launching
     import sidebyside.pictures
     import sidebyside.scoring
+    import sidebyside.study_evaluation
     import sidebyside.tracking
     import sidebyside.training  # noqa: F401
 
+    # MLflow's client imports it when it connects, which is in each worker.
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
 numeric.warm_up()
 source_digests(DECIDING)  # of what has just been imported, whatever is edited later
+
+gc.freeze()  # nor is a worker to look there: half a second, and a copy of each page
+gc.enable()
 
 # A worker prints to a log. Before its task it could only say that its parent is gone.
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -24,7 +24,7 @@ from sidebyside.results import (
 from sidebyside.schema import Launch, Tracking
 from sidebyside.tables import print_failures
 from sidebyside.training import retraining
-from sidebyside.workers import Task, Workers, worker_count
+from sidebyside.workers import Task, Workers, start_server, worker_count
 
 _Outcome = tuple[int, Any]  # a task's number, and its result or what it raised
 
@@ -67,6 +67,7 @@ def evaluate_study(config: DictConfig, workers: int | None, log_folder: str) -> 
     for run in results.trained:
         results.load(run)  # all of them, before anything starts
     store.check_writable()
+    start_server()  # it takes as long as to connect
     with greetings_hidden():
         from sidebyside.tracking import Tracker
     tracker = Tracker(tracking)
