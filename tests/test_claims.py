@@ -140,6 +140,17 @@ def test_a_difference_holds_fails_or_stays_open(old, fresh, verdict):
     assert verdicts(found, fresh)[KERNEL] == verdict
 
 
+@pytest.mark.parametrize("old", [2, -2])
+@pytest.mark.parametrize("fresh", [1.8, -1.8])
+def test_a_difference_of_fresh_runs_is_positive_where_it_is_as_claimed(old, fresh):
+    found = [claim for claim in claims_of(effect=old) if not claim.of_equivalence]
+    assert {claim.kind for claim in found} >= {"main effect", "pair"}
+    for one in retest(found, study(FRESH, effect=fresh), STUDY.margin):
+        difference, low, high = one.as_claimed
+        assert low < difference < high
+        assert difference == pytest.approx(1.8 if old * fresh > 0 else -1.8, abs=0.5)
+
+
 @pytest.mark.parametrize(
     ("fresh", "verdict"),
     [

@@ -45,6 +45,11 @@ class Claim:
         """Whether it says that a difference is within the margin."""
         return self.kind in ("equivalence", "equivalent pair")
 
+    @property
+    def sign(self) -> int:
+        """The sign of a claimed difference; 1 for an equivalence."""
+        return -1 if self.difference < 0 and not self.of_equivalence else 1
+
     def is_of(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry of ``comparison.json``, of the right list, is about the same."""
         return all(entry[name] == value for name, value in self.subject.items())

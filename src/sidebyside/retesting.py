@@ -48,6 +48,13 @@ class ClaimVerdict:
         """Return the fields as JSON types."""
         return asdict(self)
 
+    @property
+    def as_claimed(self) -> tuple[float | None, float | None, float | None]:
+        """Difference, low and high, turned so that a difference as it is claimed is positive."""
+        if self.claim.sign > 0:
+            return self.difference, self.low, self.high
+        return _negative(self.difference), _negative(self.high), _negative(self.low)
+
 
 @dataclass(frozen=True)
 class _Fresh:
@@ -151,9 +158,11 @@ def _answer(claim: Claim, found: _Fresh, p: float | None, margin: float) -> Answ
         if p < SIGNIFICANT:
             return "holds"
         return "fails" if found.low >= margin or found.high <= -margin else "underpowered"
-    low, high = found.low, found.high
-    if claim.difference < 0:
-        low, high = -high, -low
+    low, high = sorted((claim.sign * found.low, claim.sign * found.high))
     if low > 0 and p < SIGNIFICANT:
         return "holds"
     return "fails" if high <= ROUNDING else "underpowered"
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value

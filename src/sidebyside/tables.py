@@ -134,17 +134,19 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def _print_claims(verdicts: Sequence[ClaimVerdict]) -> None:
-    rows = [
-        {
-            "claim": one.claim.text,
-            "n": str(one.n),
-            "fresh difference, points": ("-" if one.difference is None else signed(one.difference))
-            + signed_interval(one.low, one.high),
-            "p": "-" if one.p_holm is None else f"{one.p_holm:.2g}",
-            "verdict": one.verdict,
-        }
-        for one in verdicts
-    ]
+    rows = []
+    for one in verdicts:
+        difference, low, high = one.as_claimed
+        shown = "-" if difference is None else signed(difference) + signed_interval(low, high)
+        rows.append(
+            {
+                "claim": one.claim.text,
+                "n": str(one.n),
+                "by fresh runs, points": shown,
+                "p": "-" if one.p_holm is None else f"{one.p_holm:.2g}",
+                "verdict": one.verdict,
+            }
+        )
     _print("Claims, tested on fresh runs alone", pd.DataFrame(rows))
 
 
