@@ -22,8 +22,8 @@ from sidebyside import journal
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 20
 SEED = 0  # of the moments and the victims
-LATEST = 40.0  # seconds after a launch's start; training begins after about 15
-STUDY = ("study=factorial", "training.epochs=3", "training.seeds=2")
+LATEST = 40.0  # seconds after a launch's start; training begins after a third of it
+STUDY = ("study=factorial", "training.epochs=5", "training.seeds=2")
 VICTIMS = ("all its processes", "its parent", "a worker")
 SIGNALS = {
     "all its processes": (signal.SIGKILL, signal.SIGINT),
@@ -149,6 +149,9 @@ def as_markdown(kills: list[Kill], same: bool, trainings: Counter[str]) -> str:
             f"- {len(trainings)} runs, {trainings.total()} trainings to the end, no run more often",
             f"  than {often} time(s);",
             "- no process outlived its sweep.",
+            "",
+            "A worker that is killed fails alone. A second later its sweep is ended by SIGTERM,",
+            "hence the exit code 130.",
             "",
             tabulate(rows, columns, tablefmt="github", disable_numparse=True),
             "",
