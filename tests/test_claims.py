@@ -146,7 +146,7 @@ def test_a_difference_of_fresh_runs_is_positive_where_it_is_as_claimed(old, fres
     found = [claim for claim in claims_of(effect=old) if not claim.of_equivalence]
     assert {claim.kind for claim in found} >= {"main effect", "pair"}
     for one in retest(found, study(FRESH, effect=fresh), STUDY.margin):
-        difference, low, high = one.as_claimed
+        difference, low, high = one.claim.turned(one.difference, one.low, one.high)
         assert low < difference < high
         assert difference == pytest.approx(1.8 if old * fresh > 0 else -1.8, abs=0.5)
 

@@ -45,10 +45,13 @@ class Claim:
         """Whether it says that a difference is within the margin."""
         return self.kind in ("equivalence", "equivalent pair")
 
-    @property
-    def sign(self) -> int:
-        """The sign of a claimed difference; 1 for an equivalence."""
-        return -1 if self.difference < 0 and not self.of_equivalence else 1
+    def turned(
+        self, difference: float | None, low: float | None, high: float | None
+    ) -> tuple[float | None, float | None, float | None]:
+        """Return a difference and its interval, turned so that a claimed one is positive."""
+        if self.of_equivalence or self.difference >= 0:
+            return difference, low, high
+        return _negative(difference), _negative(high), _negative(low)
 
     def is_of(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry of ``comparison.json``, of the right list, is about the same."""
@@ -135,3 +138,7 @@ def _told_apart(entry: Mapping[str, Any]) -> bool:
 
 def _claim(kind: Kind, entry: Mapping[str, Any], difference: float, text: str) -> Claim:
     return Claim(kind, {name: entry[name] for name in _NAMED_BY[kind]}, difference, text)
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PICTURES = "pictures"
 _DIGITS = 12  # of a source's digest
 _OPENING = 3  # statements that are the answer
-_MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 15 kB
+_MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 10 kB
 _MOST_LINES = 8  # levels of a factor in a picture of an interaction
 _PROTOCOLS = {
     "clean": "A sixth of the training images is held out for validation; the test images were "

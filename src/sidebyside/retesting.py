@@ -48,13 +48,6 @@ class ClaimVerdict:
         """Return the fields as JSON types."""
         return asdict(self)
 
-    @property
-    def as_claimed(self) -> tuple[float | None, float | None, float | None]:
-        """Difference, low and high, turned so that a difference as it is claimed is positive."""
-        if self.claim.sign > 0:
-            return self.difference, self.low, self.high
-        return _negative(self.difference), _negative(self.high), _negative(self.low)
-
 
 @dataclass(frozen=True)
 class _Fresh:
@@ -152,17 +145,13 @@ def _corrected(claims: Sequence[Claim], found: Sequence[_Fresh]) -> list[float |
 
 
 def _answer(claim: Claim, found: _Fresh, p: float | None, margin: float) -> Answer:
-    if found.low is None or found.high is None or p is None:
+    _, low, high = claim.turned(found.difference, found.low, found.high)
+    if low is None or high is None or p is None:
         return "underpowered"
     if claim.of_equivalence:
         if p < SIGNIFICANT:
             return "holds"
-        return "fails" if found.low >= margin or found.high <= -margin else "underpowered"
-    low, high = sorted((claim.sign * found.low, claim.sign * found.high))
+        return "fails" if low >= margin or high <= -margin else "underpowered"
     if low > 0 and p < SIGNIFICANT:
         return "holds"
     return "fails" if high <= ROUNDING else "underpowered"
-
-
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value

@@ -136,7 +136,7 @@ def print_outcome(outcome: Outcome) -> None:
 def _print_claims(verdicts: Sequence[ClaimVerdict]) -> None:
     rows = []
     for one in verdicts:
-        difference, low, high = one.as_claimed
+        difference, low, high = one.claim.turned(one.difference, one.low, one.high)
         shown = "-" if difference is None else signed(difference) + signed_interval(low, high)
         rows.append(
             {
