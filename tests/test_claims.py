@@ -106,6 +106,14 @@ def test_what_is_claimed_is_what_the_report_says():
     )
 
 
+def test_no_number_becomes_text_by_its_last_bits():
+    content = claimed(study(OLD, effect=2, together=1))[0].content
+    for entry in (*content["effects"]["main"], *content["effects"]["interactions"]):
+        for number in (entry["difference"], entry["low"], entry["high"], entry["p_holm"]):
+            assert number == float(f"{number:.9g}")
+    assert 0 < min(entry["p_holm"] for entry in content["effects"]["main"]) < 1e-6  # kept small
+
+
 def test_what_cannot_be_told_is_no_claim():
     _, found = claimed(study(range(2), sd=1))
     assert found == []

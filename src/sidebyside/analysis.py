@@ -15,6 +15,7 @@ from sidebyside.equivalence import matched_differences, tost
 from sidebyside.errors import UserError
 from sidebyside.evidence import Evidence, RunEvidence
 from sidebyside.factors import Level
+from sidebyside.files import each_number
 from sidebyside.intervals import CONFIDENCE
 from sidebyside.over_images import cochran_q, error_over_images
 from sidebyside.pairs import Replicate, compare_pairs
@@ -87,6 +88,9 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         "floor": _floor(replicates, disputed),
         "selection": selection,
     }
+    # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
+    # aren't the same in every environment.
+    content = each_number(content, lambda number: float(f"{number:.9g}"))
     analysis = Analysis(
         content=content,
         over_images={one.name: error_over_images(one.wrong) for one in replicates},

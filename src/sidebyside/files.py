@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, floats rounded to 6 decimals, in one step."""
-    write_exact_json(path, _rounded(content))
+    write_exact_json(path, each_number(content, lambda number: round(number, DECIMALS)))
 
 
 def write_exact_json(path: Path, content: Any) -> None:
@@ -71,11 +72,12 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _rounded(content: Any) -> Any:
+def each_number(content: Any, change: Callable[[float], float]) -> Any:
+    """Return JSON types with each of their floats changed."""
     if isinstance(content, float):
-        return round(content, DECIMALS)
+        return change(content)
     if isinstance(content, dict):
-        return {key: _rounded(value) for key, value in content.items()}
+        return {key: each_number(value, change) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_rounded(value) for value in content]
+        return [each_number(value, change) for value in content]
     return content
