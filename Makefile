@@ -3,6 +3,7 @@
 # make faults  kill, cut and damage everything: what docs/faults.md promises
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
+# make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make docs    write docs/faults.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults ui lint docs setup
+.PHONY: study test faults coverage ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.waiting .dvc/tmp/study.lock dvc repro
@@ -22,6 +23,9 @@ test: $(READY)
 
 faults: $(READY)
 	pytest -n 2 --dist worksteal -m faults
+
+coverage: $(READY)
+	python benchmarks/coverage.py
 
 ui: $(READY)
 	python -m sidebyside.ui --port $(PORT)

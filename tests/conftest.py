@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from sidebyside.evidence import Evidence
 
 SOURCE = Path(__file__).resolve().parents[1]
 PARTS = ("conf", "pipelines", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
@@ -147,6 +150,14 @@ def read_until(stream: IO[str], words: str) -> str:
         assert line, said
         said += line
     return said
+
+
+@pytest.fixture(scope="session")
+def committed_factorial() -> "Evidence":
+    """The committed evidence of the factorial on the full MNIST: 16 variants, 5 seeds."""
+    from sidebyside.evidence import read_evidence
+
+    return read_evidence(SOURCE / "reports" / "mnist" / "factorial" / "evidence.npz")
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ def test_pictures_of_the_same_data_are_the_same_bytes(tmp_path):
             "factors": {"dropout": name == "a"},
             "protocol": "clean",
             "test_error": interval(values),
+            "seeds_and_images": {"low": 0.5, "high": 4.0},
         }
         for name, values in (("a", [1.0, 2.0]), ("b", [3.0, 5.0]))
     ]

@@ -1,6 +1,8 @@
 """Committed evidence: a report without runs, a study finished in pieces, one with runs missing."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import sys
@@ -69,6 +71,29 @@ def test_a_study_without_dvc_can_be_compared(workspace):
     comparison = workspace.comparison()
     assert comparison["n_runs"] == 2
     assert [variant["n"] for variant in comparison["variants"]] == [1, 1]
+
+
+def test_the_command_of_a_report_makes_it_again(workspace):
+    text = (workspace.report / "comparison.md").read_text()
+    (command,) = re.findall(r"^python pipelines/train.py .*$", text, flags=re.M)
+    arguments = shlex.split(command)[2:]
+    for word in ("study=factorial", "model.kernel_size=3", "training.epochs=1", "training.seeds=1"):
+        assert word in arguments
+    before = workspace.keys()
+    workspace.run("train", *arguments)
+    assert workspace.keys() == before
+    settings = workspace.comparison()["settings"]
+    assert (settings["model"], settings["epochs"]) == ("conv_pair", "1")
+    assert settings["blocks"].startswith("conv 4 valid relu, pool 2, dropout 0.25, flatten")
+
+
+def test_another_study_of_the_same_name_replaces_no_report(workspace):
+    before = content(workspace.report)
+    workspace.train("seed=0", "training.epochs=2")
+    said = workspace.compare(code=2)
+    assert "is the report of another study of this name (epochs 1 there, 2 now)" in said
+    assert content(workspace.report) == before
+    workspace.train("seed=0")  # what the other tests find
 
 
 def test_the_report_is_rebuilt_from_committed_evidence_alone(workspace, tmp_path):

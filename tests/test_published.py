@@ -28,7 +28,7 @@ def run(preset, protocol, seed, wrong, epochs=2) -> RunEvidence:
         seed=seed,
         identity={"recipe": {"protocol": protocol}},
         parameters=1,
-        weights_digest="0",
+        weights_digest=f"{preset}-{protocol}-{seed}",
         history={
             "loss": [0.1] * epochs,
             "accuracy": accuracy,
@@ -63,7 +63,7 @@ def project(tmp_path_factory) -> Path:
         wrong = round(100 * recipe["test_error"])
         off = {"larger_cnn": 40, "mlp_784": -40}.get(preset, 0)
         far = 30 if preset == "adam_5x5_no_dropout" else 0
-        spread = 30 if preset == "simple_cnn_5x5" else 3
+        spread = 15 if preset == "simple_cnn_5x5" else 3
         epochs = recipe["epochs"]
         for seed, step in enumerate((-1, 0, 1)):
             errors = wrong + off + far + step * spread
@@ -113,19 +113,23 @@ def compare(project):
 
 
 def test_each_published_figure_gets_its_verdict(report):
-    entries = json.loads((report / "comparison.json").read_text())["published"]
-    verdicts = {entry["preset"]: entry["verdict"] for entry in entries}
-    assert len(verdicts) == 10
+    content = json.loads((report / "comparison.json").read_text())
+    entries = content["published"]
+    verdicts = {one["recipe"]: one["verdict"] for one in entries if one["verdict"]}
+    assert len(entries) == 10
+    assert len(verdicts) == 8
     assert verdicts.pop("larger_cnn") == "published is better"
     assert verdicts.pop("mlp_784") == "published is worse"
-    assert verdicts.pop("adam_5x5_no_dropout") == "published is better"
-    assert verdicts.pop("simple_cnn_5x5") == "can't tell with 3 seeds"
     assert set(verdicts.values()) == {"reproduced"}
+    by_preset = {entry["preset"]: entry for entry in entries}
+    assert by_preset["adam_5x5_single_conv"]["verdict"] is not None
+    assert by_preset["simple_cnn_5x5"]["sd"] > by_preset["simple_cnn_5x5"]["sd_moderated"] > 0.03
     for entry in entries:
         low, high = entry["prediction_interval"]
-        # t(0.975, 2) = 4.303; three runs that are 3 images apart have an sd of 0.03 points.
+        # Three runs that are 3 images apart have an sd of 0.03 points.
+        assert low < entry["mean"] < high
         if entry["preset"] != "simple_cnn_5x5":
-            assert (high - low) / 2 == pytest.approx(4.302653 * 0.03 * (4 / 3) ** 0.5, abs=1e-5)
+            assert entry["sd"] == pytest.approx(0.03)
         assert entry["clean_minus_published_protocol"]["mean"] == pytest.approx(0.1)
         assert entry["n"] == 3
         assert entry["published_interval"][0] < entry["published_error"]
@@ -133,9 +137,13 @@ def test_each_published_figure_gets_its_verdict(report):
 
 def test_the_report_says_it_in_words(report):
     text = (report / "comparison.md").read_text()
-    assert "Of 8 published test errors: 5 reproduced, 1 published is worse" in text
+    assert (
+        "Of 8 published test errors: 6 reproduced, 1 published is worse, 1 published is better"
+        in text
+    )
     assert 'At the final test error "one convolution, both dropouts" fits best, 0.00' in text
-    assert "a difference of +0.05 [+0.05, +0.05] points" in text
+    # Differences that are equal are no surer than whole images allow.
+    assert "a difference of +0.05 [+0.04, +0.06] points" in text
     assert "Fewer training images make it worse." in text
     assert "test image 0 is predicted as published by 0 of 3 runs" in text
     for line in TABLE["left_open"]:

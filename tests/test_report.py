@@ -45,7 +45,7 @@ def run(factors, seed, number, protocol="clean", validation=True, epochs=3):
         seed=seed,
         identity={"recipe": {"protocol": protocol, "epochs": epochs}},
         parameters=1000 * (1 + number),
-        weights_digest="0",
+        weights_digest=f"{variant_name(factors)}-{seed}",
         history=history,
         test_loss=0.04,
         layout={"images": IMAGES, "flips": 0, "largest_difference": 1e-7},
@@ -279,9 +279,11 @@ def test_the_numbers_are_those_of_comparison_json(pages, name):
     rows = [" ".join(row.split()) for row in table_rows(page.html)]
     for variant in page.json["variants"]:
         error, images = variant["test_error"], variant["over_images"]
+        both = variant["seeds_and_images"]
+        together = f"{both['low']:.2f} to {both['high']:.2f}" if both else "-"
         seeds = "-" if error["low"] is None else f"{error['low']:.2f} to {error['high']:.2f}"
         row = (
-            f"{variant['n']} {error['mean']:.2f} {seeds} "
+            f"{variant['n']} {error['mean']:.2f} {together} {seeds} "
             f"{images['low']:.2f} to {images['high']:.2f}"
         )
         assert [one for one in rows if spelled(variant["name"]) in one and row in one]
@@ -320,7 +322,7 @@ def test_a_whole_study_has_every_section(pages):
         "kernel_size across, a line per dropout",
         "All 28 pairs",
         "Of 9600 predictions 0 changed",
-        "are told apart four times in five",
+        "are told apart four times in five, by the test that the verdicts go by",
         "disputed label",
         "An ensemble is all networks of a variant together",
         "Human raters dispute the labels of 2 test images",
@@ -395,7 +397,7 @@ def test_unfinished_and_stopped_studies_say_so(pages):
 
 def test_a_published_study_points_to_its_tables(pages, tmp_path):
     page = pages("whole")
-    published = Published(IMAGES, [], None, [])
+    published = Published(IMAGES, [], {}, None, [])
     page.write(tmp_path / "page.html", comparison=replace(page.comparison, published=published))
     assert '<a href="comparison.md">' in (tmp_path / "page.html").read_text()
 

@@ -1,5 +1,6 @@
 """Everything that a report says of a study, computed from its evidence."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -8,21 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import proportion_confint
 
 from sidebyside.effects import effects
-from sidebyside.equivalence import matched_differences, tost
+from sidebyside.ensembles import ensembles
+from sidebyside.equivalence import compare_levels, corrected
 from sidebyside.errors import UserError
 from sidebyside.evidence import Evidence, RunEvidence
 from sidebyside.factors import Level
 from sidebyside.files import each_number
-from sidebyside.intervals import CONFIDENCE
-from sidebyside.over_images import cochran_q, error_over_images
+from sidebyside.identical import counted_once, identical_variants
+from sidebyside.intervals import new_seeds_and_images, rounding_variance
+from sidebyside.over_images import error_over_images
 from sidebyside.pairs import Replicate, compare_pairs
-from sidebyside.power import power
+from sidebyside.power import power, rows_in_common
 from sidebyside.protocols import TEST_AS_VALIDATION
 from sidebyside.schema import Study
-from sidebyside.statements import statements
+from sidebyside.selection import Candidate, Selection, select
+from sidebyside.statements import of_pair, statements
 
 _ALL_PAIRS = 20  # variants; of more, each is held against the baseline alone
 
@@ -35,8 +38,9 @@ class Analysis:
     ----------
     content : dict
         What ``comparison.json`` gains: effects, pairs, equivalence, power, ensemble, ...
-    over_images : dict
-        By variant: ends of the 95 % interval over images of its mean error, percent.
+    over_images, seeds_and_images : dict
+        By variant: ends of the 95 % intervals of its mean error, percent, for other images and for
+        other seeds and images together (None for one seed).
     baseline : str
         The variant that pictures hold the others against.
     protocols : dict of str
@@ -45,6 +49,7 @@ class Analysis:
 
     content: dict[str, Any]
     over_images: dict[str, dict[str, float]]
+    seeds_and_images: dict[str, dict[str, float] | None]
     baseline: str
     protocols: dict[str, str]
 
@@ -71,35 +76,54 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     UserError
         If the study names a factor or a variant that it doesn't have.
     """
-    replicates = [replicate_of(evidence, name) for name in variants(evidence)]
-    selection = _selection(evidence)
-    baseline = _baseline(study, replicates, selection)
-    single = [one.wrong[0] for one in replicates if len(one.seeds) == 1]
+    replicates = {name: replicate_of(evidence, name) for name in variants(evidence)}
+    identical = identical_variants(evidence.runs)
+    chosen = _selection(evidence, counted_once(list(replicates), identical, study.baseline))
+    baseline = _baseline(study, list(replicates), chosen)
+    distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
+    pairs = _pairs([one.name for one in distinct], baseline)
+    # A baseline that the runs themselves have chosen might have been any variant.
+    chosen_from = math.comb(len(distinct), 2) if chosen and not study.baseline else 0
+    compared = compare_pairs(distinct, pairs, study.margin, chosen_from)
+    common = rows_in_common([one.errors for one in distinct], [one.seeds for one in distinct])
+    protocols = {run.variant: run.protocol for run in evidence.runs}
     content: dict[str, Any] = {
-        "effects": effects(factor_table(evidence), list(evidence.runs[0].factors)).as_json(),
-        "pairs": [
-            pair.as_json()
-            for pair in compare_pairs(replicates, _pairs(replicates, baseline), study.margin)
-        ],
-        "cochran_q": cochran_q(single) if len(single) == len(replicates) > 1 else None,
+        "identical": identical,
+        "effects": effects(
+            factor_table(evidence),
+            list(evidence.runs[0].factors),
+            wrong=_wrong(evidence.runs, evidence),
+            least_variance=rounding_variance(len(evidence.target)),
+            expected_equal=study.expected_equal,
+        ).as_json(),
+        "pairs": [pair.as_json() for pair in compared],
         "equivalence": _equivalence(evidence, study),
-        "power": power([one.errors for one in replicates]).as_json(),
-        "ensemble": _ensembles(evidence),
-        "floor": _floor(replicates, disputed),
-        "selection": selection,
+        "power": power(common, max(len(pairs), chosen_from), study.margin).as_json(),
+        "ensemble": ensembles(evidence, [one.name for one in distinct]).as_json(),
+        "floor": _floor(distinct, disputed),
+        "selection": chosen and chosen.as_json(),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
     # aren't the same in every environment.
-    content = each_number(content, lambda number: float(f"{number:.9g}"))
+    content = each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
+    for pair in content["pairs"]:
+        pair["statement"] = of_pair(pair)
     analysis = Analysis(
         content=content,
-        over_images={one.name: error_over_images(one.wrong) for one in replicates},
+        over_images={name: error_over_images(one.wrong) for name, one in replicates.items()},
+        seeds_and_images={name: _seeds_and_images(one) for name, one in replicates.items()},
         baseline=baseline,
-        protocols={run.variant: run.protocol for run in evidence.runs},
+        protocols=protocols,
     )
-    protocols = list(dict.fromkeys(analysis.protocols.values()))
-    content["statements"] = statements(content, protocols, analysis.confounded)
+    named = list(dict.fromkeys(protocols.values()))
+    content["statements"] = statements(content, named, analysis.confounded)
     return analysis
+
+
+def _seeds_and_images(replicate: Replicate) -> dict[str, float] | None:
+    least = rounding_variance(replicate.wrong.shape[1])
+    found = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
+    return None if found is None else found.clipped_ends()
 
 
 def variants(evidence: Evidence) -> list[str]:
@@ -114,8 +138,13 @@ def replicate_of(evidence: Evidence, variant: str) -> Replicate:
         name=variant,
         seeds=[run.seed for run in runs],
         errors=[evidence.test_error(run) for run in runs],
-        wrong=np.stack([run.predicted != evidence.target for run in runs]),
+        wrong=_wrong(runs, evidence),
+        weights=[run.weights_digest for run in runs],
     )
+
+
+def _wrong(runs: Sequence[RunEvidence], evidence: Evidence) -> NDArray[np.bool_]:
+    return np.stack([run.predicted != evidence.target for run in runs])
 
 
 def factor_table(evidence: Evidence) -> pd.DataFrame:
@@ -128,10 +157,12 @@ def factor_table(evidence: Evidence) -> pd.DataFrame:
     return table.astype({"seed": int, "test_error": float})
 
 
-def _baseline(
-    study: Study, replicates: Sequence[Replicate], selection: dict[str, Any] | None
-) -> str:
-    names = [one.name for one in replicates]
+def equivalence_table(evidence: Evidence) -> pd.DataFrame:
+    """Return `factor_table` with the digest of each run's ``weights``."""
+    return factor_table(evidence).assign(weights=[run.weights_digest for run in evidence.runs])
+
+
+def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> str:
     if study.baseline is not None:
         if study.baseline not in names:
             raise UserError(
@@ -139,19 +170,19 @@ def _baseline(
                 f"{'; '.join(names)}."
             )
         return study.baseline
-    return str(selection["chosen"]) if selection else names[0]
+    return chosen.chosen if chosen else names[0]
 
 
-def _pairs(replicates: Sequence[Replicate], baseline: str) -> list[tuple[str, str]]:
+def _pairs(names: Sequence[str], baseline: str) -> list[tuple[str, str]]:
     """Return all pairs with the baseline second where it takes part, or only those with it."""
-    names = [one.name for one in replicates]
     others = [name for name in names if name != baseline]
     against = [(name, baseline) for name in others]
     return against + (list(combinations(others, 2)) if len(names) <= _ALL_PAIRS else [])
 
 
 def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
-    table, found = factor_table(evidence), []
+    table = equivalence_table(evidence)
+    least, found = rounding_variance(len(evidence.target)), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -159,11 +190,15 @@ def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
                 f"factors are {', '.join(evidence.runs[0].factors) or 'none'}."
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
-        for a, b in combinations(levels, 2):
-            result = tost(matched_differences(table, factor, (a, b)), study.margin)
-            exact = _exact(evidence.runs) if factor == "data_format" else None
-            found.append({"factor": factor, "levels": [a, b]} | result.as_json() | {"exact": exact})
-    return found
+        found += [
+            compare_levels(table, factor, pair, study.margin, least)
+            for pair in combinations(levels, 2)
+        ]
+    exact = _exact(evidence.runs)
+    return [
+        entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
+        for entry in corrected(found)
+    ]
 
 
 def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
@@ -177,25 +212,6 @@ def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
         "flips": sum(check["flips"] for check in checks),
         "largest_difference": max(check["largest_difference"] for check in checks),
     }
-
-
-def _ensembles(evidence: Evidence) -> list[dict[str, Any]]:
-    found = []
-    for ensemble in evidence.ensembles:
-        wrong, images = int((ensemble.predicted != evidence.target).sum()), len(evidence.target)
-        low, high = proportion_confint(wrong, images, 1 - CONFIDENCE, method="wilson")
-        errors = [evidence.test_error(run) for run in evidence.of_variant(ensemble.variant)]
-        found.append(
-            {
-                "variant": ensemble.variant,
-                "n": ensemble.members,
-                "test_error": 100 * wrong / images,
-                "low": 100 * float(low),
-                "high": 100 * float(high),
-                "mean_of_members": float(np.mean(errors)),
-            }
-        )
-    return found
 
 
 def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str, Any] | None:
@@ -217,25 +233,20 @@ def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str
     }
 
 
-def _selection(evidence: Evidence) -> dict[str, Any] | None:
-    """Return the variant to choose by validation error, and what choosing by test error flatters.
-
-    None where some variant has no validation images of its own.
-    """
-    rows = []
-    for variant in variants(evidence):
+def _selection(evidence: Evidence, names: Sequence[str]) -> Selection | None:
+    """Return the choice by validation error, None where a variant has no validation images."""
+    candidates = []
+    for variant in names:
         runs = evidence.of_variant(variant)
         if any(r.protocol in TEST_AS_VALIDATION or "val_accuracy" not in r.history for r in runs):
             return None
-        validation = np.mean([100 * (1 - run.history["val_accuracy"][-1]) for run in runs])
-        test = np.mean([evidence.test_error(run) for run in runs])
-        rows.append((variant, float(validation), float(test)))
-    chosen, lowest = min(rows, key=lambda row: row[1]), min(rows, key=lambda row: row[2])
-    return {
-        "chosen": chosen[0],
-        "validation_error": chosen[1],
-        "test_error": chosen[2],
-        "lowest_test": lowest[0],
-        "lowest_test_error": lowest[2],
-        "flattery": chosen[2] - lowest[2],
-    }
+        candidates.append(
+            Candidate(
+                name=variant,
+                seeds=[run.seed for run in runs],
+                validation=[100 * (1 - run.history["val_accuracy"][-1]) for run in runs],
+                test=[evidence.test_error(run) for run in runs],
+                wrong=_wrong(runs, evidence),
+            )
+        )
+    return select(candidates)

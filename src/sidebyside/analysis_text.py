@@ -5,7 +5,7 @@ from typing import Any
 
 from sidebyside.analysis import Analysis
 from sidebyside.factors import level_text
-from sidebyside.text import paragraph, signed, spelled, table
+from sidebyside.text import p_value, paragraph, signed, signed_interval, spelled, table
 
 _NO_TEST = "-"
 
@@ -20,7 +20,8 @@ def analysis_text(analysis: Analysis) -> str:
     content, named = analysis.content, _Names(analysis.protocols)
     sections = [
         *_effects(content["effects"], analysis.confounded),
-        *_pairs(content["pairs"], analysis.baseline, named),
+        *_identical(content["identical"]),
+        *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named),
         *_equivalence(content["equivalence"]),
         *_ensembles(content["ensemble"], named),
         *_floor(content["floor"], named),
@@ -52,8 +53,9 @@ def pair_rows(
             "against": spelled(pair["b"]),
             "n": str(pair["n"]),
             "difference, points": _interval(pair["difference"]),
-            "over images": _interval(pair["over_images"]),
-            "Holm's p": _p(pair["p_holm"]),
+            "new seeds and images": _ends(pair["seeds_and_images"]),
+            "over images": _ends(pair["over_images"]),
+            "Holm's p": p_value(pair["p_holm"]),
             "wins": f"{pair['superiority']:.2f}",
             "verdict": f"**{pair['verdict']}**{_more(pair)}",
         }
@@ -75,51 +77,56 @@ def _interval(entry: Mapping[str, Any] | None, mean: str = "mean") -> str:
     return text
 
 
-def _p(value: float | None) -> str:
-    return _NO_TEST if value is None else f"{value:.2g}"
+def _ends(entry: Mapping[str, Any] | None) -> str:
+    return signed_interval(entry["low"], entry["high"]).strip() if entry else _NO_TEST
 
 
 def _effects(effects: Mapping[str, Any], confounded: bool) -> list[str]:
     if not effects["main"] or confounded:
         return []
-    rows = [
-        {
-            "effect": f"{one['factor']}: {level_text(one['level'])} minus "
-            f"{level_text(one['reference'])}"
-        }
-        | _effect_cells(one)
-        for one in effects["main"]
-    ]
+    rows = [_effect_row(effect_name(one), one) for one in effects["main"]]
+    rows += [_effect_row(interaction_name(one), one) for one in effects["interactions"]]
     rows += [
-        {
-            "effect": f"{one['factors'][0]} {level_text(one['levels'][0])} x {one['factors'][1]} "
-            f"{level_text(one['levels'][1])}"
-        }
-        | _effect_cells(one)
-        for one in effects["interactions"]
+        _effect_row(f"at {one['given']} {level_text(one['at'])}: {effect_name(one)}", one)
+        for one in effects["simple"]
     ]
     text = paragraph("""
-        Points of test error, other factors averaged, from one linear model over all runs with the
-        seed as a block; 95 % intervals, p values corrected after Holm among main effects and among
-        interactions. An interaction is a difference of differences.""")
-    if effects["mixed_model_gap"] is not None:
-        text += (
-            " A mixed model (seed as random block) gives the same main effects within "
-            f"{effects['mixed_model_gap']:.4f} points."
-        )
+        Points of test error, other factors averaged, from one linear model over all runs. Runs with
+        the same seed aren't independent, so the seed is what is replicated: 95 % intervals over
+        seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are corrected
+        after Holm among main effects, among interactions and among the levels of a simple effect.
+        An interaction is a difference of differences; where one is shown, the simple effects say
+        what a factor does at each level of the other. No p: the factor was expected to make no
+        difference, see "Equivalence".""")
     return ["## What each factor does", text, table(rows)]
 
 
-def _effect_cells(one: Mapping[str, Any]) -> dict[str, str]:
-    eta = one["partial_eta_squared"]
+def effect_name(one: Mapping[str, Any]) -> str:
+    """Return e.g. "kernel_size: 5 minus 3"."""
+    return f"{one['factor']}: {level_text(one['level'])} minus {level_text(one['reference'])}"
+
+
+def interaction_name(one: Mapping[str, Any]) -> str:
+    """Return e.g. "kernel_size 5 x dropout false"."""
+    (first, second), levels = one["factors"], one["levels"]
+    return f"{first} {level_text(levels[0])} x {second} {level_text(levels[1])}"
+
+
+def _effect_row(name: str, one: Mapping[str, Any]) -> dict[str, str]:
+    other = ", ".join(one.get("contradicted_by", []))
+    freedom = one["degrees_of_freedom"]
     return {
+        "effect": f"{name} (not at each level of {other})" if other else name,
         "difference, points": _interval(one, "difference"),
-        "Holm's p": _p(one["p_holm"]),
-        "partial eta squared": _NO_TEST if eta is None else f"{eta:.2f}",
+        "new seeds and images": _ends(one["seeds_and_images"]),
+        "df": _NO_TEST if freedom is None else f"{freedom:.1f}",
+        "Holm's p": p_value(one["p_holm"]),
     }
 
 
-def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str, named: _Names) -> list[str]:
+def _pairs(
+    pairs: Sequence[Mapping[str, Any]], baseline: str, family: int, named: _Names
+) -> list[str]:
     against = [pair for pair in pairs if pair["b"] == baseline]
     if not against:
         return []
@@ -129,10 +136,11 @@ def _pairs(pairs: Sequence[Mapping[str, Any]], baseline: str, named: _Names) -> 
     ]
     text = paragraph(f"""
         Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
-        interval over seeds (other trainings, the same images), and over images (these networks,
-        other images of the kind). "Wins" is the probability that a run has a lower error than one
-        of the baseline. Holm's correction takes account of all {len(pairs)} pairs, which
-        `comparison.json` has.""")
+        interval over seeds (other trainings, the same images), by which the verdict goes; for new
+        seeds and new images together; and over images (these networks, other images of the kind).
+        "Wins" is the probability that a run has a lower error than one of the baseline. Holm's
+        correction takes account of {family} pairs; `comparison.json` has those that were
+        compared. Variants that came out bit for bit the same are compared once.""")
     return ["## Against the baseline", text, table(rows)]
 
 
@@ -142,6 +150,16 @@ def _difference(pair: Mapping[str, Any]) -> float:
     return float("inf") if mean is None else float(mean)
 
 
+def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
+    if not groups:
+        return []
+    text = (
+        "These gave the same weights, bit for bit, in every seed: one network under several names."
+    )
+    names = "\n".join(f"- {' = '.join(spelled(name) for name in group)}" for group in groups)
+    return ["## Identical variants", text, names]
+
+
 def _equivalence(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     if not entries:
         return []
@@ -149,22 +167,26 @@ def _equivalence(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         {
             "factor": entry["factor"],
             "levels": " and ".join(level_text(level) for level in entry["levels"]),
-            "n pairs": str(entry["n"]),
-            "difference, points (90 %)": _interval(entry, "difference"),
+            "pairs of runs": str(entry["pairs"]),
+            "bit-identical": str(entry["identical"]),
+            "n seeds": str(entry["n"]),
+            "difference of the others, points (90 %)": _interval(entry, "difference"),
             "margin": f"{entry['margin']:g}",
-            "p": _p(entry["p"]),
+            "Holm's p": p_value(entry["p_holm"]),
             "equivalent": "**yes**" if entry["equivalent"] else "not shown",
         }
         for entry in entries
     ]
     text = paragraph("""
-        What the study expects to make no difference: two one-sided tests, whose 90 % interval has
-        to lie within the margin, of runs that are equal in all else.""")
+        What the study expects to make no difference, between runs that are equal in all else. Pairs
+        of runs with the same weights, bit for bit, are counted apart. The differences of the others
+        are averaged by seed; two one-sided tests of these means, corrected after Holm, have to show
+        that they lie within the margin.""")
     return ["## Equivalence", text, table(rows)]
 
 
-def _ensembles(ensembles: Sequence[Mapping[str, Any]], named: _Names) -> list[str]:
-    several = [one for one in ensembles if one["n"] > 1]
+def _ensembles(ensembles: Mapping[str, Any], named: _Names) -> list[str]:
+    several = [one for one in ensembles["variants"] if one["n"] > 1]
     if not several:
         return []
     rows = [
@@ -174,10 +196,14 @@ def _ensembles(ensembles: Sequence[Mapping[str, Any]], named: _Names) -> list[st
             "together %": f"{one['test_error']:.2f}",
             "95 % over images": f"{one['low']:.2f} to {one['high']:.2f}",
             "one of them, mean %": f"{one['mean_of_members']:.2f}",
+            "gain, points": _interval(one["gain"]),
         }
         for one in sorted(several, key=lambda one: one["test_error"])
     ]
-    text = "The class with the highest mean probability of a variant's networks; Wilson's interval."
+    text = paragraph("""
+        The class with the highest mean probability of a variant's networks, with Wilson's interval,
+        and how much less it errs than one of them, with the bootstrap's: both 95 %, over images,
+        these networks.""")
     return ["## The networks of a variant together", text, table(rows)]
 
 

@@ -4,13 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sidebyside.factors import level_text
+from sidebyside.statements import (
+    of_equivalence,
+    of_interaction,
+    of_main_effect,
+    of_pair,
+    of_simple_effect,
+    told_simple_effects,
+)
 
-SIGNIFICANT = 0.05  # after Holm's correction
-Kind = Literal["main effect", "interaction", "pair", "equivalence", "equivalent pair"]
+Kind = Literal[
+    "main effect", "simple effect", "interaction", "pair", "equivalence", "equivalent pair"
+]
 
 _NAMED_BY = {  # what tells one entry of ``comparison.json`` from the others of its kind
     "main effect": ("factor", "level", "reference"),
+    "simple effect": ("factor", "level", "reference", "given", "at"),
     "interaction": ("factors", "levels", "references"),
     "pair": ("a", "b"),
     "equivalence": ("factor", "levels"),
@@ -25,8 +34,8 @@ class Claim:
     Attributes
     ----------
     kind : str
-        "main effect", "interaction" or "pair": a difference that isn't zero; "equivalence" (of two
-        levels) or "equivalent pair" (of variants): one within the margin.
+        "main effect", "simple effect", "interaction" or "pair": a difference that isn't zero;
+        "equivalence" (of two levels) or "equivalent pair" (of variants): one within the margin.
     subject : dict
         What it is about: the entries of ``comparison.json`` that name it.
     difference : float
@@ -72,72 +81,35 @@ def claims(content: Mapping[str, Any], confounded: bool) -> list[Claim]:
     confounded : bool
         Whether nothing is said of factors, see `sidebyside.analysis.Analysis`.
     """
-    effects = {"main": [], "interactions": []} if confounded else content["effects"]
+    effects = content["effects"]
+    if confounded:
+        effects = {"main": [], "interactions": [], "simple": []}
+    expected = {entry["factor"] for entry in content["equivalence"]}
+    simple = [entry for entries in told_simple_effects(effects) for entry in entries]
+    main = [entry for entry in effects["main"] if entry["factor"] not in expected]
     found = [
-        *(of_main_effect(entry) for entry in effects["main"]),
-        *(of_interaction(entry) for entry in effects["interactions"]),
-        *(of_equivalence(entry) for entry in content["equivalence"]),
-        *(of_pair(entry) for entry in content["pairs"]),
+        *(_claim("main effect", entry, of_main_effect(entry)) for entry in main),
+        *(_claim("simple effect", entry, of_simple_effect(entry)) for entry in simple),
+        *(_claim("interaction", entry, of_interaction(entry)) for entry in effects["interactions"]),
+        *(_claim("equivalence", entry, of_equivalence(entry)) for entry in content["equivalence"]),
+        *(_of_pair(entry) for entry in content["pairs"]),
     ]
     return [claim for claim in found if claim]
 
 
-def of_main_effect(entry: Mapping[str, Any]) -> Claim | None:
-    """Return e.g. "kernel_size 5 is better than 3 by 0.21 points [0.10, 0.32]", or None."""
-    if not _told_apart(entry):
-        return None
-    level, reference = level_text(entry["level"]), level_text(entry["reference"])
-    difference, low, high = entry["difference"], entry["low"], entry["high"]
-    if difference > 0:
-        level, reference = reference, level
-    else:
-        low, high = -high, -low
-    text = (
-        f"{entry['factor']} {level} is better than {reference} by {abs(difference):.2f} points "
-        f"[{low:.2f}, {high:.2f}]"
-    )
-    return _claim("main effect", entry, difference, text)
-
-
-def of_interaction(entry: Mapping[str, Any]) -> Claim | None:
-    """Return what an interaction claims, None where it isn't shown."""
-    if not _told_apart(entry):
-        return None
-    (first, second), levels, references = entry["factors"], entry["levels"], entry["references"]
-    difference, low, high, than = entry["difference"], entry["low"], entry["high"], "larger"
-    if difference < 0:
-        difference, low, high, than = -difference, -high, -low, "smaller"
-    text = (
-        f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
-        f"and {level_text(references[0])} is {difference:.2f} points [{low:.2f}, {high:.2f}] "
-        f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
-    )
-    return _claim("interaction", entry, entry["difference"], text)
-
-
-def of_equivalence(entry: Mapping[str, Any]) -> Claim | None:
-    """Return e.g. "adam and sgd are equivalent within 0.1 points", None where it isn't shown."""
-    if not entry["equivalent"]:
-        return None
-    a, b = (level_text(level) for level in entry["levels"])
-    text = f"{a} and {b} are equivalent within {entry['margin']:g} points"
-    return _claim("equivalence", entry, entry["difference"], text)
-
-
-def of_pair(entry: Mapping[str, Any]) -> Claim | None:
+def _of_pair(entry: Mapping[str, Any]) -> Claim | None:
     """Return what a pair of variants claims, None where the report can't tell them apart."""
     if entry["verdict"] == "can't tell":
         return None
     kind: Kind = "equivalent pair" if entry["verdict"] == "equivalent" else "pair"
-    return _claim(kind, entry, entry["difference"]["mean"], entry["statement"])
+    return _claim(kind, {**entry, "difference": entry["difference"]["mean"]}, of_pair(entry))
 
 
-def _told_apart(entry: Mapping[str, Any]) -> bool:
-    return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANT
-
-
-def _claim(kind: Kind, entry: Mapping[str, Any], difference: float, text: str) -> Claim:
-    return Claim(kind, {name: entry[name] for name in _NAMED_BY[kind]}, difference, text)
+def _claim(kind: Kind, entry: Mapping[str, Any], text: str | None) -> Claim | None:
+    if text is None:
+        return None
+    named = {name: entry[name] for name in _NAMED_BY[kind]}
+    return Claim(kind, named, entry["difference"] or 0.0, text)
 
 
 def _negative(value: float | None) -> float | None:

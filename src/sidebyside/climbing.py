@@ -151,6 +151,6 @@ def verify_published(study: Study, base: Config) -> Outcome:
         rung="published",
         passed=not published.contradicted,
         summary=summary(published),
-        found=published.recipes,
+        found=published.judged,
         looks=_looks(evidence, before),
     )

@@ -1,6 +1,6 @@
 """Compare the variants of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,21 @@ import pandas as pd
 from sidebyside import locations, pictures
 from sidebyside.analysis import Analysis, analyse
 from sidebyside.analysis_text import analysis_text, answer_text
-from sidebyside.evidence import FILE, Evidence, write_evidence
+from sidebyside.conditions import condition_rows, refuse_other_settings, training_command
+from sidebyside.evidence import FILE, Evidence, committed, write_evidence
 from sidebyside.factors import level_text
 from sidebyside.files import read_json, without_links, write_json
 from sidebyside.gathering import gather
-from sidebyside.intervals import interval
+from sidebyside.intervals import clipped, interval, rounding_variance
 from sidebyside.provenance import made_by
 from sidebyside.published import Published, hold_against_published
 from sidebyside.published_pictures import draw_published, draw_published_curves
 from sidebyside.published_text import published_text, summary, verdict_text
 from sidebyside.report import write_report
 from sidebyside.schema import Dataset, Study
+from sidebyside.statements import of_stopping
 from sidebyside.store import TIMING
-from sidebyside.text import paragraph, table
+from sidebyside.text import ends_text, paragraph, table
 
 COSTS = "costs.json"
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
@@ -72,9 +74,11 @@ def compare(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comp
     Raises
     ------
     UserError
-        If there are neither results nor evidence, if they are damaged, or if runs are missing.
+        If there are neither results nor evidence, if they are damaged, if runs are missing, or if
+        the report that is there is of another study with this name.
     """
     evidence = gather(dataset, study.name, allow_partial)
+    refuse_other_settings(evidence, committed(dataset.name, study.name))
     published = hold_against_published(evidence)
     analysis = analyse(evidence, study, dataset.disputed)
     if published:
@@ -118,13 +122,15 @@ def _run_table(evidence: Evidence) -> pd.DataFrame:
 
 
 def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> list[dict[str, Any]]:
+    least = rounding_variance(len(evidence.target))
     return [
         {
             "name": name,
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
-            "test_error": interval(replicate["test_error"].tolist()),
+            "test_error": clipped(interval(replicate["test_error"].tolist(), least)),
             "test_loss": interval(replicate["test_loss"].tolist()),
+            "seeds_and_images": analysis.seeds_and_images[str(name)],
             "over_images": {end: analysis.over_images[str(name)][end] for end in ("low", "high")},
             "parameters": int(replicate["parameters"].iloc[0]),
             "protocol": evidence.of_variant(str(name))[0].protocol,
@@ -152,6 +158,7 @@ def _as_json(comparison: Comparison, evidence: Evidence) -> dict[str, Any]:
         "study": evidence.study,
         "protocol": _protocols(evidence),
         "n_runs": len(runs),
+        "settings": {row["setting"]: row["value"] for row in condition_rows(evidence)},
         "factors": {
             name: list(dict.fromkeys(run.factors[name] for run in runs)) for name in runs[0].factors
         },
@@ -196,15 +203,17 @@ def _markdown(comparison: Comparison, evidence: Evidence) -> str:
         parts += [published_text(comparison.published), "## Findings"]
     parts.append(answer_text(comparison.analysis))
     if evidence.stopping:
-        parts.append(_stopping_text(evidence.stopping))
+        parts.append(of_stopping(evidence.stopping))
     parts += [
         "## All variants",
         paragraph("""
-            Test error in percent, mean over n seeds; the interval is a 95 % confidence interval of
-            that mean over seeds (Student t), on the same test images. "Over images" is where the
-            error of these networks would be on other images of the kind (95 %, bootstrap)."""),
+            Test error in percent, mean over n seeds, with three 95 % intervals: for new seeds and
+            new images of the kind together; over seeds (Student t: other trainings, the same test
+            images); over images (bootstrap: these networks, other test images). The training
+            images are the same in all of them."""),
         table(_rows(comparison.variants)),
         analysis_text(comparison.analysis),
+        *_made(evidence),
         "## Pictures",
         "![Test error by variant](errors.png)",
         "![Learning curves](learning_curves.png)",
@@ -214,27 +223,27 @@ def _markdown(comparison: Comparison, evidence: Evidence) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _stopping_text(rule: Mapping[str, Any]) -> str:
-    return paragraph(f"""
-        **How many seeds.** Seeds were added to each variant until its 95 % interval was within
-        +-{rule["target_halfwidth"]:g} points, or it had {rule["max_seeds"]}. The intervals take no
-        account of this rule: they are nominal, and where few seeds happened to agree they are too
-        narrow.""")
+def _made(evidence: Evidence) -> list[str]:
+    """Return the sections on what was trained, and how to train it again."""
+    return [
+        "## What was trained",
+        "The settings that all runs share, and the command that trains them:",
+        table(condition_rows(evidence)),
+        f"```sh\n{training_command(evidence)}\n```",
+    ]
 
 
 def _rows(variants: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     rows = []
     for variant in sorted(variants, key=lambda one: one["test_error"]["mean"]):
-        error, loss, images = (variant[name] for name in ("test_error", "test_loss", "over_images"))
+        error, loss = variant["test_error"], variant["test_loss"]
         levels = {name: level_text(level) for name, level in variant["factors"].items()}
-        spread = "-"
-        if error["low"] is not None:  # no error is below 0 or above 100, whatever Student says
-            spread = f"{max(error['low'], 0):.2f} to {min(error['high'], 100):.2f}"
         figures = {
             "n": str(variant["n"]),
             "test error %": f"{error['mean']:.2f}",
-            "95 % over seeds": spread,
-            "over images": f"{images['low']:.2f} to {images['high']:.2f}",
+            "95 %, new seeds and images": ends_text(variant["seeds_and_images"]),
+            "over seeds": ends_text(error),
+            "over images": ends_text(variant["over_images"]),
             "test loss": f"{loss['mean']:.4f}",
             "parameters": str(variant["parameters"]),
             "protocol": variant["protocol"],

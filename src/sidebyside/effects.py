@@ -1,24 +1,20 @@
-"""Main effects and two-way interactions of the factors, from one model of all runs."""
+"""Main effects, interactions and simple effects of the factors, the seed as the cluster."""
 
-import warnings
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import NDArray
-from scipy import stats
 
+from sidebyside.cluster_robust import cr2
 from sidebyside.factors import REPLICATE, Level
-from sidebyside.intervals import CONFIDENCE, ROUNDING
+from sidebyside.intervals import MeanEstimate, new_seeds_and_images
 from sidebyside.multiplicity import holm
-
-ROBUST, CLASSICAL = "HC2", "nonrobust"  # as statsmodels calls them
-
-_ENOUGH_FREEDOM = 4  # below, robust intervals can't be trusted (Tipton 2015)
+from sidebyside.power import ALPHA, more_pairs
 
 _Array = NDArray[np.float64]
 _Term = tuple[str, ...]  # the factors of a main effect or of an interaction
@@ -26,33 +22,74 @@ _Term = tuple[str, ...]  # the factors of a main effect or of an interaction
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference of test errors in points, with its 95 % interval and test.
+    """A difference of test errors in points, with its 95 % interval and test over seeds.
 
-    All are None where the design can't tell the effect from others; low, high, p, p_holm and
-    partial_eta_squared also where no freedom is left to judge noise.
+    All are None where the design can't tell the effect from others; all but the difference also
+    where fewer than two seeds, or what a single seed determines, leave nothing to judge noise by.
+
+    Attributes
+    ----------
+    difference, low, high, standard_error : float or None
+    degrees_of_freedom, p, p_holm : float or None
+        Those of Student's t; p_holm is corrected over the effect's family.
+    seeds_and_images : dict or None
+        "low" and "high" for new seeds and new images together.
+    n, family : int
+        Seeds, and effects that Holm's correction takes account of.
     """
 
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    standard_error: float | None = None
+    degrees_of_freedom: float | None = None
     p: float | None = None
     p_holm: float | None = None
-    partial_eta_squared: float | None = None
+    seeds_and_images: dict[str, float] | None = None
+    n: int = 0
+    family: int = 0
+
+    @property
+    def more_seeds(self) -> int | None:
+        """How many more would show it with 80 % power, were the difference as seen.
+
+        At the level of the first step of Holm's correction; None where it is shown or isn't tested.
+        """
+        if self.p_holm is None or self.shown:
+            return None
+        assert self.difference is not None
+        assert self.standard_error is not None
+        sd = self.standard_error * self.n**0.5
+        return more_pairs(self.difference, sd, self.n, ALPHA / self.family)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers of an entry of ``comparison.json``."""
+        return asdict(self) | {"more_seeds": self.more_seeds}
+
+    @property
+    def shown(self) -> bool:
+        """Whether the corrected test shows a difference."""
+        return self.p_holm is not None and self.p_holm < ALPHA
 
 
 @dataclass(frozen=True)
 class MainEffect:
-    """A level against the reference, averaged over the other factors with equal weights."""
+    """A level against the reference, averaged over the other factors with equal weights.
+
+    ``contradicted_by`` are factors with which it interacts so that at some of their levels the
+    difference isn't shown, or is the opposite: then the average says nothing of these.
+    """
 
     factor: str
     level: Level
     reference: Level
     estimate: Estimate
+    contradicted_by: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``."""
         named = {"factor": self.factor, "level": self.level, "reference": self.reference}
-        return named | asdict(self.estimate)
+        return named | self.estimate.as_json() | {"contradicted_by": self.contradicted_by}
 
 
 @dataclass(frozen=True)
@@ -67,46 +104,54 @@ class Interaction:
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``."""
         named = {"factors": self.factors, "levels": self.levels, "references": self.references}
-        return named | asdict(self.estimate)
+        return named | self.estimate.as_json()
+
+
+@dataclass(frozen=True)
+class SimpleEffect:
+    """A level against the reference at one level of another factor, averaged over the rest."""
+
+    factor: str
+    level: Level
+    reference: Level
+    given: str
+    at: Level
+    estimate: Estimate
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``."""
+        named = {"factor": self.factor, "level": self.level, "reference": self.reference}
+        return named | {"given": self.given, "at": self.at} | self.estimate.as_json()
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What the factors of a study do.
-
-    Attributes
-    ----------
-    main : list of MainEffect
-    interactions : list of Interaction
-    covariance : str or None
-        What the intervals rest on: "HC2" lets each variant have its own variance, "nonrobust"
-        takes one variance for all, as too few runs can't show several. None without intervals.
-    mixed_model_gap : float or None
-        Largest absolute disagreement of a main effect with the mixed model, in points.
-    """
+    """What the factors of a study do, each list in the order of the factors and levels."""
 
     main: list[MainEffect]
     interactions: list[Interaction]
-    covariance: str | None
-    mixed_model_gap: float | None
+    simple: list[SimpleEffect]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``comparison.json`` gains."""
+        """Return what ``comparison.json`` gains: simple effects where two factors interact."""
+        shown = {frozenset(one.factors) for one in self.interactions if one.estimate.shown}
         return {
-            "main": [one.as_json() for one in self.main],
-            "interactions": [one.as_json() for one in self.interactions],
-            "mixed_model_gap": self.mixed_model_gap,
+            "main": [effect.as_json() for effect in self.main],
+            "interactions": [effect.as_json() for effect in self.interactions],
+            "simple": [
+                effect.as_json()
+                for effect in self.simple
+                if frozenset((effect.factor, effect.given)) in shown
+            ],
         }
 
 
 @dataclass(frozen=True)
 class _Contrast:
-    """Levels, one per factor of a term, against the reference levels of the same factors."""
+    """A comparison of levels: its weights on the columns of each term that takes part."""
 
-    term: _Term
-    levels: list[Level]
-    references: list[Level]
-    weights: _Array
+    names: tuple[Any, ...]
+    weights: Mapping[_Term, _Array]
 
 
 @dataclass(frozen=True)
@@ -117,86 +162,106 @@ class _Design:
     ----------
     terms : dict of ndarray, each shape (runs, columns of the term)
         The first, ``()``, is the intercept.
-    blocks : ndarray, shape (runs, seeds - 1)
+    blocks : ndarray, shape (runs, columns)
     seeds : ndarray of int, shape (runs,)
-    errors : ndarray, shape (runs,)
-        Test errors, percent.
     """
 
     terms: dict[_Term, _Array]
     blocks: _Array
     seeds: NDArray[np.intp]
-    errors: _Array
+
+    @property
+    def count(self) -> int:
+        """The number of seeds."""
+        return int(self.seeds.max()) + 1
 
     @property
     def columns(self) -> _Array:
         """The whole model matrix, shape (runs, columns)."""
         return np.hstack([*self.terms.values(), self.blocks])
 
-    def without(self, term: _Term) -> _Array:
-        """Return the model matrix without the columns of a term."""
-        kept = [columns for name, columns in self.terms.items() if name != term]
-        return np.hstack([*kept, self.blocks])
-
     def row(self, contrast: _Contrast) -> _Array:
         """Return a contrast's weights of all columns, shape (columns,)."""
         of_terms = [
-            contrast.weights if term == contrast.term else np.zeros(columns.shape[1])
+            contrast.weights.get(term, np.zeros(columns.shape[1]))
             for term, columns in self.terms.items()
         ]
         return np.concatenate([*of_terms, np.zeros(self.blocks.shape[1])])
 
 
-def effects(runs: pd.DataFrame, factors: Sequence[str], *, check: bool = True) -> Effects:
-    """Return main effects and two-way interactions with 95 % intervals.
+def effects(
+    runs: pd.DataFrame,
+    factors: Sequence[str],
+    *,
+    wrong: NDArray[np.bool_] | None = None,
+    least_variance: float = 0.0,
+    expected_equal: Sequence[str] = (),
+) -> Effects:
+    """Return main effects, two-way interactions and simple effects with 95 % intervals over seeds.
 
     One linear model of all runs, ordinary least squares: the factors and their interactions in
-    sum-to-zero coding, so that an effect averages over the other factors, and the seeds as
-    blocks, as runs with the same seed may err together (Montgomery 2017, "Design and Analysis of
-    Experiments", chapters 4 and 5). Interactions of three and more factors are in the model
-    where each variant was run at least twice; else they are all the noise there is.
+    sum-to-zero coding, so that an effect averages over the other factors, and the seeds as blocks
+    (Montgomery 2017, "Design and Analysis of Experiments", chapters 4 and 5). Interactions of three
+    and more factors are in the model where each variant was run at least twice.
 
-    Intervals are by Student's t with the HC2 covariance, which needs no equal variances (MacKinnon
-    & White 1985), and the freedom of Bell & McCaffrey (2002) as in Imbens & Kolesár (2016,
-    "Robust standard errors in small samples"). In a balanced design of two-level factors that is
-    the classical interval, where HC3 would be wider by sqrt(1 / (1 - columns / runs)). With
-    less than 4 degrees of freedom such intervals can't be trusted (Tipton 2015, "Small sample
-    adjustments for robust variance estimation"), and one variance is taken for all variants.
+    Runs with the same seed share the order of their images and more, so it is the seed that is
+    replicated, not the run: intervals are those of `sidebyside.cluster_robust.cr2` with the seed as
+    the cluster. No number of variants makes up for few seeds, and runs that are counted twice
+    because they came out the same change nothing.
 
-    p values are corrected after Holm, main effects and interactions each in a family of their
-    own. Partial eta squared is of the whole factor or interaction: SS / (SS + SS of the residuals)
-    (Cohen 1973, "Eta-squared and partial eta-squared in fixed factor ANOVA designs").
+    p values are corrected after Holm: main effects, interactions, and the simple effects of one
+    difference over the levels of one other factor, each a family of its own.
 
     Parameters
     ----------
     runs : DataFrame
-        A row per run with its level of each factor, ``seed`` and ``test_error`` (percent). A
-        column with None among its levels should have dtype object.
+        A row per run with its level of each factor, ``seed`` (what runs of a cluster share) and
+        ``test_error`` (percent). A column with None among its levels should have dtype object.
     factors : sequence of str
         Those with a single level take no part. The reference is the first level met.
-    check : bool
-        Whether to fit the mixed model too, which takes most of the time.
+    wrong : ndarray of bool, shape (runs, images), optional
+        Whether a prediction is wrong: for the intervals over new images too.
+    least_variance : float
+        Of a test error, see `sidebyside.intervals.rounding_variance`.
+    expected_equal : sequence of str
+        Factors whose levels are tested for equivalence: their main effects aren't tested here, and
+        are no part of Holm's family.
     """
     codes, levels = _coded(runs, factors)
-    contrasts = [one for term in _reported(levels) for one in _contrasts(term, levels)]
-    seeds = pd.factorize(runs[REPLICATE])[0]
-    design = _design(codes, levels, seeds, runs["test_error"].to_numpy(float))
-    known = [one for one in contrasts if one.term in design.terms]
-    estimates, covariance = _estimates(design, known)
-    of_contrast = {id(one): found for one, found in zip(known, estimates, strict=True)}
-    found = [(one, of_contrast.get(id(one), Estimate())) for one in contrasts]
-    main = _corrected([pair for pair in found if len(pair[0].term) == 1])
+    design = _design(codes, levels, pd.factorize(runs[REPLICATE])[0])
+    families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
+    contrasts = [contrast for family in families for contrast in family]
+    errors = runs["test_error"].to_numpy(float)
+    estimates = iter(_estimates(design, contrasts, errors, wrong, least_variance))
+    main, interactions, *simple = (
+        _corrected(
+            [(contrast.names, next(estimates)) for contrast in family],
+            untested=expected_equal if number == 0 else (),
+        )
+        for number, family in enumerate(families)
+    )
+    between = [
+        Interaction(list(factors), list(own), list(references), estimate)
+        for (factors, own, references), estimate in interactions
+    ]
+    by_level = [
+        SimpleEffect(factor, level, reference, given, at, estimate)
+        for family in simple
+        for (factor, level, reference, given, at), estimate in family
+    ]
     return Effects(
         main=[
-            MainEffect(one.term[0], one.levels[0], one.references[0], estimate)
-            for one, estimate in main
+            MainEffect(
+                factor=names[0],
+                level=names[1],
+                reference=names[2],
+                estimate=estimate,
+                contradicted_by=_contradicted_by(names, estimate, between, by_level),
+            )
+            for names, estimate in main
         ],
-        interactions=[
-            Interaction(list(one.term), one.levels, one.references, estimate)
-            for one, estimate in _corrected([pair for pair in found if len(pair[0].term) == 2])
-        ],
-        covariance=covariance,
-        mixed_model_gap=_mixed_model_gap(design, main) if check else None,
+        interactions=between,
+        simple=by_level,
     )
 
 
@@ -219,26 +284,45 @@ def _plain(level: Any) -> Level:
     return plain
 
 
-def _reported(levels: Iterable[str]) -> list[_Term]:
-    names = list(levels)
-    return [*combinations(names, 1), *combinations(names, 2)]
+def _main_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[_Contrast]:
+    return [
+        _Contrast((factor, of_factor[number], of_factor[0]), {(factor,): _apart(of_factor, number)})
+        for factor, of_factor in levels.items()
+        for number in range(1, len(of_factor))
+    ]
 
 
-def _contrasts(term: _Term, levels: Mapping[str, Sequence[Level]]) -> list[_Contrast]:
-    """Return all contrasts of a term's levels with the references.
-
-    The weights of an interaction are the products of those of its factors: the difference of
-    differences.
-    """
+def _interaction_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[_Contrast]:
+    """Return the differences of differences; their weights are products of those of two factors."""
     contrasts = []
-    for chosen in product(*(range(1, len(levels[name])) for name in term)):
-        weights = np.ones(1)
-        for name, number in zip(term, chosen, strict=True):
-            coding = _sum_to_zero(len(levels[name]))
-            weights = np.kron(weights, coding[number] - coding[0])
-        against = [levels[name][number] for name, number in zip(term, chosen, strict=True)]
-        contrasts.append(_Contrast(term, against, [levels[name][0] for name in term], weights))
+    for a, b in combinations(levels, 2):
+        for i, j in product(range(1, len(levels[a])), range(1, len(levels[b]))):
+            weights = np.outer(_apart(levels[a], i), _apart(levels[b], j)).ravel()
+            names = ((a, b), (levels[a][i], levels[b][j]), (levels[a][0], levels[b][0]))
+            contrasts.append(_Contrast(names, {(a, b): weights}))
     return contrasts
+
+
+def _simple_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[list[_Contrast]]:
+    """Return, by difference of a factor and by other factor, a contrast per level of the other."""
+    families = []
+    for factor, given in permutations(levels, 2):
+        term = tuple(name for name in levels if name in (factor, given))
+        for number in range(1, len(levels[factor])):
+            apart, family = _apart(levels[factor], number), []
+            for at, coded in zip(levels[given], _sum_to_zero(len(levels[given])), strict=True):
+                both = np.kron(apart, coded) if term[0] == factor else np.kron(coded, apart)
+                names = (factor, levels[factor][number], levels[factor][0], given, at)
+                family.append(_Contrast(names, {(factor,): apart, term: both}))
+            families.append(family)
+    return families
+
+
+def _apart(levels: Sequence[Level], number: int) -> _Array:
+    """Return the weights of a level minus the first one."""
+    coding = _sum_to_zero(len(levels))
+    weights: _Array = coding[number] - coding[0]
+    return weights
 
 
 def _sum_to_zero(count: int) -> _Array:
@@ -250,17 +334,24 @@ def _design(
     codes: Mapping[str, NDArray[np.intp]],
     levels: Mapping[str, Sequence[Level]],
     seeds: NDArray[np.intp],
-    errors: _Array,
 ) -> _Design:
     """Return the model, lower orders first: an interaction never hides a main effect."""
-    blocks = np.eye(int(seeds.max()) + 1)[seeds][:, 1:]
+    blocks = _blocks(seeds)
     terms: dict[_Term, _Array] = {(): np.ones((len(seeds), 1))}
     of_factor = {name: _sum_to_zero(len(levels[name]))[code] for name, code in codes.items()}
     highest = len(codes) if _replicated(codes) else 2
     for order in range(1, min(highest, len(codes)) + 1):
         offered = {term: _products(term, of_factor) for term in combinations(codes, order)}
         terms |= _estimable(offered, [*terms.values(), blocks])
-    return _Design(terms, blocks, seeds, errors)
+    return _Design(terms, blocks, seeds)
+
+
+def _blocks(seeds: NDArray[np.intp]) -> _Array:
+    """Return a column per seed that several runs share, but for one where all runs share theirs."""
+    shared = np.flatnonzero(np.bincount(seeds) > 1)
+    if np.isin(seeds, shared).all():
+        shared = shared[1:]
+    return (seeds[:, np.newaxis] == shared).astype(float)
 
 
 def _replicated(codes: Mapping[str, NDArray[np.intp]]) -> bool:
@@ -284,97 +375,115 @@ def _estimable(offered: dict[_Term, _Array], given: Sequence[_Array]) -> dict[_T
     Models", section 5.4).
     """
     rank = np.linalg.matrix_rank(np.hstack([*given, *offered.values()]))
-    found = {}
+    estimable = {}
     for term, columns in offered.items():
         others = [column for name, column in offered.items() if name != term]
         if rank - np.linalg.matrix_rank(np.hstack([*given, *others])) == columns.shape[1]:
-            found[term] = columns
-    return found
+            estimable[term] = columns
+    return estimable
 
 
 def _estimates(
-    design: _Design, contrasts: Sequence[_Contrast]
-) -> tuple[list[Estimate], str | None]:
-    """Return the estimates, not corrected yet, and the name of the covariance."""
-    if not contrasts:
-        return [], None
-    fit = sm.OLS(design.errors, design.columns).fit()
-    rows = np.array([design.row(one) for one in contrasts])
-    differences = rows @ fit.params
-    if fit.df_resid < 1:
-        return [Estimate(float(one)) for one in differences], None
-    spread, freedom, covariance = _spread(fit, rows)
-    if np.sqrt(fit.scale) < ROUNDING:
-        # Runs without any noise: what they show is exact, and 0 / 0 isn't a t value.
-        lows = highs = differences
-        p_values = np.where(np.abs(differences) < ROUNDING, 1.0, 0.0)
-    else:
-        lows, highs = stats.t.interval(CONFIDENCE, freedom, differences, spread)
-        p_values = 2 * stats.t.sf(np.abs(differences / spread), freedom)
-    eta = {term: _partial_eta_squared(fit, design, term) for term in design.terms}
-    found = zip(differences, lows, highs, p_values, contrasts, strict=True)
-    return [
-        Estimate(float(mean), float(low), float(high), float(p), partial_eta_squared=eta[one.term])
-        for mean, low, high, p, one in found
-    ], covariance
+    design: _Design,
+    contrasts: Sequence[_Contrast],
+    errors: _Array,
+    wrong: NDArray[np.bool_] | None,
+    least_variance: float,
+) -> Iterable[Estimate]:
+    """Return the estimates, not corrected yet, in the order of the contrasts."""
+    known = [contrast for contrast in contrasts if contrast.weights.keys() <= design.terms.keys()]
+    if not known:
+        return [Estimate() for _ in contrasts]
+    model = design.columns
+    rows = np.array([design.row(contrast) for contrast in known])
+    inverse = np.linalg.pinv(model)
+    weights = rows @ inverse  # of each run's error
+    variances, freedoms = cr2(model, errors - model @ (inverse @ errors), design.seeds, rows)
+    variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
+    by_seed = None if wrong is None else _by_seed(weights, design, wrong)
+    numbers = zip((weights @ errors).tolist(), variances.tolist(), freedoms.tolist(), strict=True)
+    found = {
+        id(contrast): _estimate(
+            MeanEstimate(*of_contrast),
+            None if by_seed is None else by_seed[:, number],
+            design.count,
+        )
+        for number, (contrast, of_contrast) in enumerate(zip(known, numbers, strict=True))
+    }
+    return [found.get(id(contrast), Estimate()) for contrast in contrasts]
 
 
-def _spread(fit: Any, rows: _Array) -> tuple[_Array, _Array, str]:
-    """Return standard error and degrees of freedom of each contrast, and the covariance's name.
+def _by_seed(weights: _Array, design: _Design, wrong: NDArray[np.bool_]) -> _Array:
+    """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images).
 
-    HC2 takes e_i^2 / (1 - h_i) for the variance of run i. The freedom of a contrast of weights c
-    on the runs is (sum c^2)^2 / (w' (M * M) w), w = c^2 / (1 - h), M the residual maker: Imbens &
-    Kolesár 2016, equation 10, for equal variances.
+    In points, times the number of seeds, so that their mean is the contrast.
     """
-    model = fit.model.exog
-    maker = np.eye(len(model)) - model @ fit.model.pinv_wexog
-    left = np.diag(maker)
-    if left.min() > ROUNDING:  # a run that the model fits whatever it is shows no variance
-        squares = (rows @ fit.model.pinv_wexog) ** 2
-        weights = squares / left
-        freedom = squares.sum(axis=1) ** 2 / ((weights @ maker**2) * weights).sum(axis=1)
-        if freedom.min() > _ENOUGH_FREEDOM - ROUNDING:
-            robust = fit.get_robustcov_results(ROBUST)
-            return robust.t_test(rows).sd.ravel(), freedom, ROBUST
-    return fit.t_test(rows).sd.ravel(), np.full(len(rows), fit.df_resid), CLASSICAL
+    of_seeds = [np.flatnonzero(design.seeds == seed) for seed in range(design.count)]
+    return np.stack(
+        [100 * design.count * (weights[:, runs] @ wrong[runs].astype(float)) for runs in of_seeds]
+    )
 
 
-def _partial_eta_squared(fit: Any, design: _Design, term: _Term) -> float | None:
-    if len(term) not in (1, 2):
-        return None
-    rest = sm.OLS(design.errors, design.without(term)).fit().ssr
-    if np.sqrt(rest / len(design.errors)) < ROUNDING:
-        return None
-    return float(1 - fit.ssr / rest)
+def _estimate(found: MeanEstimate, by_seed: _Array | None, seeds: int) -> Estimate:
+    if math.isnan(found.freedom):
+        return Estimate(found.mean, n=seeds)
+    low, high = found.ends()
+    together = None
+    if by_seed is not None:
+        both = new_seeds_and_images(by_seed, found.variance, found.freedom)
+        together = None if both is None else both.named_ends()
+    return Estimate(
+        difference=found.mean,
+        low=low,
+        high=high,
+        standard_error=found.error,
+        degrees_of_freedom=found.freedom,
+        p=found.p,
+        seeds_and_images=together,
+        n=seeds,
+    )
 
 
 def _corrected(
-    family: Sequence[tuple[_Contrast, Estimate]],
-) -> list[tuple[_Contrast, Estimate]]:
+    family: Sequence[tuple[Any, Estimate]], untested: Sequence[str]
+) -> list[tuple[Any, Estimate]]:
     """Return a family of estimates with Holm's p values."""
-    p_holm = holm([estimate.p for _, estimate in family])
+    tested = [None if names[0] in untested else estimate.p for names, estimate in family]
+    size = sum(p is not None for p in tested)
     return [
-        (one, replace(estimate, p_holm=p))
-        for (one, estimate), p in zip(family, p_holm, strict=True)
+        (names, replace(estimate, p_holm=p, family=size))
+        for (names, estimate), p in zip(family, holm(tested), strict=True)
     ]
 
 
-def _mixed_model_gap(design: _Design, main: Sequence[tuple[_Contrast, Estimate]]) -> float | None:
-    """Return how far the main effects are from those with the seeds as a random sample, points.
+def _contradicted_by(
+    names: tuple[str, Level, Level],
+    average: Estimate,
+    interactions: Sequence[Interaction],
+    simple: Sequence[SimpleEffect],
+) -> list[str]:
+    """Return the factors by whose levels a main effect is not what it is on average."""
+    factor, level, _ = names
+    shown = [one for one in interactions if one.estimate.shown]
+    others = [
+        other
+        for one in shown
+        for other in one.factors
+        if other != factor and (factor, level) in zip(one.factors, one.levels, strict=True)
+    ]
+    contradicting = []
+    for given in dict.fromkeys(others):
+        by_level = [
+            one.estimate
+            for one in simple
+            if (one.factor, one.level, one.given) == (factor, level, given)
+        ]
+        if not all(_same_way(estimate, average) for estimate in by_level):
+            contradicting.append(given)
+    return contradicting
 
-    None where that model can't be fitted: one seed, no noise, or no convergence.
-    """
-    known = [(one, found.difference) for one, found in main if found.difference is not None]
-    if not known or not design.blocks.size:
-        return None
-    fixed = np.hstack(list(design.terms.values()))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            fit = sm.MixedLM(design.errors, fixed, groups=design.seeds).fit()
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-    if not fit.converged or not np.isfinite(fit.fe_params).all():
-        return None
-    rows = np.array([design.row(one)[: fixed.shape[1]] for one, _ in known])
-    return float(np.abs(rows @ fit.fe_params - [difference for _, difference in known]).max())
+
+def _same_way(estimate: Estimate, average: Estimate) -> bool:
+    assert estimate.difference is not None
+    assert average.difference is not None
+    return estimate.shown and (estimate.difference > 0) == (average.difference > 0)

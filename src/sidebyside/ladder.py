@@ -13,7 +13,8 @@ MEANING = {
     "more test images than two seeds of its variant differ in.",
     "claims": "What the report claims of factors and variants is shown again by runs with fresh "
     "seeds alone; a claim fails if they show the contrary.",
-    "published": "What a tutorial printed is within the range of one more run of its recipe.",
+    "published": "What a tutorial printed is shown to be, or not to be, what one more run of its "
+    "recipe gives, but for a stated tolerance.",
 }
 
 
@@ -38,7 +39,8 @@ class Outcome:
         In sentences.
     found : sequence
         Verdicts of runs, `sidebyside.verification.Verdict`; of claims,
-        `sidebyside.retesting.ClaimVerdict`; or recipes, `sidebyside.published.Recipe`.
+        `sidebyside.retesting.ClaimVerdict`; or of readings of published
+        recipes, `sidebyside.published.JudgedReading`.
     looks : Looks
         Whether runs may have been chosen by test error.
     """

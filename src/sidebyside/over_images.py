@@ -1,12 +1,11 @@
 """Intervals and tests over the test images: what other images might have shown of these runs."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal, stats
-from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from sidebyside.intervals import CONFIDENCE
@@ -73,26 +72,6 @@ def mcnemar_p(wrong_a: NDArray[np.bool_], wrong_b: NDArray[np.bool_]) -> float:
     only_a, only_b = int((wrong_a & ~wrong_b).sum()), int((wrong_b & ~wrong_a).sum())
     table = [[int((wrong_a & wrong_b).sum()), only_a], [only_b, int((~wrong_a & ~wrong_b).sum())]]
     return float(mcnemar(table, exact=only_a + only_b < _FEW).pvalue)
-
-
-def cochran_q(wrong: Sequence[NDArray[np.bool_]]) -> dict[str, float] | None:
-    """Return Cochran's Q test that one run each of several variants have the same error.
-
-    Parameters
-    ----------
-    wrong : sequence of ndarray of bool, each of shape (images,)
-
-    Returns
-    -------
-    dict or None
-        "q", "df" and "p" (Cochran 1950, "The comparison of percentages in matched samples"); None
-        if the runs agree about each image.
-    """
-    by_image = np.stack(wrong, axis=1)
-    if (by_image == by_image[:, :1]).all():
-        return None
-    found = cochrans_q(by_image.astype(int))
-    return {"q": float(found.statistic), "df": int(found.df), "p": float(found.pvalue)}
 
 
 def _bootstrap(per_image: NDArray[np.int_]) -> NDArray[np.float64]:

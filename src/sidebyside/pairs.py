@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from sidebyside.equivalence import tost
-from sidebyside.intervals import ROUNDING, interval
+from sidebyside.intervals import (
+    MeanEstimate,
+    mean_estimate,
+    new_seeds_and_images,
+    rounding_variance,
+)
 from sidebyside.multiplicity import holm
 from sidebyside.over_images import difference_over_images, mcnemar_p
-from sidebyside.power import ALPHA, pairs_needed
-
-_FEWEST = 3  # pairs for a test: with two, a p value below 0.05 is next to out of reach
-_MOST_SEEDS = 200  # no one would run more
+from sidebyside.power import ALPHA, FEWEST, more_pairs
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,16 @@ class Replicate:
     errors : list of float
         Test errors, percent.
     wrong : ndarray of bool, shape (runs, images)
-        Whether a prediction is wrong.
+        Whether a prediction is wrong; no images where errors are all that is known.
+    weights : list of str
+        Digests of the trained weights: equal ones are the same network.
     """
 
     name: str
     seeds: list[int]
     errors: list[float]
     wrong: NDArray[np.bool_]
+    weights: list[str]
 
 
 @dataclass(frozen=True)
@@ -48,14 +53,20 @@ class Pair:
         Names of the variants.
     differences : list of float
         Test error of a minus that of b by common seed, points.
+    least_variance : float
+        Of one difference, points squared, see `sidebyside.intervals.rounding_variance`.
     margin : float
         Largest difference that doesn't matter, points.
-    p_holm : float or None
-        `p` corrected for the other pairs of the list.
+    identical : bool
+        Whether all common seeds gave bit-identical weights: then nothing is to be tested.
+    p_holm, p_equivalent_holm : float or None
+        `p` and `p_equivalent` corrected for the other pairs of the list.
     pairs : int
-        The length of that list.
+        How many pairs the correction takes account of.
+    seeds_and_images : dict or None
+        "low" and "high" of the 95 % interval for new seeds and new images together.
     over_images : dict or None
-        See `difference_over_images`; None without a common seed.
+        See `difference_over_images`; None without a common seed, or without images.
     mcnemar_p : float or None
         Where there is one common seed.
     superiority : float
@@ -65,9 +76,13 @@ class Pair:
     a: str
     b: str
     differences: list[float]
+    least_variance: float
     margin: float
+    identical: bool
     p_holm: float | None
+    p_equivalent_holm: float | None
     pairs: int
+    seeds_and_images: dict[str, float] | None
     over_images: dict[str, float] | None
     mcnemar_p: float | None
     superiority: float
@@ -77,32 +92,44 @@ class Pair:
         """The number of common seeds."""
         return len(self.differences)
 
+    @cached_property
+    def _estimate(self) -> MeanEstimate | None:
+        return mean_estimate(self.differences, self.least_variance)
+
     @property
     def difference(self) -> dict[str, float | None]:
         """Mean difference in points with its 95 % interval over seeds."""
-        if not self.n:
-            return {"mean": None, "low": None, "high": None}
-        found = interval(self.differences)
-        return {name: found[name] for name in ("mean", "low", "high")}
+        if self._estimate is None:
+            mean = float(self.differences[0]) if self.n else None
+            return {"mean": mean, "low": None, "high": None}
+        low, high = self._estimate.ends()
+        return {"mean": self._estimate.mean, "low": low, "high": high}
 
     @property
     def p(self) -> float | None:
         """Of the paired t test (Student 1908); None for fewer than three pairs."""
-        if self.n < _FEWEST:
+        if self._estimate is None or self.n < FEWEST or self.identical:
             return None
-        if np.ptp(self.differences) < ROUNDING:
-            return 1.0 if abs(np.mean(self.differences)) < ROUNDING else 0.0
-        return float(stats.ttest_1samp(self.differences, 0).pvalue)
+        return self._estimate.p
+
+    @property
+    def p_equivalent(self) -> float | None:
+        """Of the tests of equivalence, see `tost`; None for fewer than three pairs."""
+        if self.n < FEWEST or self.identical:
+            return None
+        return tost(self.differences, self.margin, self.least_variance).p
 
     @property
     def verdict(self) -> str:
-        """Of a against b: better, worse, equivalent or can't tell.
+        """Of a against b: better, worse, equivalent, identical or can't tell.
 
         A difference that is shown counts, even if it is within the margin.
         """
+        if self.identical:
+            return "identical"
         if self.p_holm is not None and self.p_holm < ALPHA:
             return "better" if np.mean(self.differences) < 0 else "worse"
-        if self.n >= _FEWEST and tost(self.differences, self.margin).equivalent:
+        if self.p_equivalent_holm is not None and self.p_equivalent_holm < ALPHA:
             return "equivalent"
         return "can't tell"
 
@@ -113,49 +140,29 @@ class Pair:
         At the level of the first step of Holm's correction, 0.05 / pairs. None unless the verdict
         is "can't tell", for fewer than two pairs, and where over 200 seeds would be needed.
         """
-        if self.verdict != "can't tell" or self.n < 2:
+        if self.verdict != "can't tell" or self._estimate is None:
             return None
-        mean, sd = abs(np.mean(self.differences)), float(np.std(self.differences, ddof=1))
-        if mean < ROUNDING:
-            return None
-        needed = pairs_needed(sd if sd > ROUNDING else 0.0, float(mean), ALPHA / self.pairs)
-        if needed is None or needed - self.n > _MOST_SEEDS:
-            return None
-        return max(1, needed - self.n)
-
-    @property
-    def statement(self) -> str:
-        """What is found, in a sentence."""
-        if self.verdict == "equivalent":
-            return f"{self.a} and {self.b} are equivalent within {self.margin:g} points"
-        if self.verdict == "can't tell":
-            few = f"Can't tell {self.a} from {self.b} with {self.n} seed{'s' * (self.n != 1)}"
-            if self.more_seeds is None:
-                return few
-            return f"{few}; about {self.more_seeds} more would at the difference seen"
-        sign = -1 if self.verdict == "better" else 1
-        found = interval(self.differences)
-        mean, *ends = (sign * float(found[name] or 0) for name in ("mean", "low", "high"))
-        return (
-            f"{self.a} is {self.verdict} than {self.b} by {mean:.2f} points "
-            f"[{min(ends):.2f}, {max(ends):.2f}] (n={self.n} seeds)"
-        )
+        sd = self._estimate.error * self.n**0.5
+        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry of ``comparison.json``."""
+        """Return the entry of ``comparison.json``, but for its sentence."""
         return {
             "a": self.a,
             "b": self.b,
             "n": self.n,
+            "margin": self.margin,
             "difference": self.difference,
             "p": self.p,
             "p_holm": self.p_holm,
+            "p_equivalent": self.p_equivalent,
+            "p_equivalent_holm": self.p_equivalent_holm,
+            "seeds_and_images": self.seeds_and_images,
             "over_images": self.over_images,
             "mcnemar_p": self.mcnemar_p,
             "superiority": self.superiority,
             "verdict": self.verdict,
             "more_seeds": self.more_seeds,
-            "statement": self.statement,
         }
 
 
@@ -180,31 +187,50 @@ def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
     common = [seed for seed in a.seeds if seed in b.seeds]
     of_a, of_b = ([one.seeds.index(seed) for seed in common] for one in (a, b))
     wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
-    lower = stats.mannwhitneyu(b.errors, a.errors).statistic / (len(a.errors) * len(b.errors))
+    least = rounding_variance(a.wrong.shape[1], errors=2)
+    by_image = 100 * (wrong_a.astype(float) - wrong_b.astype(float))
+    both = new_seeds_and_images(by_image, least_variance=least)
+    above = np.sign(np.subtract.outer(b.errors, a.errors))
     pair = Pair(
         a=a.name,
         b=b.name,
         differences=[a.errors[i] - b.errors[j] for i, j in zip(of_a, of_b, strict=True)],
+        least_variance=least,
         margin=margin,
+        identical=bool(common) and [a.weights[i] for i in of_a] == [b.weights[j] for j in of_b],
         p_holm=None,
+        p_equivalent_holm=None,
         pairs=1,
-        over_images=difference_over_images(wrong_a, wrong_b) if common else None,
-        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(common) == 1 else None,
-        superiority=float(lower),
+        seeds_and_images=None if both is None else both.named_ends(),
+        over_images=difference_over_images(wrong_a, wrong_b) if wrong_a.size else None,
+        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 else None,
+        superiority=float((1 + above.mean()) / 2),
     )
-    return replace(pair, p_holm=pair.p)
+    return replace(pair, p_holm=pair.p, p_equivalent_holm=pair.p_equivalent)
 
 
 def compare_pairs(
-    replicates: Sequence[Replicate], pairs: Sequence[tuple[str, str]], margin: float
+    replicates: Sequence[Replicate],
+    pairs: Sequence[tuple[str, str]],
+    margin: float,
+    chosen_from: int = 0,
 ) -> list[Pair]:
     """Return pairs of variants, given by name, with p values corrected over the list.
 
-    Holm's correction over those pairs that can be tested; see `compare_pair`.
+    Holm's correction over those pairs that can be tested, tests of a difference and of equivalence
+    each a family of its own; see `compare_pair`. Where these pairs were chosen by what the runs had
+    shown, ``chosen_from`` is the number of all that might have been.
     """
     by_name = {one.name: one for one in replicates}
     found = [compare_pair(by_name[a], by_name[b], margin) for a, b in pairs]
-    p_holm = holm([pair.p for pair in found])
+    differing = holm([pair.p for pair in found], chosen_from)
+    equivalent = holm([pair.p_equivalent for pair in found], chosen_from)
     return [
-        replace(pair, p_holm=p, pairs=len(found)) for pair, p in zip(found, p_holm, strict=True)
+        replace(
+            pair,
+            p_holm=p,
+            p_equivalent_holm=p_equivalent,
+            pairs=max(len(found), chosen_from),
+        )
+        for pair, p, p_equivalent in zip(found, differing, equivalent, strict=True)
     ]

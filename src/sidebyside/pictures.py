@@ -32,7 +32,7 @@ STYLE: Any = {
 def draw_errors(
     runs: pd.DataFrame, variants: Sequence[Mapping[str, Any]], title: str, path: Path
 ) -> None:
-    """Draw a dot per run, and mean and interval per variant, the lowest error on top.
+    """Draw a dot per run, mean and intervals per variant, the lowest error on top.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def draw_errors(
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         figure.legend(
-            unique.values(), unique.keys(), loc="outside lower center", ncols=4, frameon=False
+            unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False
         )
         save(figure, path)
 
@@ -70,13 +70,8 @@ def _draw_variant(
     axes: Axes, row: int, variant: Mapping[str, Any], runs: pd.DataFrame, limit: float
 ) -> None:
     error = variant["test_error"]
-    if error["low"] is not None:
-        ends = [max(error["low"], 0), min(error["high"], limit)]
-        label = "95 % interval over seeds"
-        axes.plot(ends, [row, row], color=BLUE, lw=2, alpha=0.45, label=label)
-        if error["high"] > limit:
-            label = "interval goes on"
-            axes.plot(limit, row, ">", color=BLUE, ms=6, alpha=0.6, label=label, ls="none")
+    _draw_interval(axes, row, variant["seeds_and_images"], limit, "new seeds and images", 7)
+    _draw_interval(axes, row, error, limit, "over seeds", 2)
     axes.plot(
         runs["test_error"],
         [row] * len(runs),
@@ -88,6 +83,32 @@ def _draw_variant(
         ls="none",
     )
     axes.plot(error["mean"], row, "|", color=BLUE, ms=13, mew=2.5, label="mean", ls="none")
+
+
+def _draw_interval(
+    axes: Axes,
+    row: int,
+    ends: Mapping[str, float | None] | None,
+    limit: float,
+    what: str,
+    width: float,
+) -> None:
+    if ends is None or ends["low"] is None or ends["high"] is None:
+        return
+    low, high = ends["low"], min(ends["high"], limit)
+    label, alpha = f"95 % interval, {what}", 0.2 if width > 2 else 0.6
+    axes.plot(
+        [low, high],
+        [row, row],
+        color=BLUE,
+        lw=width,
+        alpha=alpha,
+        label=label,
+        solid_capstyle="butt",
+    )
+    if ends["high"] > limit:
+        label = "interval goes on"
+        axes.plot(limit, row, ">", color=BLUE, ms=6, alpha=0.6, label=label, ls="none")
 
 
 def _row_labels(variants: Sequence[Mapping[str, Any]]) -> list[str]:

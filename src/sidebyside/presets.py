@@ -22,7 +22,7 @@ def refuse_pinned(conf: Path, presets: Iterable[str], keys: Iterable[str]) -> No
     """
     by_hand = list(keys)
     for preset in presets:
-        pinned = _pinned(conf, preset)
+        pinned = pinned_keys(conf, preset)
         for key in by_hand:
             # A pinned group pins all of its keys: preset.model=conv_pair, by hand model.dropout.
             if key in pinned or key.split(".")[0] in pinned:
@@ -32,7 +32,8 @@ def refuse_pinned(conf: Path, presets: Iterable[str], keys: Iterable[str]) -> No
                 )
 
 
-def _pinned(conf: Path, preset: str) -> set[str]:
+def pinned_keys(conf: Path, preset: str) -> set[str]:
+    """Return the config groups and the dotted keys that a preset decides."""
     recipe = OmegaConf.load(conf / "preset" / f"{preset}.yaml")
     assert isinstance(recipe, DictConfig)
     groups = {str(key).rpartition("/")[2] for entry in recipe.defaults for key in entry}

@@ -5,11 +5,18 @@ import subprocess
 
 from sidebyside import locations
 
+# What decides a report; its own files are new by nature.
+_DECIDING = ("conf", "pipelines", "src", "params.yaml", "pyproject.toml", "requirements.lock")
+
 
 def made_by() -> dict[str, str]:
-    """Return commit, whether files differ from it, and machine; empty values where unknown."""
+    """Return commit, whether what decides a report differs from it, and machine.
+
+    A file that git doesn't know counts as a change: it is in no commit. What can't be asked is
+    "unknown".
+    """
     commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--", *_DECIDING)
     return {
         "git commit": commit or "unknown",
         "uncommitted changes": "unknown" if commit is None else "yes" if changed else "no",

@@ -1,7 +1,7 @@
 """Published figures held against runs of the published recipes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,14 +11,18 @@ import yaml
 from numpy.typing import NDArray
 
 from sidebyside.evidence import Evidence, RunEvidence, committed
-from sidebyside.intervals import difference, interval, prediction_interval, prediction_sd
+from sidebyside.intervals import MeanEstimate, difference, interval, rounding_variance
 from sidebyside.protocols import TEST_AS_VALIDATION
+from sidebyside.verdicts import BETTER, WORSE, FigureVerdict, judge, predictions
 
 FACTOR = "preset"  # a study over recipes varies this
 CLEAN = "published_clean"  # the study of the same recipes under protocol clean
 SPLIT = "published_split20"  # one recipe with validation images held out, and without
 
-_BETTER, _WORSE = "published is better", "published is worse"  # verdicts: not reproduced
+# Points: what a published figure may be off and still count as reproduced. As wide as the interval
+# that 10 000 images leave to an error of 1 % (Wilson's, 0.82 to 1.22).
+TOLERANCE = 0.4
+
 _CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")  # columns of a published curve
 _PRINTED = {  # other figures that a page may print, and where ours is
     "test_loss": "test loss",
@@ -63,6 +67,10 @@ class Recipe:
         Wilson's over images, percent.
     errors, losses : list of float
         Test error (percent) and test loss of each run.
+    images : int
+        On which they were tested.
+    prediction_of : MeanEstimate or None
+        The test error of one more run, its variance moderated by all recipes.
     clean_errors : list of float
         Test errors under protocol clean; empty where those runs aren't there.
     printed : list of Printed
@@ -82,6 +90,8 @@ class Recipe:
     published_interval: list[float]
     errors: list[float]
     losses: list[float]
+    images: int
+    prediction_of: MeanEstimate | None
     clean_errors: list[float]
     printed: list[Printed]
     curve: NDArray[np.float64] | None
@@ -96,26 +106,30 @@ class Recipe:
     @property
     def prediction(self) -> list[float] | None:
         """The 95 % prediction interval of the test error of one more run."""
-        return prediction_interval(self.errors)
+        return None if self.prediction_of is None else list(self.prediction_of.ends())
 
     @property
-    def verdict(self) -> str:
-        """What our runs say of the published figure.
+    def own_sd(self) -> float | None:
+        """Standard deviation over seeds of these runs alone, points."""
+        return float(np.std(self.errors, ddof=1)) if self.n > 1 else None
 
-        The published run saw the same test images, so only the seeds' variance counts. A figure
-        inside an interval so wide that it would hold most figures shows nothing: wider than the
-        published figure's own interval over images is called too wide.
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds as moderated by all recipes, points."""
+        if self.prediction_of is None:
+            return None
+        return self.prediction_of.error / float(np.sqrt(1 + 1 / self.n))
+
+    @property
+    def shown_within(self) -> float | None:
+        """The smallest tolerance that two one-sided tests at 0.05 would show, points.
+
+        Of this reading alone, not corrected for the others.
         """
-        if self.prediction is None:
-            return f"can't tell with {self.n} seed{'s' * (self.n != 1)}"
-        low, high = self.prediction
-        if self.published < low:
-            return _BETTER
-        if self.published > high:
-            return _WORSE
-        if high - low > self.published_interval[1] - self.published_interval[0]:
-            return f"can't tell with {self.n} seeds"
-        return "reproduced"
+        if self.prediction_of is None:
+            return None
+        low, high = (end - self.published for end in self.prediction_of.ends(0.9))
+        return max(abs(low), abs(high))
 
     @property
     def distance(self) -> float:
@@ -125,9 +139,9 @@ class Recipe:
     @property
     def standardised(self) -> float | None:
         """Published minus mean error, in standard deviations of one more run about the mean."""
-        if self.n < 2 or not (sd := prediction_sd(self.errors)):
+        if self.prediction_of is None or not self.prediction_of.error:
             return None
-        return float((self.published - np.mean(self.errors)) / sd)
+        return (self.published - self.prediction_of.mean) / self.prediction_of.error
 
     @property
     def curve_distance(self) -> float | None:
@@ -152,7 +166,9 @@ class Recipe:
     @property
     def clean_difference(self) -> dict[str, float | None] | None:
         """Mean error under protocol clean minus that under the published one, in points."""
-        return difference(self.clean_errors, self.errors) if self.clean_errors else None
+        if not self.clean_errors:
+            return None
+        return difference(self.clean_errors, self.errors, rounding_variance(self.images))
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``."""
@@ -164,8 +180,10 @@ class Recipe:
             "published_interval": self.published_interval,
             "n": self.n,
             "mean": float(np.mean(self.errors)),
+            "sd": self.own_sd,
+            "sd_moderated": self.sd,
             "prediction_interval": self.prediction,
-            "verdict": self.verdict,
+            "shown_within": self.shown_within,
             "clean": interval(self.clean_errors) if self.clean_errors else None,
             "clean_minus_published_protocol": self.clean_difference,
             "standardised": self.standardised,
@@ -189,19 +207,43 @@ class Split:
     recipe: str
     split20: list[float]
     train60k: list[float]
+    images: int
 
     @property
     def difference(self) -> dict[str, float | None]:
         """Test error on four fifths minus on all, percentage points, paired by seed."""
-        return interval(list(np.subtract(self.split20, self.train60k)))
+        least = rounding_variance(self.images, errors=2)
+        return interval(list(np.subtract(self.split20, self.train60k)), least)
+
+
+@dataclass(frozen=True)
+class JudgedReading:
+    """A reading of a recipe, with the recipe's verdict if no other reading is nearer."""
+
+    recipe: Recipe
+    verdict: FigureVerdict | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``."""
+        found = {
+            "verdict": self.verdict and self.verdict.verdict,
+            "tolerance": TOLERANCE,
+            "p_holm": self.verdict and self.verdict.p_holm,
+            "p_within_holm": self.verdict and self.verdict.p_within_holm,
+        }
+        return self.recipe.as_json() | found
 
 
 @dataclass(frozen=True)
 class Published:
-    """All published figures held against runs, which were tested on so many ``images``."""
+    """All published figures held against runs, which were tested on so many ``images``.
+
+    ``verdicts`` are by recipe, whose page may contradict itself: then by all of its readings.
+    """
 
     images: int
     recipes: list[Recipe]
+    verdicts: dict[str, FigureVerdict]
     split: Split | None
     left_open: list[str]
 
@@ -210,22 +252,23 @@ class Published:
         return [recipe for recipe in self.recipes if recipe.name == name]
 
     @property
-    def verdicts(self) -> dict[str, str]:
-        """The verdict on each recipe, of several readings that of the nearest mean error."""
-        names = dict.fromkeys(recipe.name for recipe in self.recipes)
-        return {
-            name: min(self.readings(name), key=lambda recipe: recipe.distance).verdict
-            for name in names
-        }
+    def judged(self) -> list[JudgedReading]:
+        """All readings, the nearest of each recipe with the verdict."""
+        return [JudgedReading(recipe, self._verdict_at(recipe)) for recipe in self.recipes]
+
+    def _verdict_at(self, recipe: Recipe) -> FigureVerdict | None:
+        verdict = self.verdicts[recipe.name]
+        nearest = self.readings(recipe.name)[verdict.nearest]
+        return verdict if nearest.preset == recipe.preset else None
 
     @property
     def contradicted(self) -> list[str]:
         """The recipes whose published error is neither reproduced nor undecided."""
-        return [name for name, verdict in self.verdicts.items() if verdict in (_BETTER, _WORSE)]
+        return [name for name, found in self.verdicts.items() if found.verdict in (BETTER, WORSE)]
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``comparison.json`` gains."""
-        content: dict[str, Any] = {"published": [recipe.as_json() for recipe in self.recipes]}
+        content: dict[str, Any] = {"published": [one.as_json() for one in self.judged]}
         if self.split:
             content["split20_minus_train60k"] = self.split.difference
         return content
@@ -257,8 +300,28 @@ def hold_against_published(evidence: Evidence) -> Published | None:
     if not recipes:
         return None
     recipes.sort(key=lambda recipe: list(table["recipes"]).index(recipe.name))
+    images = len(evidence.target)
+    least = rounding_variance(images)
+    moderated = predictions([recipe.errors for recipe in recipes], least)
+    recipes = [
+        replace(recipe, prediction_of=estimate)
+        for recipe, estimate in zip(recipes, moderated, strict=True)
+    ]
     split = _split(committed(evidence.dataset, SPLIT))
-    return Published(len(evidence.target), recipes, split, table["left_open"])
+    return Published(images, recipes, _verdicts(recipes, least), split, table["left_open"])
+
+
+def _verdicts(recipes: Sequence[Recipe], least_variance: float) -> dict[str, FigureVerdict]:
+    by_name: dict[str, list[Recipe]] = {}
+    for recipe in recipes:
+        by_name.setdefault(recipe.name, []).append(recipe)
+    found = judge(
+        [readings[0].published for readings in by_name.values()],
+        [[reading.errors for reading in readings] for readings in by_name.values()],
+        TOLERANCE,
+        least_variance,
+    )
+    return dict(zip(by_name, found, strict=True))
 
 
 def _by_preset(evidence: Evidence | None) -> dict[str, list[RunEvidence]]:
@@ -296,6 +359,8 @@ def _recipe(
         published_interval=page["test_error_95"],
         errors=[evidence.test_error(run) for run in runs],
         losses=[run.test_loss for run in runs],
+        images=len(evidence.target),
+        prediction_of=None,
         clean_errors=[evidence.test_error(run) for run in clean],
         printed=[
             _printed(words, page[field], [_own(field, run) for run in runs])
@@ -312,7 +377,8 @@ def _recipe(
 
 
 def _printed(name: str, published: float, values: list[float]) -> Printed:
-    return Printed(name, published, values, prediction_interval(values))
+    (found,) = predictions([values])
+    return Printed(name, published, values, None if found is None else list(found.ends()))
 
 
 def _own(field: str, run: RunEvidence) -> float:
@@ -339,4 +405,5 @@ def _split(evidence: Evidence | None) -> Split | None:
         recipe=str(evidence.runs[0].factors[FACTOR]),
         split20=[errors["split20", seed] for seed in paired],
         train60k=[errors["train60k", seed] for seed in paired],
+        images=len(evidence.target),
     )

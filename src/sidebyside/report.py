@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,17 +15,16 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import stats
 
 from sidebyside import report_pictures as pictures
+from sidebyside.conditions import condition_rows, training_command
 from sidebyside.evidence import Evidence, RunEvidence
 from sidebyside.factors import level_text
 from sidebyside.gallery import gallery_entries
-from sidebyside.intervals import CONFIDENCE
-from sidebyside.power import pooled_sd
+from sidebyside.intervals import interval
 from sidebyside.protocols import TEST_AS_VALIDATION
 from sidebyside.report_pictures import Level, Point, Row
-from sidebyside.text import signed, spelled
+from sidebyside.text import p_value, signed, spelled
 
 if TYPE_CHECKING:
     from sidebyside.comparison import Comparison  # which calls this module
@@ -98,7 +96,7 @@ def _environment() -> Environment:
         "signed": _signed,
         "interval": _interval,
         "signed_interval": _signed_interval,
-        "p_value": _p_value,
+        "p_value": p_value,
         "spelled": spelled,
         "level": level_text,
         "svg": _svg_uri,
@@ -124,12 +122,6 @@ def _interval(ends: Mapping[str, Any], text: Callable[[float], str] = _fixed) ->
 
 def _signed_interval(ends: Mapping[str, Any]) -> str:
     return _interval(ends, _signed)
-
-
-def _p_value(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _unbroken(text: str) -> str:
@@ -244,7 +236,7 @@ class _Page:
                 label=self.label(one["name"]),
                 mean=one["test_error"]["mean"],
                 seeds=_ends(one["test_error"]),
-                images=_ends(one["over_images"]),
+                together=_ends(one["seeds_and_images"]),
                 runs=self.errors[one["name"]],
             )
             for one in self.variants
@@ -281,7 +273,7 @@ class _Page:
             if len(self.levels[lines]) <= _MOST_LINES:
                 found = self._lines(across, lines)
                 n = _range([level.n for line in found.values() for level in line])
-                pairs[f"{across} across, a line per {lines} (n={n} per point)"] = found
+                pairs[f"{across} across, a line per {lines} (n={n} seeds)"] = found
         if not pairs:
             return {}
         return dict(zip(pairs, pictures.interaction_plots(list(pairs.values())), strict=True))
@@ -305,27 +297,30 @@ class _Page:
         ]
 
     def _level(self, factor: str, level: Any, others: Mapping[str, Any] | None = None) -> Level:
-        """Return the mean of the runs at a level; its noise is that of seeds within variants."""
+        """Return the mean of the runs at a level, with its interval over seeds."""
         runs = self._at({factor: level} | dict(others or {}))
         mean = float(np.mean([self.evidence.test_error(run) for run in runs]))
-        half = self._half_width(len(runs))
+        by_seed = self._by_seed(runs, mean)
         return Level(
             name=level_text(level),
-            n=len(runs),
+            n=len(by_seed),
             mean=mean,
-            ends=None if half is None else (mean - half, mean + half),
+            ends=_ends(interval(by_seed)),
             variants=[
                 float(np.mean(self.errors[name])) for name in dict.fromkeys(r.variant for r in runs)
             ],
         )
 
-    def _half_width(self, n: int) -> float | None:
-        """Return half a 95 % interval of a mean of n runs, by the spread of seeds pooled."""
-        sd = pooled_sd(list(self.errors.values()))
-        freedom = len(self.evidence.runs) - len(self.errors)
-        if sd is None or freedom < 1:
-            return None
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * sd / math.sqrt(n)
+    def _by_seed(self, runs: Sequence[RunEvidence], mean: float) -> list[float]:
+        """Return the mean of some variants by seed: runs with one seed aren't independent.
+
+        A seed that some variant wasn't run with is judged by the others.
+        """
+        apart: dict[int, list[float]] = {}
+        for run in runs:
+            error = self.evidence.test_error(run) - float(np.mean(self.errors[run.variant]))
+            apart.setdefault(run.seed, []).append(error)
+        return [mean + float(np.mean(errors)) for errors in apart.values()]
 
     @property
     def margin(self) -> float | None:
@@ -353,7 +348,7 @@ class _Page:
                 label=f"{self.label(pair['a'])} (n={pair['n']}): {_unbroken(pair['verdict'])}",
                 mean=pair["difference"]["mean"],
                 seeds=_ends(pair["difference"]),
-                images=_ends(pair["over_images"]),
+                together=_ends(pair["seeds_and_images"]),
                 color=pictures.VERDICTS[pair["verdict"]],
             )
             for pair in self.against
@@ -380,14 +375,14 @@ class _Page:
         rows = [
             Row(
                 label=f"{entry['factor']}: {level_text(entry['levels'][1])} minus "
-                f"{level_text(entry['levels'][0])} (n={entry['n']} pairs)",
+                f"{level_text(entry['levels'][0])} (n={entry['n']} seeds)",
                 mean=entry["difference"],
                 seeds=_ends(entry),
             )
             for entry in self.content["equivalence"]
             if entry["difference"] is not None
         ]
-        return self._differences(rows, "difference, points", "90 % interval over pairs")
+        return self._differences(rows, "difference, points", "90 % interval over seeds")
 
     @cached_property
     def curve_pictures(self) -> dict[str, str]:
@@ -461,12 +456,15 @@ class _Page:
         found = Counter(tuple(_origin(run).items()) for run in self.evidence.runs)
         return [{"runs": str(runs)} | dict(origin) for origin, runs in found.items()]
 
-    def shared(self, setting: str) -> str:
-        """Return the values that a setting of the recipe has in this study."""
-        values = dict.fromkeys(
-            str(run.recipe[setting]) for run in self.evidence.runs if setting in run.recipe
-        )
-        return ", ".join(values) or "not recorded"
+    @property
+    def settings(self) -> list[dict[str, str]]:
+        """The settings that weren't varied."""
+        return condition_rows(self.evidence)
+
+    @property
+    def command(self) -> str:
+        """The command that trains the runs."""
+        return training_command(self.evidence)
 
 
 def _range(counts: Sequence[int]) -> str:

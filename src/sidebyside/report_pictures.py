@@ -60,8 +60,8 @@ class Row:
     ----------
     label : str
     mean : float
-    seeds, images : tuple of float or None
-        Ends of the intervals over seeds and over images.
+    seeds, together : tuple of float or None
+        Ends of the intervals over seeds, and for new seeds and images together.
     runs : sequence of float
         A dot each.
     color : str
@@ -71,14 +71,14 @@ class Row:
     label: str
     mean: float
     seeds: Ends | None = None
-    images: Ends | None = None
+    together: Ends | None = None
     runs: Sequence[float] = ()
     color: str = BLUE
 
 
 @dataclass(frozen=True)
 class Level:
-    """The ``n`` runs at a level: mean error, ends of its interval, and the mean of each variant."""
+    """A level over ``n`` seeds: mean error, ends of its interval, and the mean of each variant."""
 
     name: str
     n: int
@@ -159,8 +159,8 @@ def _write_label(axes: Axes, top: float, text: str) -> None:
 
 def _limits(rows: Sequence[Row], margin: float, zero: bool) -> Ends:
     """Return the ends of the axis: intervals over few seeds may be wider than all else."""
-    shown = [value for row in rows for value in (row.mean, *row.runs, *(row.images or ()))]
-    shown += [end for row in rows if row.seeds and not row.images for end in row.seeds]
+    shown = [value for row in rows for value in (row.mean, *row.runs, *(row.together or ()))]
+    shown += [end for row in rows if row.seeds and not row.together for end in row.seeds]
     if zero:
         shown += [-1.5 * margin, 0, 1.5 * margin]
     return _with_room(shown) if zero else _of_errors(shown)
@@ -181,9 +181,9 @@ def _of_errors(values: Sequence[float]) -> Ends:
 def _draw_row(axes: Axes, row: Row, y: float, limits: Ends, over_seeds: str) -> None:
     # Only the first of equal labels is kept by `_legend_below`.
     below = y + 0.08
-    if row.images:
-        label = "95 % interval over images"
-        axes.plot(row.images, [below] * 2, color="black", lw=0.9, marker="|", ms=4, label=label)
+    if row.together:
+        label = "95 % interval, new seeds and images"
+        axes.plot(row.together, [below] * 2, color="black", lw=0.9, marker="|", ms=4, label=label)
     if row.seeds:
         ends = np.clip(row.seeds, *limits)
         axes.plot(ends, [y] * 2, color=row.color, lw=4, alpha=0.35, label=over_seeds)

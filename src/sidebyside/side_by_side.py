@@ -105,7 +105,9 @@ def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
         evaluation = evaluate(run)
         wrong = evaluation.read("predicted") != _target(run)
         # Paired as one seed, whatever the two were.
-        replicates.append(Replicate(run.key[:12], [0], [evaluation.test_error], wrong[np.newaxis]))
+        errors = [evaluation.test_error]
+        name, digest = run.key[:12], run.weights_digest
+        replicates.append(Replicate(name, [0], errors, wrong[np.newaxis], [digest]))
     names = [one.name for one in replicates]
     return compare_pairs(replicates, [(names[0], names[1])], margin)
 

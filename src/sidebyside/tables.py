@@ -13,14 +13,15 @@ from sidebyside.factors import level_text
 from sidebyside.ladder import MEANING, Outcome
 from sidebyside.pairs import Pair
 from sidebyside.prediction import Prediction
-from sidebyside.published import Recipe
+from sidebyside.published import JudgedReading
 from sidebyside.published_text import verdict_row
 from sidebyside.redaction import without_passwords
 from sidebyside.results import StudyRun
 from sidebyside.retesting import ClaimVerdict
+from sidebyside.statements import of_pair
 from sidebyside.store import load
 from sidebyside.summaries import SummaryRow
-from sidebyside.text import signed, signed_interval
+from sidebyside.text import p_value, signed, signed_interval
 from sidebyside.verification import Verdict
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone
@@ -114,7 +115,7 @@ def print_pairs(pairs: Sequence[Pair]) -> None:
     rows = pair_rows([pair.as_json() for pair in pairs])
     _print("Test error, first minus second", pd.DataFrame(rows).replace(r"\*\*", "", regex=True))
     for pair in pairs:
-        print(f"{pair.statement}.")
+        print(f"{of_pair(pair.as_json())}.")
         if pair.mcnemar_p is not None:
             print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")
 
@@ -126,8 +127,8 @@ def print_outcome(outcome: Outcome) -> None:
         _print_verdicts(runs)
     if claims := [one for one in outcome.found if isinstance(one, ClaimVerdict)]:
         _print_claims(claims)
-    if recipes := [one for one in outcome.found if isinstance(one, Recipe)]:
-        rows = pd.DataFrame([verdict_row(recipe) for recipe in recipes])
+    if readings := [one for one in outcome.found if isinstance(one, JudgedReading)]:
+        rows = pd.DataFrame([verdict_row(one) for one in readings])
         _print("Published test errors", rows.replace(r"\*\*|`", "", regex=True))
     for sentence in [outcome.summary, *outcome.looks.sentences]:
         print(sentence)
@@ -141,9 +142,9 @@ def _print_claims(verdicts: Sequence[ClaimVerdict]) -> None:
         rows.append(
             {
                 "claim": one.claim.text,
-                "n": str(one.n),
+                "n seeds": str(one.n),
                 "by fresh runs, points": shown,
-                "p": "-" if one.p_holm is None else f"{one.p_holm:.2g}",
+                "p": p_value(one.p_holm),
                 "verdict": one.verdict,
             }
         )

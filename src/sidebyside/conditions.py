@@ -1,0 +1,209 @@
+"""What all runs of a study have in common, and the command that trains them."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from sidebyside import locations
+from sidebyside.errors import UserError
+from sidebyside.evidence import Evidence
+from sidebyside.factors import level_text, short_names
+from sidebyside.presets import pinned_keys
+from sidebyside.schema import Model
+
+_MODEL = TypeAdapter(Model)
+_OF_TRAINING = ("epochs", "batch_size", "threads")  # their keys begin with "training."
+_PLAIN = ("data_format", "protocol")
+_WORDS = {  # what a setting of the recipe is called in the table, in its order
+    "dataset": "data",
+    "model.name": "model",
+    "model.blocks": "blocks",
+    "model.kernel_size": "kernel size",
+    "model.dropout": "dropout",
+    "model.kernel_initializer": "initial weights",
+    "optimizer.name": "optimizer",
+    "optimizer.learning_rate": "learning rate",
+    "data_format": "data format",
+    "protocol": "protocol",
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "threads": "threads per run",
+}
+
+
+def fixed(evidence: Evidence) -> dict[str, Any]:
+    """Return the settings that are the same in all runs, by dotted name; seeds are none."""
+    recipes = [dict(_leaves(run.recipe)) for run in evidence.runs]
+    return {
+        name: value
+        for name, value in recipes[0].items()
+        if name != "seed" and all(name in one and one[name] == value for one in recipes)
+    }
+
+
+def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
+    """Return a row for each setting that wasn't varied."""
+    common = fixed(evidence)
+    rows = [
+        {"setting": _WORDS.get(name, name), "value": _value_text(name, common[name])}
+        for name in [*_WORDS, *(set(common) - set(_WORDS) - {"optimizer._target_"})]
+        if name in common and common[name] is not None
+    ]
+    seeds = sorted({run.seed for run in evidence.runs})
+    return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds))}]
+
+
+def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
+    """Raise a UserError if another study would be overwritten that has the same name.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of the report to write.
+    before : Evidence or None
+        Of the report that is there.
+    """
+    if before is None:
+        return
+    varied = {*_varied(evidence), *_varied(before)}
+    new, old = fixed(evidence), fixed(before)
+    unlike = [
+        name
+        for name in {**old, **new}
+        if name not in varied and name in old and name in new and old[name] != new[name]
+    ]
+    if unlike:
+        listed = "; ".join(
+            f"{_WORDS.get(name, name)} {_value_text(name, old[name])} there, "
+            f"{_value_text(name, new[name])} now"
+            for name in unlike
+        )
+        study = evidence.study
+        raise UserError(
+            f"reports/{evidence.dataset}/{study} is the report of another study of this name "
+            f"({listed}). Give this one a file and a name of its own (conf/study/{study}.yaml is "
+            f"the pattern), or delete that folder. What is trained is kept."
+        )
+
+
+def training_command(evidence: Evidence) -> str:
+    """Return the command that trains the runs of a study, whatever params.yaml says today."""
+    words = ["python", "pipelines/train.py", "-m", *_overrides(evidence)]
+    return shlex.join(words)
+
+
+def _overrides(evidence: Evidence) -> Iterator[str]:
+    conf, common = locations.root() / "conf", fixed(evidence)
+    yield f"study={evidence.study}"
+    yield f"dataset={evidence.dataset}"
+    study = _read(conf / "study" / f"{evidence.study}.yaml")
+    yield from _of_factors(evidence, study)
+    pinned = _pinned(evidence, conf)
+    for group in ("model", "optimizer"):
+        name = common.get(f"{group}.name")
+        if name is not None and group not in {*_varied(evidence), *pinned}:
+            yield f"{group}={name}"
+            yield from _unlike_its_file(
+                group, common, _read(conf / group / f"{name}.yaml"), evidence
+            )
+    usual = _read(conf / "config.yaml") | {key: study[key] for key in _PLAIN if key in study}
+    for key in _PLAIN:
+        if key in common and common[key] != usual.get(key) and key not in pinned:
+            yield f"{key}={common[key]}"
+    for key in _OF_TRAINING:
+        usual_threads = key == "threads" and common.get(key) == 1
+        if key in common and f"training.{key}" not in pinned and not usual_threads:
+            yield f"training.{key}={common[key]}"
+    seeds = sorted({run.seed for run in evidence.runs})
+    if seeds == list(range(len(seeds))):
+        yield f"training.seeds={len(seeds)}"
+    else:
+        yield f"seed={','.join(map(str, seeds))}"
+
+
+def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the study's file doesn't vary, or not so."""
+    swept = study.get("hydra", {}).get("sweeper", {}).get("params", {})
+    names = {name: key for key, name in short_names([k for k in swept if k != "seed"]).items()}
+    for factor in evidence.runs[0].factors:
+        levels = list(dict.fromkeys(level_text(run.factors[factor]) for run in evidence.runs))
+        key = names.get(factor) or _key_of(factor, evidence)
+        if factor in names and str(swept[key]).replace(" ", "") == ",".join(levels):
+            continue
+        yield f"{key}={','.join(levels)}"
+
+
+def _key_of(factor: str, evidence: Evidence) -> str:
+    """Return the override key of a factor that the study's file doesn't name."""
+    if factor in _OF_TRAINING:
+        return f"training.{factor}"
+    within = [name for name, _ in _leaves(evidence.runs[0].recipe) if name.endswith(f".{factor}")]
+    return within[0] if len(within) == 1 else factor
+
+
+def _varied(evidence: Evidence) -> set[str]:
+    """Return the settings that a factor decides, and the groups above them."""
+    names = {_key_of(factor, evidence) for factor in evidence.runs[0].factors}
+    return names | {name.removeprefix("training.") for name in names}
+
+
+def _pinned(evidence: Evidence, conf: Path) -> set[str]:
+    """Return the keys that the presets of a study pin, and the groups that they choose."""
+    presets = {str(run.factors["preset"]) for run in evidence.runs if "preset" in run.factors}
+    return {key for preset in presets for key in pinned_keys(conf, preset)}
+
+
+def _unlike_its_file(
+    group: str, common: Mapping[str, Any], file: Mapping[str, Any], evidence: Evidence
+) -> Iterator[str]:
+    if not file:
+        return
+    usual = asdict(_MODEL.validate_json(json.dumps(file))) if group == "model" else dict(file)
+    varied = _varied(evidence)
+    for name, value in _leaves({group: usual}):
+        if name in common and name not in varied and common[name] != value:
+            yield f"{name}={_grammar(common[name])}"
+
+
+def _leaves(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted names and values; a list is a value."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _grammar(value: Any) -> str:
+    """Return a value in the grammar of Hydra's command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_grammar, value))}]"
+    if isinstance(value, Mapping):
+        inner = (f"{key}:{_grammar(one)}" for key, one in value.items() if one is not None)
+        return f"{{{','.join(inner)}}}"
+    return level_text(value)
+
+
+def _value_text(name: str, value: Any) -> str:
+    if name != "model.blocks":
+        return level_text(value) if isinstance(value, bool | int | float | str) else _grammar(value)
+    return ", ".join(
+        " ".join(
+            [block["type"], *(str(one) for key, one in block.items() if key != "type" and one)]
+        )
+        for block in value
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a config file as it stands, nothing where there is none."""
+    if not path.is_file():
+        return {}
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return content
