@@ -34,6 +34,7 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 	python .ci/audit.py requirements.lock
 
 docs: $(READY)

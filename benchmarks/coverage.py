@@ -17,22 +17,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sidebyside.effects import effects
-from sidebyside.equivalence import compare_levels
-from sidebyside.evidence import read_evidence
-from sidebyside.intervals import (
+from sidebyside.analysis.effects import effects
+from sidebyside.analysis.equivalence import compare_levels
+from sidebyside.analysis.images import difference_over_images, error_over_images, mcnemar_p
+from sidebyside.analysis.intervals import (
     difference,
     interval,
     mean_estimate,
     new_seeds_and_images,
     rounding_variance,
 )
-from sidebyside.over_images import difference_over_images, error_over_images, mcnemar_p
-from sidebyside.pairs import Replicate, compare_pairs
-from sidebyside.power import difference_sd, smallest_difference
-from sidebyside.selection import Candidate, select
+from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.analysis.power import difference_sd, smallest_difference
+from sidebyside.analysis.selection import Candidate, select
+from sidebyside.analysis.verdicts import judge, predictions
+from sidebyside.evidence import read_evidence
 from sidebyside.stopping import seeds_to_add
-from sidebyside.verdicts import judge, predictions
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = 2_000

@@ -14,9 +14,9 @@ from sidebyside import app
 @app.main(ROOT)
 def main(config: DictConfig) -> None:
     """Write a study's report and print where it is."""
-    from sidebyside.comparison import compare
     from sidebyside.config import check_dataset, check_study, check_tracking
-    from sidebyside.report_publishing import publish_report
+    from sidebyside.report.compare import compare
+    from sidebyside.report.publishing import publish_report
 
     dataset, study = check_dataset(config), check_study(config)
     comparison = compare(dataset, study, allow_partial=bool(config.allow_partial))

@@ -8,11 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sidebyside.analysis import analyse
+from sidebyside.analysis.analyse import analyse
 from sidebyside.claims import claims
 from sidebyside.evidence import Evidence, RunEvidence
 from sidebyside.factors import variant_name
 from sidebyside.fresh import variants_of
+from sidebyside.report.statements import statements
 from sidebyside.retesting import retest
 from sidebyside.schema import Study
 
@@ -91,7 +92,7 @@ LAYOUT = ("equivalence", "layout", "['last', 'first']")
 
 def test_what_is_claimed_is_what_the_report_says():
     analysis, found = claimed(study(OLD, effect=2, together=1))
-    text = " ".join(analysis.content["statements"])
+    text = " ".join(statements(analysis.content, ["clean"], analysis.confounded))
     kinds = [claim.kind for claim in found]
     assert {"main effect", "interaction", "pair"} <= set(kinds)
     for claim in found:

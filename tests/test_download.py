@@ -192,7 +192,7 @@ def test_another_workspace_takes_what_home_has(project, server, tmp_path_factory
 
 
 def test_stages_without_training_import_no_tensorflow():
-    modules = "sidebyside.download, sidebyside.preprocess, sidebyside.comparison"
+    modules = "sidebyside.download, sidebyside.preprocess, sidebyside.report.compare"
     check = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 

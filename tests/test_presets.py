@@ -8,7 +8,7 @@ from sidebyside.config import check
 from sidebyside.schema import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.shapes import layer_shapes
 
-TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "published.yaml").read_text())
+TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "analysis" / "published.yaml").read_text())
 RECIPES = TABLE["recipes"]
 
 # Two more readings of the recipe whose page contradicts itself.

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from conftest import TINY, run
-from sidebyside.intervals import halfwidth
+from sidebyside.analysis.intervals import halfwidth
 from sidebyside.stopping import seeds_to_add
 
 

@@ -16,9 +16,9 @@ from sidebyside.composing import compose_config
 from sidebyside.config import check_dataset
 from sidebyside.evidence import read_evidence, write_evidence
 from sidebyside.files import read_json, write_json
-from sidebyside.gathering import gather
 from sidebyside.keys import run_key
 from sidebyside.looks import looks
+from sidebyside.report.gathering import gather
 
 NETWORK = ("model.kernel_size=3", "model.dropout=true", "optimizer=adam")
 

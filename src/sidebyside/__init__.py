@@ -10,7 +10,7 @@ from typing import Any
 _PUBLIC = {
     "train": "sidebyside.training",
     "evaluate": "sidebyside.evaluation",
-    "compare": "sidebyside.comparison",
+    "compare": "sidebyside.report.compare",
     "UserError": "sidebyside.errors",
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sidebyside.statements import (
+from sidebyside.report.statements import (
     of_equivalence,
     of_interaction,
     of_main_effect,
@@ -79,7 +79,7 @@ def claims(content: Mapping[str, Any], confounded: bool) -> list[Claim]:
     content : dict
         The statistics, as ``comparison.json`` has them.
     confounded : bool
-        Whether nothing is said of factors, see `sidebyside.analysis.Analysis`.
+        Whether nothing is said of factors, see `sidebyside.analysis.analyse.Analysis`.
     """
     effects = content["effects"]
     if confounded:

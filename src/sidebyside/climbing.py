@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sidebyside import journal
 from sidebyside.errors import UserError
 from sidebyside.evidence import Evidence
-from sidebyside.gathering import gather
 from sidebyside.journal import Entry
 from sidebyside.ladder import Outcome
 from sidebyside.looks import Looks, looks
+from sidebyside.report.gathering import gather
 from sidebyside.schema import Config, Study
 
 
@@ -87,7 +87,7 @@ def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome:
     SystemExit
         With 130 after Ctrl-C or SIGTERM.
     """
-    from sidebyside.analysis import analyse
+    from sidebyside.analysis.analyse import analyse
     from sidebyside.claims import claims
     from sidebyside.retesting import retest
 
@@ -136,8 +136,8 @@ def verify_published(study: Study, base: Config) -> Outcome:
     UserError
         If there are neither, or the runs aren't those of published recipes.
     """
-    from sidebyside.published import hold_against_published
-    from sidebyside.published_text import summary
+    from sidebyside.analysis.published import hold_against_published
+    from sidebyside.report.published_text import summary
 
     before = journal.entries()
     evidence = gather(base.dataset, study.name, allow_partial=True)

@@ -9,16 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidebyside import keys, locations, store
-from sidebyside.analysis import variants
+from sidebyside.analysis.analyse import variants
 from sidebyside.app import INTERRUPTED
 from sidebyside.claims import Claim
 from sidebyside.errors import UserError
 from sidebyside.evaluation import evaluate, is_evaluated
 from sidebyside.evidence import Evidence
-from sidebyside.gathering import run_evidence
 from sidebyside.launching import Job, launch
 from sidebyside.preprocess import prepare
 from sidebyside.recipes import config_of
+from sidebyside.report.gathering import run_evidence
 from sidebyside.results import StudyRun
 from sidebyside.schema import Config, Launch
 from sidebyside.training import train_checked

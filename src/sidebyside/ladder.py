@@ -40,7 +40,7 @@ class Outcome:
     found : sequence
         Verdicts of runs, `sidebyside.verification.Verdict`; of claims,
         `sidebyside.retesting.ClaimVerdict`; or of readings of published
-        recipes, `sidebyside.published.JudgedReading`.
+        recipes, `sidebyside.analysis.published.JudgedReading`.
     looks : Looks
         Whether runs may have been chosen by test error.
     """

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sidebyside.analysis import equivalence_table, factor_table, replicate_of
+from sidebyside.analysis.analyse import equivalence_table, factor_table, replicate_of
+from sidebyside.analysis.effects import Effects, effects
+from sidebyside.analysis.equivalence import Equivalence, compare_levels, tost
+from sidebyside.analysis.intervals import ROUNDING, rounding_variance
+from sidebyside.analysis.multiplicity import holm
+from sidebyside.analysis.pairs import compare_pair
 from sidebyside.claims import Claim
-from sidebyside.effects import Effects, effects
-from sidebyside.equivalence import Equivalence, compare_levels, tost
 from sidebyside.evidence import Evidence
-from sidebyside.intervals import ROUNDING, rounding_variance
-from sidebyside.multiplicity import holm
-from sidebyside.pairs import compare_pair
-from sidebyside.statements import SIGNIFICANT
+from sidebyside.report.statements import SIGNIFICANT
 
 Answer = Literal["holds", "fails", "underpowered"]
 _EFFECTS = {"main effect": "main", "simple effect": "simple", "interaction": "interactions"}
@@ -64,10 +64,10 @@ class _Fresh:
 def retest(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[ClaimVerdict]:
     """Return a verdict for each claim, by the methods of the report.
 
-    Effects by `sidebyside.effects.effects` with the seed as the cluster, pairs by the paired t
-    test, equivalence by two one-sided tests. As the claims were made before the fresh runs were,
-    and on other runs, nothing but the claims is tested: p values are corrected after Holm over the
-    claims of each kind, as the report does over all that it tests.
+    Effects by `sidebyside.analysis.effects.effects` with the seed as the cluster, pairs by the
+    paired t test, equivalence by two one-sided tests. As the claims were made before the fresh
+    runs were, and on other runs, nothing but the claims is tested: p values are corrected after
+    Holm over the claims of each kind, as the report does over all that it tests.
 
     A claimed difference holds if it has the claimed sign, its 95 % interval excludes zero and the
     corrected p value is below 0.05. It fails if that interval has no value of the claimed sign, or,

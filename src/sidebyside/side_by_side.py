@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import journal, locations
-from sidebyside.analysis import replicate_of
+from sidebyside.analysis.analyse import replicate_of
+from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
 from sidebyside.arrays import open_arrays
 from sidebyside.errors import UserError
 from sidebyside.evaluation import evaluate
 from sidebyside.evidence import Evidence
-from sidebyside.gathering import gather
 from sidebyside.models import find_run
-from sidebyside.pairs import Pair, Replicate, compare_pairs
+from sidebyside.report.gathering import gather
 from sidebyside.schema import Dataset, Study, Tracking
 from sidebyside.store import Run
 

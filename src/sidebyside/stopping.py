@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-from sidebyside.intervals import halfwidth
+from sidebyside.analysis.intervals import halfwidth
 
 
 def seeds_to_add(

@@ -7,21 +7,21 @@ from rich.console import Console
 from rich.table import Table
 
 from sidebyside import locations
-from sidebyside.analysis_text import pair_rows
+from sidebyside.analysis.pairs import Pair
+from sidebyside.analysis.published import JudgedReading
 from sidebyside.evaluation import stored_evaluation
 from sidebyside.factors import level_text
 from sidebyside.ladder import MEANING, Outcome
-from sidebyside.pairs import Pair
 from sidebyside.prediction import Prediction
-from sidebyside.published import JudgedReading
-from sidebyside.published_text import verdict_row
 from sidebyside.redaction import without_passwords
+from sidebyside.report.markdown import pair_rows
+from sidebyside.report.published_text import verdict_row
+from sidebyside.report.statements import of_pair
+from sidebyside.report.text import p_value, signed, signed_interval
 from sidebyside.results import StudyRun
 from sidebyside.retesting import ClaimVerdict
-from sidebyside.statements import of_pair
 from sidebyside.store import load
 from sidebyside.summaries import SummaryRow
-from sidebyside.text import p_value, signed, signed_interval
 from sidebyside.verification import Verdict
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone

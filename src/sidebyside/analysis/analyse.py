@@ -1,0 +1,245 @@
+"""Everything that a report says of a study, computed from its evidence."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sidebyside.analysis.effects import effects
+from sidebyside.analysis.ensembles import ensembles
+from sidebyside.analysis.equivalence import compare_levels, corrected
+from sidebyside.analysis.identical import counted_once, identical_variants
+from sidebyside.analysis.images import error_over_images
+from sidebyside.analysis.intervals import new_seeds_and_images, rounding_variance
+from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.analysis.power import power, rows_in_common
+from sidebyside.analysis.selection import Candidate, Selection, select
+from sidebyside.errors import UserError
+from sidebyside.evidence import Evidence, RunEvidence
+from sidebyside.factors import Level
+from sidebyside.files import each_number
+from sidebyside.protocols import TEST_AS_VALIDATION
+from sidebyside.schema import Study
+
+_ALL_PAIRS = 20  # variants; of more, each is held against the baseline alone
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The statistics of a study.
+
+    Attributes
+    ----------
+    content : dict
+        What ``comparison.json`` gains: effects, pairs, equivalence, power, ensemble, ...
+    over_images, seeds_and_images : dict
+        By variant: ends of the 95 % intervals of its mean error, percent, for other images and for
+        other seeds and images together (None for one seed).
+    baseline : str
+        The variant that pictures hold the others against.
+    protocols : dict of str
+        By variant.
+    """
+
+    content: dict[str, Any]
+    over_images: dict[str, dict[str, float]]
+    seeds_and_images: dict[str, dict[str, float] | None]
+    baseline: str
+    protocols: dict[str, str]
+
+    @property
+    def confounded(self) -> bool:
+        """Whether levels may differ by protocol as well, which is no factor of its own."""
+        factors = {effect["factor"] for effect in self.content["effects"]["main"]}
+        return len(set(self.protocols.values())) > 1 and "protocol" not in factors
+
+
+def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analysis:
+    """Return the statistics of a study.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    study : Study
+        Says which factors were expected to make no difference, the margin, and the baseline.
+    disputed : sequence of int
+        Test images whose labels human raters dispute.
+
+    Raises
+    ------
+    UserError
+        If the study names a factor or a variant that it doesn't have.
+    """
+    replicates = {name: replicate_of(evidence, name) for name in variants(evidence)}
+    identical = identical_variants(evidence.runs)
+    chosen = _selection(evidence, counted_once(list(replicates), identical, study.baseline))
+    baseline = _baseline(study, list(replicates), chosen)
+    distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
+    pairs = _pairs([one.name for one in distinct], baseline)
+    # A baseline that the runs themselves have chosen might have been any variant.
+    chosen_from = math.comb(len(distinct), 2) if chosen and not study.baseline else 0
+    compared = compare_pairs(distinct, pairs, study.margin, chosen_from)
+    common = rows_in_common([one.errors for one in distinct], [one.seeds for one in distinct])
+    content: dict[str, Any] = {
+        "identical": identical,
+        "effects": effects(
+            factor_table(evidence),
+            list(evidence.runs[0].factors),
+            wrong=_wrong(evidence.runs, evidence),
+            least_variance=rounding_variance(len(evidence.target)),
+            expected_equal=study.expected_equal,
+        ).as_json(),
+        "pairs": [pair.as_json() for pair in compared],
+        "equivalence": _equivalence(evidence, study),
+        "power": power(common, max(len(pairs), chosen_from), study.margin).as_json(),
+        "ensemble": ensembles(evidence, [one.name for one in distinct]).as_json(),
+        "floor": _floor(distinct, disputed),
+        "selection": chosen and chosen.as_json(),
+    }
+    # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
+    # aren't the same in every environment.
+    content = each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
+    return Analysis(
+        content=content,
+        over_images={name: error_over_images(one.wrong) for name, one in replicates.items()},
+        seeds_and_images={name: _seeds_and_images(one) for name, one in replicates.items()},
+        baseline=baseline,
+        protocols={run.variant: run.protocol for run in evidence.runs},
+    )
+
+
+def _seeds_and_images(replicate: Replicate) -> dict[str, float] | None:
+    least = rounding_variance(replicate.wrong.shape[1])
+    found = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
+    return None if found is None else found.clipped_ends()
+
+
+def variants(evidence: Evidence) -> list[str]:
+    """Return the names of a study's variants, in the order of its grid."""
+    return list(dict.fromkeys(run.variant for run in evidence.runs))
+
+
+def replicate_of(evidence: Evidence, variant: str) -> Replicate:
+    """Return the runs of a variant as the statistics take them."""
+    runs = evidence.of_variant(variant)
+    return Replicate(
+        name=variant,
+        seeds=[run.seed for run in runs],
+        errors=[evidence.test_error(run) for run in runs],
+        wrong=_wrong(runs, evidence),
+        weights=[run.weights_digest for run in runs],
+    )
+
+
+def _wrong(runs: Sequence[RunEvidence], evidence: Evidence) -> NDArray[np.bool_]:
+    return np.stack([run.predicted != evidence.target for run in runs])
+
+
+def factor_table(evidence: Evidence) -> pd.DataFrame:
+    """Return a row per run: its level of each factor, ``seed`` and ``test_error`` (percent)."""
+    rows = [
+        run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
+        for run in evidence.runs
+    ]
+    table = pd.DataFrame(rows, dtype=object)  # else pandas makes a level 3 beside null 3.0
+    return table.astype({"seed": int, "test_error": float})
+
+
+def equivalence_table(evidence: Evidence) -> pd.DataFrame:
+    """Return `factor_table` with the digest of each run's ``weights``."""
+    return factor_table(evidence).assign(weights=[run.weights_digest for run in evidence.runs])
+
+
+def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> str:
+    if study.baseline is not None:
+        if study.baseline not in names:
+            raise UserError(
+                f"study.baseline={study.baseline} is no variant of this study: choose one of "
+                f"{'; '.join(names)}."
+            )
+        return study.baseline
+    return chosen.chosen if chosen else names[0]
+
+
+def _pairs(names: Sequence[str], baseline: str) -> list[tuple[str, str]]:
+    """Return all pairs with the baseline second where it takes part, or only those with it."""
+    others = [name for name in names if name != baseline]
+    against = [(name, baseline) for name in others]
+    return against + (list(combinations(others, 2)) if len(names) <= _ALL_PAIRS else [])
+
+
+def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
+    table = equivalence_table(evidence)
+    least, found = rounding_variance(len(evidence.target)), []
+    for factor in study.expected_equal:
+        if factor not in evidence.runs[0].factors:
+            raise UserError(
+                f"study.expected_equal names {factor}, which is no factor of this study: its "
+                f"factors are {', '.join(evidence.runs[0].factors) or 'none'}."
+            )
+        levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
+        found += [
+            compare_levels(table, factor, pair, study.margin, least)
+            for pair in combinations(levels, 2)
+        ]
+    exact = _exact(evidence.runs)
+    return [
+        entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
+        for entry in corrected(found)
+    ]
+
+
+def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
+    """Return what the same weights gave in both data formats, over all runs."""
+    checks = [run.layout for run in runs if run.layout]
+    if not checks:
+        return None
+    return {
+        "networks": len(checks),
+        "images": sum(check["images"] for check in checks),
+        "flips": sum(check["flips"] for check in checks),
+        "largest_difference": max(check["largest_difference"] for check in checks),
+    }
+
+
+def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str, Any] | None:
+    """Return the errors with and without the images whose labels are disputed."""
+    if not disputed:
+        return None
+    undisputed: NDArray[np.bool_] = np.ones(replicates[0].wrong.shape[1], bool)
+    undisputed[list(disputed)] = False
+    return {
+        "images": len(disputed),
+        "variants": [
+            {
+                "variant": one.name,
+                "with": 100 * float(one.wrong.mean()),
+                "without": 100 * float(one.wrong[:, undisputed].mean()),
+            }
+            for one in replicates
+        ],
+    }
+
+
+def _selection(evidence: Evidence, names: Sequence[str]) -> Selection | None:
+    """Return the choice by validation error, None where a variant has no validation images."""
+    candidates = []
+    for variant in names:
+        runs = evidence.of_variant(variant)
+        if any(r.protocol in TEST_AS_VALIDATION or "val_accuracy" not in r.history for r in runs):
+            return None
+        candidates.append(
+            Candidate(
+                name=variant,
+                seeds=[run.seed for run in runs],
+                validation=[100 * (1 - run.history["val_accuracy"][-1]) for run in runs],
+                test=[evidence.test_error(run) for run in runs],
+                wrong=_wrong(runs, evidence),
+            )
+        )
+    return select(candidates)

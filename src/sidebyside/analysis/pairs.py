@@ -1,0 +1,236 @@
+"""Two variants held against each other over the seeds that both were run with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside.analysis.equivalence import tost
+from sidebyside.analysis.images import difference_over_images, mcnemar_p
+from sidebyside.analysis.intervals import (
+    MeanEstimate,
+    mean_estimate,
+    new_seeds_and_images,
+    rounding_variance,
+)
+from sidebyside.analysis.multiplicity import holm
+from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """The runs of a variant.
+
+    Attributes
+    ----------
+    name : str
+    seeds : list of int
+    errors : list of float
+        Test errors, percent.
+    wrong : ndarray of bool, shape (runs, images)
+        Whether a prediction is wrong; no images where errors are all that is known.
+    weights : list of str
+        Digests of the trained weights: equal ones are the same network.
+    """
+
+    name: str
+    seeds: list[int]
+    errors: list[float]
+    wrong: NDArray[np.bool_]
+    weights: list[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two variants, paired by their common seeds.
+
+    Attributes
+    ----------
+    a, b : str
+        Names of the variants.
+    differences : list of float
+        Test error of a minus that of b by common seed, points.
+    least_variance : float
+        Of one difference, points squared, see `sidebyside.analysis.intervals.rounding_variance`.
+    margin : float
+        Largest difference that doesn't matter, points.
+    identical : bool
+        Whether all common seeds gave bit-identical weights: then nothing is to be tested.
+    p_holm, p_equivalent_holm : float or None
+        `p` and `p_equivalent` corrected for the other pairs of the list.
+    pairs : int
+        How many pairs the correction takes account of.
+    seeds_and_images : dict or None
+        "low" and "high" of the 95 % interval for new seeds and new images together.
+    over_images : dict or None
+        See `difference_over_images`; None without a common seed, or without images.
+    mcnemar_p : float or None
+        Where there is one common seed.
+    superiority : float
+        Probability that a run of a has a lower error than a run of b.
+    """
+
+    a: str
+    b: str
+    differences: list[float]
+    least_variance: float
+    margin: float
+    identical: bool
+    p_holm: float | None
+    p_equivalent_holm: float | None
+    pairs: int
+    seeds_and_images: dict[str, float] | None
+    over_images: dict[str, float] | None
+    mcnemar_p: float | None
+    superiority: float
+
+    @property
+    def n(self) -> int:
+        """The number of common seeds."""
+        return len(self.differences)
+
+    @cached_property
+    def _estimate(self) -> MeanEstimate | None:
+        return mean_estimate(self.differences, self.least_variance)
+
+    @property
+    def difference(self) -> dict[str, float | None]:
+        """Mean difference in points with its 95 % interval over seeds."""
+        if self._estimate is None:
+            mean = float(self.differences[0]) if self.n else None
+            return {"mean": mean, "low": None, "high": None}
+        low, high = self._estimate.ends()
+        return {"mean": self._estimate.mean, "low": low, "high": high}
+
+    @property
+    def p(self) -> float | None:
+        """Of the paired t test (Student 1908); None for fewer than three pairs."""
+        if self._estimate is None or self.n < FEWEST or self.identical:
+            return None
+        return self._estimate.p
+
+    @property
+    def p_equivalent(self) -> float | None:
+        """Of the tests of equivalence, see `tost`; None for fewer than three pairs."""
+        if self.n < FEWEST or self.identical:
+            return None
+        return tost(self.differences, self.margin, self.least_variance).p
+
+    @property
+    def verdict(self) -> str:
+        """Of a against b: better, worse, equivalent, identical or can't tell.
+
+        A difference that is shown counts, even if it is within the margin.
+        """
+        if self.identical:
+            return "identical"
+        if self.p_holm is not None and self.p_holm < ALPHA:
+            return "better" if np.mean(self.differences) < 0 else "worse"
+        if self.p_equivalent_holm is not None and self.p_equivalent_holm < ALPHA:
+            return "equivalent"
+        return "can't tell"
+
+    @property
+    def more_seeds(self) -> int | None:
+        """How many more seeds would tell with 80 % power, were the difference as seen.
+
+        At the level of the first step of Holm's correction, 0.05 / pairs. None unless the verdict
+        is "can't tell", for fewer than two pairs, and where over 200 seeds would be needed.
+        """
+        if self.verdict != "can't tell" or self._estimate is None:
+            return None
+        sd = self._estimate.error * self.n**0.5
+        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``, but for its sentence."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "n": self.n,
+            "margin": self.margin,
+            "difference": self.difference,
+            "p": self.p,
+            "p_holm": self.p_holm,
+            "p_equivalent": self.p_equivalent,
+            "p_equivalent_holm": self.p_equivalent_holm,
+            "seeds_and_images": self.seeds_and_images,
+            "over_images": self.over_images,
+            "mcnemar_p": self.mcnemar_p,
+            "superiority": self.superiority,
+            "verdict": self.verdict,
+            "more_seeds": self.more_seeds,
+        }
+
+
+def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
+    """Return two variants held against each other, on their own.
+
+    Superiority takes all runs: Mann and Whitney's U / (n m), ties count half (Vargha & Delaney
+    2000, "A critique and improvement of the CL common language effect size statistics").
+
+    Parameters
+    ----------
+    a, b : Replicate
+        Tested on the same images.
+    margin : float
+        Largest difference that doesn't matter, points.
+
+    Raises
+    ------
+    ValueError
+        If the margin isn't positive, once a verdict is asked for.
+    """
+    common = [seed for seed in a.seeds if seed in b.seeds]
+    of_a, of_b = ([one.seeds.index(seed) for seed in common] for one in (a, b))
+    wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
+    least = rounding_variance(a.wrong.shape[1], errors=2)
+    by_image = 100 * (wrong_a.astype(float) - wrong_b.astype(float))
+    both = new_seeds_and_images(by_image, least_variance=least)
+    above = np.sign(np.subtract.outer(b.errors, a.errors))
+    pair = Pair(
+        a=a.name,
+        b=b.name,
+        differences=[a.errors[i] - b.errors[j] for i, j in zip(of_a, of_b, strict=True)],
+        least_variance=least,
+        margin=margin,
+        identical=bool(common) and [a.weights[i] for i in of_a] == [b.weights[j] for j in of_b],
+        p_holm=None,
+        p_equivalent_holm=None,
+        pairs=1,
+        seeds_and_images=None if both is None else both.named_ends(),
+        over_images=difference_over_images(wrong_a, wrong_b) if wrong_a.size else None,
+        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 else None,
+        superiority=float((1 + above.mean()) / 2),
+    )
+    return replace(pair, p_holm=pair.p, p_equivalent_holm=pair.p_equivalent)
+
+
+def compare_pairs(
+    replicates: Sequence[Replicate],
+    pairs: Sequence[tuple[str, str]],
+    margin: float,
+    chosen_from: int = 0,
+) -> list[Pair]:
+    """Return pairs of variants, given by name, with p values corrected over the list.
+
+    Holm's correction over those pairs that can be tested, tests of a difference and of equivalence
+    each a family of its own; see `compare_pair`. Where these pairs were chosen by what the runs had
+    shown, ``chosen_from`` is the number of all that might have been.
+    """
+    by_name = {one.name: one for one in replicates}
+    found = [compare_pair(by_name[a], by_name[b], margin) for a, b in pairs]
+    differing = holm([pair.p for pair in found], chosen_from)
+    equivalent = holm([pair.p_equivalent for pair in found], chosen_from)
+    return [
+        replace(
+            pair,
+            p_holm=p,
+            p_equivalent_holm=p_equivalent,
+            pairs=max(len(found), chosen_from),
+        )
+        for pair, p, p_equivalent in zip(found, differing, equivalent, strict=True)
+    ]

@@ -1,0 +1,147 @@
+"""What a report is made from: a study's results, and its committed evidence."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside import journal, locations
+from sidebyside.arrays import ProcessedArrays, open_arrays
+from sidebyside.errors import UserError
+from sidebyside.evaluation import Evaluation
+from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.report.gallery import disagreements
+from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
+from sidebyside.schema import DATA_FORMATS, Dataset
+from sidebyside.store import DamagedError, Run
+
+_GALLERY = 24  # test images kept for the report's gallery
+_SAMPLES = 40  # training images kept for the picture of samples
+
+
+def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
+    """Return the evidence of a study: from its results, or as committed where there are none.
+
+    Raises
+    ------
+    UserError
+        If there is neither, something is damaged, or runs are missing and that isn't allowed.
+    """
+    if not has_results(dataset.name, study) and (known := committed(dataset.name, study)):
+        return known
+    results = read_train_results(dataset.name, study)
+    if results.missing and not allow_partial:
+        raise UserError(
+            f"study={study} on dataset={dataset.name} isn't finished: {len(results.missing)} of "
+            f"{len(results.missing) + len(results.runs)} runs are missing "
+            f"({'; '.join(results.missing)}). Run it again, which trains only these, or compare "
+            "what is there with allow_partial=true."
+        )
+    known = results.evidence()
+    if known and not results.trained:
+        runs = [_known(run, known) for run in results.runs]
+        return replace(known, runs=runs, missing=results.missing)
+    with journal.looking("compare", [run.key for run in results.runs]):
+        return _of_files(results, known, dataset)
+
+
+def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -> Evidence:
+    arrays = _processed(dataset)
+    target = arrays.read("test_labels").argmax(axis=1).astype(np.uint8)
+    runs = [
+        _known(run, known) if run.in_evidence else _of_results(results, run, target)
+        for run in results.runs
+    ]
+    gallery_index = disagreements(
+        np.stack([run.predicted for run in runs]), target, [run.variant for run in runs], _GALLERY
+    )
+    return Evidence(
+        dataset=dataset.name,
+        study=results.study,
+        runs=runs,
+        target=target,
+        samples=_pixels(arrays.read("train_images")[:_SAMPLES], dataset),
+        sample_labels=arrays.read("train_labels")[:_SAMPLES].argmax(axis=1).astype(np.uint8),
+        missing=results.missing,
+        ensembles=_ensembles(results, known),
+        gallery_index=gallery_index,
+        gallery=_pixels(arrays.read("test_images")[gallery_index], dataset),
+        stopping=results.stopping,
+    )
+
+
+def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
+    for one in known.runs if known else []:
+        if one.key == run.key:
+            return one
+    raise UserError(
+        f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: run "
+        "the study again."
+    )
+
+
+def _of_results(results: StudyResults, run: StudyRun, target: NDArray[np.uint8]) -> RunEvidence:
+    return run_evidence(run, results.load(run), _evaluation(results, run), target)
+
+
+def run_evidence(
+    run: StudyRun, trained: Run, evaluation: Evaluation, target: NDArray[np.uint8]
+) -> RunEvidence:
+    """Return what a report needs to know of a run, from its files.
+
+    ``target``, shape (images,), are the classes of the test images.
+    """
+    probabilities = evaluation.read("probabilities")
+    return RunEvidence(
+        key=run.key,
+        variant=run.variant,
+        factors=run.factors,
+        seed=run.seed,
+        identity=trained.identity,
+        parameters=trained.parameters,
+        weights_digest=trained.weights_digest,
+        history=trained.history,
+        test_loss=evaluation.test_loss,
+        layout=evaluation.layout,
+        predicted=evaluation.read("predicted"),
+        certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
+    )
+
+
+def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
+    try:
+        return results.evaluation(run)
+    except DamagedError as reason:
+        raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None
+
+
+def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
+    """Return each variant's ensemble of the runs whose probabilities are here, or as known."""
+    before = {one.variant: one for one in known.ensembles} if known else {}
+    ensembles = []
+    for variant in dict.fromkeys(run.variant for run in results.runs):
+        replicate = [run for run in results.trained if run.variant == variant]
+        held = any(run.in_evidence for run in results.runs if run.variant == variant)
+        if held and variant in before and before[variant].members >= len(replicate):
+            ensembles.append(before[variant])
+        elif replicate:
+            total = sum(
+                _evaluation(results, run).read("probabilities").astype(np.float64)
+                for run in replicate
+            )
+            labels = np.asarray(total).argmax(axis=1).astype(np.uint8)
+            ensembles.append(Ensemble(variant, len(replicate), labels))
+    return ensembles
+
+
+def _processed(dataset: Dataset) -> ProcessedArrays:
+    for data_format in DATA_FORMATS:
+        if (arrays := open_arrays(locations.processed(dataset.name, data_format))) is not None:
+            return arrays
+    raise UserError(f"{dataset.name} isn't preprocessed: run the preprocess stage first.")
+
+
+def _pixels(images: NDArray[np.float32], dataset: Dataset) -> NDArray[np.uint8]:
+    shaped = images.reshape(-1, *dataset.image_shape)
+    pixels: NDArray[np.uint8] = np.rint(255 * shaped).astype(np.uint8)
+    return pixels

@@ -1,0 +1,378 @@
+"""Every sentence on what a study shows, made from its decisions: the numbers of the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sidebyside.factors import level_text
+from sidebyside.report.text import p_value, paragraph, signed, signed_interval, spelled
+
+SIGNIFICANT = 0.05  # after Holm's correction
+NOMINAL_COVERAGE = 88  # percent: "stopped when narrow" in docs/coverage.md, whose tests hold it
+
+Entry = Mapping[str, Any]  # of ``comparison.json``
+
+
+def statements(content: Entry, protocols: Sequence[str], confounded: bool) -> list[str]:
+    """Return the sentences that open a report, the three most important first.
+
+    Parameters
+    ----------
+    content : dict
+        The statistics, as ``comparison.json`` has them.
+    protocols : sequence of str
+        Those that the study's runs follow.
+    confounded : bool
+        Whether what a factor does can't be told from what the protocol does; then nothing is said
+        of factors.
+    """
+    effects = content["effects"]
+    if confounded:
+        effects = {"main": [], "interactions": [], "simple": []}
+    expected = {entry["factor"] for entry in content["equivalence"]}
+    main = [effect for effect in effects["main"] if effect["factor"] not in expected]
+    sentences = [
+        _of_protocols(protocols),
+        _of_choice(content),
+        _of_factors(main, effects),
+        *(_of_equivalence(entry) for entry in content["equivalence"]),
+        _of_identical(content["identical"]),
+        _of_power(content["power"]),
+        *(_of_effect(effect) for effect in main),
+        *(_of_interaction(entry) for entry in effects["interactions"]),
+        _of_ensembles(content["ensemble"]),
+        _of_floor(content["floor"]),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def percentage(value: float) -> str:
+    """Return e.g. "0.87 %"."""
+    return f"{value:.2f} %"
+
+
+def is_shown(entry: Entry) -> bool:
+    """Whether an effect is shown, as its corrected p value tells."""
+    return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANT
+
+
+def of_main_effect(entry: Entry) -> str | None:
+    """Return e.g. "kernel_size 5 is better than 3 by 0.21 points [0.10, 0.32]".
+
+    None where nothing is shown, and where an interaction contradicts it: an average that doesn't
+    hold at each level of another factor is no finding.
+    """
+    if not is_shown(entry) or entry["contradicted_by"]:
+        return None
+    return _which_is_better(entry)
+
+
+def of_simple_effect(entry: Entry) -> str | None:
+    """Return e.g. "at optimizer adam, dropout true is better than false by ...", or None."""
+    if not is_shown(entry):
+        return None
+    return f"{_at(entry)}, {_which_is_better(entry)}"
+
+
+def of_interaction(entry: Entry) -> str | None:
+    """Return what an interaction claims, None where it isn't shown."""
+    if not is_shown(entry):
+        return None
+    (first, second), levels, references = entry["factors"], entry["levels"], entry["references"]
+    difference, low, high, than = entry["difference"], entry["low"], entry["high"], "larger"
+    if difference < 0:
+        difference, low, high, than = -difference, -high, -low, "smaller"
+    return (
+        f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
+        f"and {level_text(references[0])} is {difference:.2f} points [{low:.2f}, {high:.2f}] "
+        f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
+    )
+
+
+def of_equivalence(entry: Entry) -> str | None:
+    """Return e.g. "adam and sgd are equivalent within 0.1 points", None where it isn't shown."""
+    if not entry["equivalent"]:
+        return None
+    a, b = (level_text(level) for level in entry["levels"])
+    if entry["pairs"] == entry["identical"]:
+        return f"{a} and {b} give bit-identical networks"
+    return f"{a} and {b} are equivalent within {entry['margin']:g} points"
+
+
+def of_pair(entry: Entry) -> str:
+    """Return what is found of two variants."""
+    a, b, n, verdict = entry["a"], entry["b"], entry["n"], entry["verdict"]
+    seeds = f"{n} seed{'s' * (n != 1)}"
+    if verdict == "identical":
+        return f"{a} and {b} gave bit-identical networks ({seeds})"
+    if verdict == "equivalent":
+        return f"{a} and {b} are equivalent within {entry['margin']:g} points"
+    if verdict == "can't tell":
+        return f"Can't tell {a} from {b} with {seeds}{_more(entry)}"
+    ends = entry["difference"]
+    sign = -1 if verdict == "better" else 1
+    mean, *interval = (sign * ends[name] for name in ("mean", "low", "high"))
+    return (
+        f"{a} is {verdict} than {b} by {mean:.2f} points "
+        f"[{min(interval):.2f}, {max(interval):.2f}] (n={seeds})"
+    )
+
+
+def told_simple_effects(effects: Entry) -> list[list[Entry]]:
+    """Return, for each interaction that is shown, what one of its factors does at each level.
+
+    Of the two factors the one that makes the larger difference somewhere.
+    """
+    told: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in effects["interactions"]:
+        if is_shown(entry):
+            ways = [_by_level(effects["simple"], entry, own) for own in (0, 1)]
+            way = max(ways, key=lambda found: max(abs(one["difference"]) for one in found))
+            told[way[0]["factor"], level_text(way[0]["level"]), way[0]["given"]] = way
+    return list(told.values())
+
+
+def of_stopping(rule: Entry) -> str:
+    """Return how seeds were added, and what that does to the intervals."""
+    return paragraph(f"""
+        **How many seeds.** Seeds were added to each variant until its 95 % interval was within
+        +-{rule["target_halfwidth"]:g} points, or it had {rule["max_seeds"]}. The intervals take no
+        account of this rule: they are nominal, and in simulated studies hold the truth
+        {NOMINAL_COVERAGE} times in a hundred (docs/coverage.md), as a variant whose few seeds agree
+        by chance gets no more.""")
+
+
+def _by_level(simple: Sequence[Entry], interaction: Entry, own: int) -> list[Entry]:
+    factor, given = interaction["factors"][own], interaction["factors"][1 - own]
+    level = interaction["levels"][own]
+    return [
+        one
+        for one in simple
+        if (one["factor"], one["level"], one["given"]) == (factor, level, given)
+    ]
+
+
+def _which_is_better(entry: Entry) -> str:
+    level, reference = level_text(entry["level"]), level_text(entry["reference"])
+    difference, low, high = entry["difference"], entry["low"], entry["high"]
+    if difference > 0:
+        level, reference = reference, level
+    else:
+        low, high = -high, -low
+    return (
+        f"{entry['factor']} {level} is better than {reference} by {abs(difference):.2f} points "
+        f"[{low:.2f}, {high:.2f}]"
+    )
+
+
+def _at(entry: Entry) -> str:
+    return f"at {entry['given']} {level_text(entry['at'])}"
+
+
+def _more(entry: Entry) -> str:
+    seeds = entry["more_seeds"]
+    return f"; about {seeds} more seeds would at the difference seen" if seeds else ""
+
+
+def _of_protocols(protocols: Sequence[str]) -> str:
+    if len(protocols) == 1:
+        return ""
+    return (
+        f"Runs follow different protocols ({', '.join(protocols)}), so what tells variants apart "
+        "may be their protocol."
+    )
+
+
+def _of_choice(content: Entry) -> str:
+    chosen = content["selection"]
+    if chosen is None:
+        return ""
+    text = (
+        f"Chosen by validation error, {spelled(chosen['chosen'])} is best, with a test error of "
+        f"{percentage(chosen['test_error'])}{_of_new(chosen['seeds_and_images'])}"
+    )
+    against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
+    worse = sum(_beaten(pair, chosen["chosen"]) for pair in against)
+    if against:
+        text += f"; it is shown to be better than {worse} of the {len(against)} others"
+        text += _of_bias(chosen)
+    if chosen["flattery"] > 0:
+        text += (
+            f". Choosing by test error would have shown {percentage(chosen['lowest_test_error'])} "
+            f"({spelled(chosen['lowest_test'])}), which flatters by {chosen['flattery']:.2f} points"
+        )
+    return text + "."
+
+
+def _of_new(ends: Entry | None) -> str:
+    if ends is None:
+        return ""
+    return f" [{ends['low']:.2f}, {ends['high']:.2f}] (95 %, new seeds and new images)"
+
+
+def _of_bias(chosen: Entry) -> str:
+    honest = chosen["corrected"]
+    if honest is None:
+        return ""
+    return (
+        f". Corrected for the choice it is {percentage(honest['mean'])} [{honest['low']:.2f}, "
+        f"{honest['high']:.2f}] (95 %, new seeds)"
+    )
+
+
+def _beaten(pair: Entry, winner: str) -> bool:
+    return bool(pair["verdict"] == ("better" if pair["a"] == winner else "worse"))
+
+
+def _of_factors(main: Sequence[Entry], effects: Entry) -> str:
+    """Return what the factors do: interactions before, and instead of, averages they contradict."""
+    if not main:
+        return ""
+    told = told_simple_effects(effects)
+    parts = [_of_levels(entries) for entries in told]
+    shown = sorted(main, key=lambda effect: -abs(effect["difference"] or 0))
+    parts += [text for effect in shown if (text := of_main_effect(effect))]
+    known = {entries[0]["factor"] for entries in told}
+    known |= {effect["factor"] for effect in main if of_main_effect(effect)}
+    rest = ", ".join(dict.fromkeys(e["factor"] for e in main if e["factor"] not in known))
+    if not parts:
+        return f"Of the factors ({rest}) none is shown to make a difference."
+    if rest:
+        parts.append(f"for {rest} this study can't tell")
+    return f"{_capital('; '.join(parts))}."
+
+
+def _of_levels(entries: Sequence[Entry]) -> str:
+    """Return what a factor does at each level of another, with which it interacts."""
+    parts = []
+    for entry in entries:
+        text = of_simple_effect(entry)
+        if text is None:
+            apart = f"{level_text(entry['level'])} minus {level_text(entry['reference'])}"
+            text = (
+                f"{_at(entry)} it can't be told ({apart}: {signed(entry['difference'])}"
+                f"{signed_interval(entry['low'], entry['high'])})"
+            )
+        parts.append(text)
+    return ", ".join(parts)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _of_equivalence(entry: Entry) -> str:
+    a, b = (level_text(level) for level in entry["levels"])
+    text = of_equivalence(entry)
+    if text is None and entry["low"] is None:
+        return f"Whether {a} and {b} are equivalent can't be told from {_seeds(entry['n'])}."
+    if text is None:
+        text = f"{a} and {b} aren't shown to be equivalent within {entry['margin']:g} points"
+    text += _of_difference(entry)
+    if exact := entry["exact"]:
+        text += (
+            f"; the same weights in both layouts change {exact['flips']} of {exact['images']} "
+            f"predictions, and no logit by more than {max(exact['largest_difference'], 1e-6):.6f}"
+        )
+    return text + "."
+
+
+def _of_difference(entry: Entry) -> str:
+    pairs, identical = entry["pairs"], entry["identical"]
+    if identical == pairs:
+        return f" ({pairs} pairs of runs)"
+    interval = signed_interval(entry["low"], entry["high"])
+    text = f" (difference {signed(entry['difference'])}{interval}, 90 %, n={_seeds(entry['n'])}"
+    if identical:
+        text += f", over the {pairs - identical} of {pairs} pairs of runs that aren't bit-identical"
+    return f"{text})"
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' * (n != 1)}"
+
+
+def _of_identical(groups: Sequence[Sequence[str]]) -> str:
+    if not groups:
+        return ""
+    names = sum(map(len, groups))
+    return (
+        f"{names} variants are {len(groups)} network{'s' * (len(groups) != 1)} under several names "
+        "(the same weights, bit for bit, in every seed): each is held against the others once."
+    )
+
+
+def _of_power(power: Entry) -> str:
+    if power["pairs"] == 0:
+        return ""
+    if power["smallest_difference"] is None:
+        return (
+            f"With {_seeds(power['n'])} in common no difference between two variants can be "
+            "tested: three are the fewest."
+        )
+    spread = f"{power['sd']:.2f} points"
+    if power["sd_low"] is not None:
+        spread += f" [{power['sd_low']:.2f}, {power['sd_high']:.2f}]"
+    needed = [f"{seeds} for {points}" for points, seeds in power["seeds_for"].items() if seeds]
+    return (
+        f"With n={_seeds(power['n'])}, a difference of {power['smallest_difference']:.2f} points "
+        "between two variants is shown four times in five (by the verdicts' test: paired by seed, "
+        f"Holm over {power['pairs']} pair{'s' * (power['pairs'] != 1)}; a difference has an sd of "
+        f"{spread} over seeds)"
+        f"{'; seeds needed: ' if needed else ''}{' and '.join(needed)}"
+        f"{' points' if needed else ''}."
+    )
+
+
+def _of_effect(effect: Entry) -> str:
+    if effect["low"] is None or effect["contradicted_by"]:
+        return ""
+    if text := of_main_effect(effect):
+        return f"{_capital(text)} (Holm's p {p_value(effect['p_holm'])}{_on_new_images(effect)})."
+    level, reference = level_text(effect["level"]), level_text(effect["reference"])
+    return (
+        f"Can't tell {effect['factor']} {level} from {reference}: {signed(effect['difference'])} "
+        f"points{signed_interval(effect['low'], effect['high'])}"
+        f"{_more(effect)}."
+    )
+
+
+def _on_new_images(effect: Entry) -> str:
+    both = effect["seeds_and_images"]
+    if both is None:
+        return ""
+    if both["low"] < 0 < both["high"]:
+        return "; on new images there may be none"
+    low, high = sorted(abs(end) for end in both.values())
+    return f"; with new images too [{low:.2f}, {high:.2f}]"
+
+
+def _of_interaction(entry: Entry) -> str:
+    text = of_interaction(entry)
+    return f"{_capital(text)} (Holm's p {p_value(entry['p_holm'])})." if text else ""
+
+
+def _of_ensembles(ensembles: Entry) -> str:
+    gain = ensembles["mean_gain"]
+    if gain is None:
+        return ""
+    several = sum(one["n"] > 1 for one in ensembles["variants"])
+    mean, low, high = gain["mean"], gain["low"], gain["high"]
+    if mean < 0:
+        mean, low, high = -mean, -high, -low
+    return (
+        "The networks of a variant together (mean of their probabilities) err "
+        f"{'less' if gain['mean'] >= 0 else 'more'} than one of them by {mean:.2f} points "
+        f"[{low:.2f}, {high:.2f}] (95 %, over images), on average over {several} "
+        f"variant{'s' * (several != 1)}."
+    )
+
+
+def _of_floor(floor: Entry | None) -> str:
+    if floor is None:
+        return ""
+    lowest = min(floor["variants"], key=lambda variant: variant["with"])
+    return (
+        f"{floor['images']} test images have labels that human raters dispute; without them the "
+        f"lowest mean error is {percentage(lowest['without'])} instead of "
+        f"{percentage(lowest['with'])}."
+    )

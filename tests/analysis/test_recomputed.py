@@ -1,0 +1,109 @@
+"""The committed factorial's numbers, computed again with plain NumPy and SciPy."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sidebyside.analysis.analyse import analyse
+from sidebyside.analysis.multiplicity import holm
+from sidebyside.schema import Study
+
+
+@pytest.fixture(scope="module")
+def content(committed_factorial):
+    """What the report says, to nine digits."""
+    study = Study(name="factorial", expected_equal=["data_format"])
+    return analyse(committed_factorial, study, []).content
+
+
+@pytest.fixture(scope="module")
+def wrong(committed_factorial):
+    """Whether a prediction is wrong: by variant, shape (seeds, images)."""
+    evidence = committed_factorial
+    names = dict.fromkeys(run.variant for run in evidence.runs)
+    return {
+        name: np.stack([run.predicted != evidence.target for run in evidence.of_variant(name)])
+        for name in names
+    }
+
+
+def close(number):
+    return pytest.approx(number, rel=2e-9, abs=1e-9)
+
+
+def test_identical_networks_are_counted_once(content, wrong):
+    assert len(content["identical"]) == 4
+    for first, second in content["identical"]:
+        assert "dropout=false" in first
+        assert second == first.replace("channels_last", "channels_first")
+        assert (wrong[first] == wrong[second]).all()
+    named = {name for pair in content["pairs"] for name in (pair["a"], pair["b"])}
+    assert len(content["pairs"]) == len(list(combinations(named, 2))) == 66
+    best = content["selection"]["chosen"]
+    against = [pair["verdict"] for pair in content["pairs"] if pair["b"] == best]
+    assert (against.count("worse"), len(against)) == (5, 11)
+
+
+def test_every_pair_is_a_paired_t_test(content, wrong):
+    expected = []
+    for pair in content["pairs"]:
+        a, b = (100 * wrong[pair[name]].mean(axis=1) for name in ("a", "b"))
+        found = stats.ttest_rel(a, b)
+        ends = found.confidence_interval()
+        assert pair["difference"]["low"] == close(ends.low)
+        assert pair["difference"]["high"] == close(ends.high)
+        assert pair["p"] == close(found.pvalue)
+        within = max(
+            stats.ttest_1samp(a - b, 0.1, alternative="less").pvalue,
+            stats.ttest_1samp(a - b, -0.1, alternative="greater").pvalue,
+        )
+        assert pair["p_equivalent"] == close(within)
+        expected.append(found.pvalue)
+    assert [pair["p_holm"] for pair in content["pairs"]] == close(holm(expected))
+
+
+def test_every_pair_has_an_interval_for_new_seeds_and_images(content, wrong):
+    for pair in content["pairs"]:
+        apart = 100.0 * (wrong[pair["a"]].astype(int) - wrong[pair["b"]])
+        n, images = apart.shape
+        rows, columns, mean = apart.mean(axis=1), apart.mean(axis=0), apart.mean()
+        seeds, of_images = rows.var(ddof=1) / n, columns.var(ddof=1) / images
+        rest = apart - rows[:, None] - columns + mean
+        residual = (rest**2).sum() / ((n - 1) * (images - 1)) / (n * images)
+        variance = max(seeds + of_images - residual, of_images - residual / 2)
+        freedom = variance**2 / (
+            seeds**2 / (n - 1)
+            + of_images**2 / (images - 1)
+            + residual**2 / ((n - 1) * (images - 1))
+        )
+        low, high = stats.t.interval(0.95, freedom, mean, np.sqrt(variance))
+        assert pair["seeds_and_images"] == {"low": close(low), "high": close(high)}
+
+
+def test_main_effects_are_t_tests_of_contrasts_by_seed(content, wrong):
+    errors = {name: 100 * rows.mean(axis=1) for name, rows in wrong.items()}
+    for effect in content["effects"]["main"]:
+        level = f"{effect['factor']}={str(effect['level']).lower()}"
+        chosen = np.mean([e for name, e in errors.items() if level in name], axis=0)
+        others = np.mean([e for name, e in errors.items() if level not in name], axis=0)
+        found = stats.ttest_rel(chosen, others)
+        assert effect["p"] == close(found.pvalue)
+        assert effect["low"] == close(found.confidence_interval().low)
+        assert effect["degrees_of_freedom"] == close(4)
+
+
+def test_layouts_are_compared_over_what_differs(content, wrong):
+    (entry,) = content["equivalence"]
+    apart = [
+        100 * (wrong[name.replace("channels_last", "channels_first")].mean(axis=1))
+        - 100 * rows.mean(axis=1)
+        for name, rows in wrong.items()
+        if "channels_last" in name and "dropout=true" in name
+    ]
+    by_seed = np.mean(apart, axis=0)
+    found = stats.ttest_1samp(by_seed, 0).confidence_interval(0.9)
+    assert (entry["pairs"], entry["identical"], entry["n"]) == (40, 20, 5)
+    assert (entry["low"], entry["high"]) == (close(found.low), close(found.high))
+    assert entry["equivalent"]

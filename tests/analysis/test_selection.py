@@ -1,0 +1,62 @@
+"""The choice by validation error, and the bias that it brings."""
+
+import numpy as np
+import pytest
+
+from sidebyside.analysis.intervals import interval
+from sidebyside.analysis.selection import Candidate, select
+
+NOTHING = np.zeros((5, 0), bool)
+
+
+def candidates(means, noise=0.1, seeds=5, seed=0):
+    generator = np.random.default_rng(seed)
+    luck = generator.normal(0, noise, (len(means), seeds))
+    return [
+        Candidate(
+            name=str(number),
+            seeds=list(range(seeds)),
+            validation=(mean + luck[number]).tolist(),
+            test=(mean + luck[number] + generator.normal(0, noise / 5, seeds)).tolist(),
+            wrong=NOTHING[[0] * seeds],
+        )
+        for number, mean in enumerate(means)
+    ]
+
+
+def test_among_equals_the_choice_is_not_believed():
+    found = [select(candidates([1.0] * 12, seed=seed)) for seed in range(60)]
+    own = np.mean([one.test_error for one in found])
+    corrected = np.mean([one.corrected["mean"] for one in found])
+    assert own < 0.95
+    assert abs(corrected - 1.0) < 0.3 * (1.0 - own)
+    assert found[0].bias == pytest.approx(found[0].corrected["mean"] - found[0].test_error)
+
+
+def test_who_is_far_ahead_stays_there():
+    found = select(candidates([1.0, 2, 3, 4, 5, 6]))
+    assert found.chosen == "0"
+    assert abs(found.bias) < 0.005
+
+
+def test_of_few_variants_nothing_is_learnt():
+    few = candidates([1.0, 1.0])
+    found = select(few)
+    own = interval(next(one.test for one in few if one.name == found.chosen))
+    assert found.corrected == pytest.approx({name: own[name] for name in ("mean", "low", "high")})
+
+
+def test_one_seed_gives_no_correction():
+    found = select(candidates([1.0, 1.1, 1.2, 1.3], seeds=1))
+    assert (found.corrected, found.bias) == (None, None)
+
+
+def test_what_choosing_by_test_error_flatters():
+    pair = candidates([1.0, 1.05], seeds=3)
+    pair[0].test[:] = [9.0] * 3
+    found = select(pair)
+    if found.chosen == "0":
+        assert found.lowest_test == "1"
+        assert found.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
+    else:
+        assert found.flattery == 0

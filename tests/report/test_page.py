@@ -1,0 +1,554 @@
+"""The page of a report: whole, self-contained, true to comparison.json, and fit for a phone."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import product
+
+import numpy as np
+import pytest
+
+from sidebyside.analysis.published import Published
+from sidebyside.evidence import Ensemble, Evidence, RunEvidence, read_evidence, write_evidence
+from sidebyside.factors import variant_name
+from sidebyside.report.compare import compare
+from sidebyside.report.gallery import disagreements, gallery_entries
+from sidebyside.report.page import pareto_front, write_report
+from sidebyside.schema import Dataset, File, Files, Study
+
+IMAGES = 400
+TARGET = np.arange(IMAGES, dtype=np.uint8) % 10
+MADE = {"git commit": "0123456789ab", "uncommitted changes": "no"}
+HOSTILE = "<script>alert(1)</script>"
+PHONE, DESKTOP = 360, 1280
+
+
+def run(factors, seed, number, protocol="clean", validation=True, epochs=3):
+    """Return a run of a variant, whose number decides how often it is wrong."""
+    rng = np.random.default_rng([number, seed])
+    predicted = TARGET.copy()
+    wrong = rng.choice(IMAGES, 8 + 3 * number + seed, replace=False)
+    predicted[wrong] = (predicted[wrong] + rng.integers(1, 10, len(wrong))) % 10
+    accuracy = [0.9 + 0.02 * epoch - 0.001 * number for epoch in range(epochs)]
+    history = {"loss": [0.1] * epochs, "accuracy": accuracy}
+    if validation:
+        history |= {"val_loss": [0.1] * epochs, "val_accuracy": accuracy}
+    return RunEvidence(
+        key=f"{number}-{seed}",
+        variant=variant_name(factors),
+        factors=factors,
+        seed=seed,
+        identity={"recipe": {"protocol": protocol, "epochs": epochs}},
+        parameters=1000 * (1 + number),
+        weights_digest=f"{variant_name(factors)}-{seed}",
+        history=history,
+        test_loss=0.04,
+        layout={"images": IMAGES, "flips": 0, "largest_difference": 1e-7},
+        predicted=predicted,
+        certainty=(predicted == TARGET).astype(np.float16),
+    )
+
+
+def evidence(runs):
+    index = disagreements(
+        np.stack([one.predicted for one in runs]), TARGET, [one.variant for one in runs], 6
+    )
+    by_variant = {one.variant: one for one in runs}
+    members = [one.variant for one in runs]
+    return Evidence(
+        dataset="digits",
+        study="synthetic",
+        runs=runs,
+        target=TARGET,
+        samples=np.zeros((40, 28, 28), np.uint8),
+        sample_labels=TARGET[:40],
+        missing=[],
+        ensembles=[
+            Ensemble(name, members.count(name), one.predicted) for name, one in by_variant.items()
+        ],
+        gallery_index=index,
+        gallery=np.full((len(index), 28, 28), 200, np.uint8),
+    )
+
+
+def grid(seeds, **levels):
+    """Return the runs of all combinations of levels."""
+    combinations = [dict(zip(levels, one, strict=True)) for one in product(*levels.values())]
+    return [
+        run(factors, seed, number)
+        for number, factors in enumerate(combinations)
+        for seed in range(seeds)
+    ]
+
+
+def whole():
+    runs = grid(3, kernel_size=[3, 5], dropout=[True, False], data_format=["last", "first"])
+    return evidence(runs)
+
+
+def one_run():
+    return evidence([run({}, 0, 0, validation=False)])
+
+
+def several_protocols():
+    protocols = ("clean", "train60k", "test_as_validation")
+    return evidence(
+        [
+            run({"protocol": name}, seed, number, name, validation=name != "train60k")
+            for number, name in enumerate(protocols)
+            for seed in range(3)
+        ]
+    )
+
+
+def hostile():
+    levels = [HOSTILE, "$x_1$ \"quoted\" & 'more' {{ 7 * 7 }}", "a" * 300]
+    return evidence(grid(2, activation=levels))
+
+
+def equal():
+    """No spread at all: every run errs on the same images."""
+    runs = grid(2, dropout=[True, False])
+    return evidence([replace(one, predicted=runs[0].predicted) for one in runs])
+
+
+def flawless():
+    runs = grid(2, dropout=[True, False])
+    perfect = {"accuracy": [1.0, 1.0], "val_accuracy": [1.0, 1.0]}
+    return evidence([replace(one, predicted=TARGET, history=perfect) for one in runs])
+
+
+def many():
+    return evidence(grid(1, units=list(range(30))))
+
+
+STUDIES = {
+    "whole": whole,
+    "one_run": one_run,
+    "one_seed": lambda: evidence(grid(1, dropout=[True, False], units=[8, 16, 32])),
+    "several_protocols": several_protocols,
+    "hostile": hostile,
+    "equal": equal,
+    "flawless": flawless,
+    "many": many,
+    "unfinished": lambda: replace(whole(), missing=["kernel_size=3 seed=7"]),
+    "stopped": lambda: replace(whole(), stopping={"target_halfwidth": 0.1, "max_seeds": 20}),
+}
+
+
+class Rendered:
+    """A page, its comparison.json and what went into it."""
+
+    def __init__(self, root, known, **options):
+        folder = root / "reports" / known.dataset / known.study
+        folder.mkdir(parents=True)
+        write_evidence(folder / "evidence.npz", known)
+        self.evidence = read_evidence(folder / "evidence.npz")
+        factors = self.evidence.runs[0].factors
+        study = Study(
+            name=known.study,
+            expected_equal=["data_format"] if "data_format" in factors else [],
+            margin=0.5,
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SIDEBYSIDE_ROOT", str(root))
+            patch.setenv("SIDEBYSIDE_HOME", str(root))
+            self.comparison = compare(dataset(), study)
+        self.json = json.loads((folder / "comparison.json").read_text())
+        self.path = folder / "page.html"
+        self.seconds = {one.key: 10.0 + 2 * i for i, one in enumerate(self.evidence.runs)}
+        self.write(self.path, **options)
+        self.html = self.path.read_text()
+
+    def write(self, path, seconds=None, comparison=None):
+        write_report(
+            comparison or self.comparison,
+            self.evidence,
+            self.seconds if seconds is None else seconds,
+            MADE,
+            path,
+            disputed=[int(index) for index in self.evidence.gallery_index[:1]],
+            margin=0.5,
+        )
+
+    @property
+    def text(self):
+        return visible(self.html)
+
+
+def dataset():
+    file = File(name="f", bytes=5000, sha256="0" * 64)
+    return Dataset(
+        name="digits",
+        image_shape=[28, 28],
+        classes=10,
+        files=Files(file, file, file, file),
+        sources=[],
+        disputed=[7, 11],
+    )
+
+
+class _Text(HTMLParser):
+    """Collects what a reader sees, and the attributes of all tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.tags, self._hidden = [], [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._hidden = tag in ("style", "script")
+
+    def handle_endtag(self, tag):
+        self._hidden = False
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.words.append(data)
+
+
+def parsed(html):
+    parser = _Text()
+    parser.feed(html)
+    return parser
+
+
+def visible(html):
+    return " ".join("".join(parsed(html).words).split())
+
+
+def spelled(sentence):
+    return " ".join(sentence.replace(",", ", ").split())
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A function that returns the page of a study of `STUDIES`, made once."""
+    made = {}
+
+    def page(name):
+        if name not in made:
+            made[name] = Rendered(tmp_path_factory.mktemp(name), STUDIES[name]())
+        return made[name]
+
+    return page
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_gets_a_page_that_needs_nothing_else(pages, name):
+    page = pages(name)
+    tags = parsed(page.html).tags
+    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe", "object", "base")]
+    for tag, attributes in tags:
+        assert not [one for one in attributes if one.startswith("on")]
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/")
+            assert attributes["alt"]
+        if tag == "a":
+            assert attributes["href"].startswith("#")
+    assert "@import" not in page.html
+    assert "url(" not in page.html
+    assert len(page.html) < 3_000_000
+    for svg in embedded(page.html, "svg+xml"):
+        without_names = re.sub(rb'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', b"", svg)
+        assert b'href="http' not in without_names
+
+
+def embedded(html, kind):
+    found = re.findall(rf'src="data:image/{re.escape(kind)};base64,([^"]+)"', html)
+    return [base64.b64decode(one) for one in found]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_statements_open_the_page_in_their_order(pages, name):
+    page = pages(name)
+    places = [page.text.index(spelled(sentence)) for sentence in page.json["statements"]]
+    assert places == sorted(places)
+    if len(places) > 3:
+        assert places[2] < page.text.index("More findings") < places[3]
+
+
+@pytest.mark.parametrize("name", ["whole", "one_seed", "several_protocols", "equal"])
+def test_the_numbers_are_those_of_comparison_json(pages, name):
+    page = pages(name)
+    rows = [" ".join(row.split()) for row in table_rows(page.html)]
+    for variant in page.json["variants"]:
+        error, images = variant["test_error"], variant["over_images"]
+        both = variant["seeds_and_images"]
+        together = f"{both['low']:.2f} to {both['high']:.2f}" if both else "-"
+        seeds = "-" if error["low"] is None else f"{error['low']:.2f} to {error['high']:.2f}"
+        row = (
+            f"{variant['n']} {error['mean']:.2f} {together} {seeds} "
+            f"{images['low']:.2f} to {images['high']:.2f}"
+        )
+        assert [one for one in rows if spelled(variant["name"]) in one and row in one]
+    for pair in page.json["pairs"]:
+        difference = pair["difference"]
+        low, high = difference["low"], difference["high"]
+        seeds = "-" if low is None else f"{low:+.2f} to {high:+.2f}"
+        row = f"{pair['n']} {difference['mean']:+.2f} {seeds}"
+        assert [one for one in rows if row in one and one.endswith(pair["verdict"])]
+    for effect in page.json["effects"]["main"]:
+        assert [one for one in rows if f"{effect['difference']:+.2f}" in one]
+
+
+def table_rows(html):
+    for row in re.findall(r"<tr.*?</tr>", html, flags=re.S):
+        yield visible(row.replace("</td>", " </td>"))
+
+
+def test_a_whole_study_has_every_section(pages):
+    page = pages("whole")
+    ids = [attributes.get("id") for tag, attributes in parsed(page.html).tags if tag == "section"]
+    assert ids == [
+        "answer",
+        "variants",
+        "factors",
+        "pairs",
+        "equivalence",
+        "curves",
+        "confusion",
+        "gallery",
+        "beside",
+        "cost",
+        "made",
+    ]
+    for words in (
+        "kernel_size across, a line per dropout",
+        "All 28 pairs",
+        "Of 9600 predictions 0 changed",
+        "are told apart four times in five, by the test that the verdicts go by",
+        "disputed label",
+        "An ensemble is all networks of a variant together",
+        "Human raters dispute the labels of 2 test images",
+        "chosen by",
+        "mean seconds per run",
+        "0123456789ab",
+        "python pipelines/compare.py study=synthetic dataset=digits",
+    ):
+        assert words in page.text
+    captions = page.html.count("<figcaption>")
+    assert page.html.count("How to read it:") == captions + 1  # the gallery's stands above it
+
+
+def test_what_makes_no_sense_is_left_out_with_a_sentence(pages, tmp_path):
+    text = pages("one_run").text
+    for words in (
+        "No factor has several levels in this study",
+        "There is one variant, so there is nothing to hold it against",
+        "no difference between two variants can be tested",
+        "no two confusion matrices",
+        "There are no images that variants disagree on",
+        "so there are no ensembles",
+        "Some variant has no validation images of its own",
+        "the only variant",
+    ):
+        assert words in text
+    page = pages("whole")
+    page.write(tmp_path / "page.html", seconds={})
+    text = visible((tmp_path / "page.html").read_text())
+    assert "Training times of these runs aren't known here." in text
+    assert "mean seconds" not in text
+
+
+def test_different_protocols_are_named_beside_each_comparison(pages):
+    page = pages("several_protocols")
+    against = [
+        pair for pair in page.json["pairs"] if pair["b"] == page.comparison.analysis.baseline
+    ]
+    assert page.text.count("(different protocols: ") == len(against) + len(page.json["pairs"])
+    assert "an effect may be the protocol's" in page.text
+    assert "so these figures flatter" in page.text
+    assert "different protocols" not in pages("whole").text
+
+
+def test_runs_of_different_code_are_told(pages, tmp_path):
+    page = pages("whole")
+    assert "different environments" not in page.text
+    runs = list(page.evidence.runs)
+    identity = {
+        "recipe": runs[0].recipe,
+        "environment": {
+            "versions": {"keras": "3.99"},
+            "cpu": {"model": "Z80", "architecture": "8 bit"},
+            "threads": 1,
+            "onednn": "default",
+        },
+        "sources": {"fitting.py": "f" * 64},
+    }
+    runs[0] = replace(runs[0], identity=identity)
+    mixed = replace(page.evidence, runs=runs)
+    write_report(page.comparison, mixed, {}, MADE, tmp_path / "page.html")
+    text = visible((tmp_path / "page.html").read_text())
+    assert "made under 2 different environments" in text
+    assert "fitting.py ffffffffffff" in text
+    assert "Z80, 8 bit" in text
+
+
+def test_unfinished_and_stopped_studies_say_so(pages):
+    assert "Not finished: 1 run is missing (kernel_size=3 seed=7)" in pages("unfinished").text
+    assert "target_halfwidth 0.1, max_seeds 20" in pages("stopped").text
+
+
+def test_a_published_study_points_to_its_tables(pages, tmp_path):
+    page = pages("whole")
+    published = Published(IMAGES, [], {}, None, [])
+    page.write(tmp_path / "page.html", comparison=replace(page.comparison, published=published))
+    assert '<a href="comparison.md">' in (tmp_path / "page.html").read_text()
+
+
+def test_hostile_names_stay_text(pages):
+    page = pages("hostile")
+    assert HOSTILE not in page.html
+    assert HOSTILE in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    for svg in embedded(page.html, "svg+xml"):
+        # The names are drawn, but matplotlib also notes them in comments.
+        assert b"<script" not in re.sub(rb"<!--.*?-->", b"", svg, flags=re.S)
+
+
+def test_the_same_evidence_gives_the_same_bytes(pages, tmp_path):
+    page = pages("whole")
+    page.write(tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == page.path.read_bytes()
+
+
+def test_the_gallery_holds_what_variants_disagree_on(pages):
+    target = np.zeros(6, np.uint8)
+    predicted = np.array(
+        [  # image 0: all right, 1: all wrong, 2: half of a's, 3 and 5: a against b, 4: a seed of b
+            [0, 1, 1, 0, 0, 0],
+            [0, 1, 0, 0, 0, 0],
+            [0, 2, 0, 4, 0, 1],
+            [0, 3, 0, 4, 9, 1],
+        ],
+        np.uint8,
+    )
+    variants = ["a", "a", "b", "b"]
+    assert disagreements(predicted, target, variants, 9).tolist() == [3, 5, 2, 4]
+    assert disagreements(predicted, target, variants, 2).tolist() == [3, 5]
+    assert disagreements(predicted[:2], target, ["a", "a"], 9).tolist() == []
+    assert disagreements(predicted, target, variants, 9).dtype == np.int32
+    known = pages("whole").evidence
+    first = gallery_entries(known, disputed=[int(known.gallery_index[0])])[0]
+    assert first.disputed
+    counted = [one.predicted[first.index] == first.predictions[0][0] for one in known.runs]
+    assert first.predictions[0][1] == sum(counted)
+    assert first.n == len(known.runs)
+    assert first.best.right / first.best.n > first.worst.right / first.worst.n
+
+
+def test_the_pareto_front_keeps_ties():
+    points = [(1, 3), (2, 2), (2, 2), (3, 2), (2, 5), (4, 1)]
+    assert pareto_front(points) == [True, True, True, False, False, True]
+
+
+class Browser:
+    """A headless Chromium, spoken to by its debugging protocol over two pipes."""
+
+    def __init__(self, program, profile):
+        inbox, self._out = os.pipe()
+        self._in, outbox = os.pipe()
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        flags += ["--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        # Chromium reads from descriptor 3 and writes to 4. Debian's sh knows none above 9.
+        self.process = subprocess.Popen(
+            ["bash", "-c", f'exec "$0" "$@" 3<&{inbox} 4>&{outbox}', program, *flags],
+            pass_fds=(inbox, outbox),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(inbox)
+        os.close(outbox)
+        self._number, self._unread, self._events, self._session = 0, b"", [], {}
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = {"sessionId": attached["sessionId"]}
+        self.call("Page.enable")
+
+    def call(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters} | self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._number:
+            self._events.append(answer.get("method"))
+        return answer["result"]
+
+    def _read(self):
+        while b"\0" not in self._unread:
+            more = os.read(self._in, 1 << 20)
+            assert more, "Chromium has ended"
+            self._unread += more
+        message, self._unread = self._unread.split(b"\0", 1)
+        return json.loads(message)
+
+    def open(self, path, width):
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self._events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        while "Page.loadEventFired" not in self._events:
+            self._events.append(self._read().get("method"))
+
+    def evaluate(self, expression):
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return found["result"]["value"]
+
+    def screenshot(self, path):
+        height = min(self.evaluate("document.documentElement.scrollHeight"), 16_000)
+        clip = {"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": height, "scale": 1}
+        found = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(found["data"]))
+
+    def close(self):
+        self.call("Browser.close")
+        self.process.wait(30)
+        os.close(self._in)
+        os.close(self._out)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no Chromium on the PATH to lay pages out: apt-get install chromium")
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+# What sticks out sideways, but for what scrolls inside its own box.
+OVERFLOWING = """(() => {
+    for (const closed of document.querySelectorAll("details")) closed.open = true;
+    return [...document.querySelectorAll("body *")]
+        .filter(one => !one.parentElement.closest(".scroll, pre"))
+        .filter(one => {
+            const box = one.getBoundingClientRect();
+            return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
+        })
+        .map(one => one.outerHTML.slice(0, 120));
+})()"""
+BROKEN = "[...document.images].filter(one => !one.naturalWidth).map(one => one.alt)"
+
+
+@pytest.mark.parametrize("name", ["whole", "one_run", "several_protocols", "hostile"])
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, width):
+    browser.open(pages(name).path, width)
+    assert browser.evaluate(OVERFLOWING) == []
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate("innerWidth") == width
+    assert browser.evaluate(BROKEN) == []
+    browser.screenshot(tmp_path / f"{name}_{width}.png")
+    assert (tmp_path / f"{name}_{width}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_prints(pages, browser):
+    browser.open(pages("whole").path, DESKTOP)
+    printed = browser.call("Page.printToPDF", printBackground=True)["data"]
+    assert base64.b64decode(printed).startswith(b"%PDF")

@@ -1,0 +1,247 @@
+"""Sentences, each made from a decision."""
+
+import pytest
+
+from sidebyside.report.statements import (
+    of_equivalence,
+    of_interaction,
+    of_main_effect,
+    of_pair,
+    of_simple_effect,
+    of_stopping,
+    statements,
+)
+
+POWER = {
+    "sd": 0.1,
+    "sd_low": 0.08,
+    "sd_high": 0.13,
+    "n": 5,
+    "pairs": 66,
+    "smallest_difference": 0.45,
+    "seeds_for": {"0.5": 4, "0.25": None},
+}
+
+
+def effect(factor="dropout", difference=-0.2, p_holm=0.01, **more):
+    entry = {
+        "factor": factor,
+        "level": True,
+        "reference": False,
+        "difference": difference,
+        "low": difference - 0.1,
+        "high": difference + 0.1,
+        "p_holm": p_holm,
+        "seeds_and_images": {"low": difference - 0.15, "high": difference + 0.15},
+        "contradicted_by": [],
+        "more_seeds": 7,
+    }
+    return entry | more
+
+
+def simple(at, difference, p_holm, factor="dropout", given="optimizer"):
+    return effect(factor, difference, p_holm, given=given, at=at)
+
+
+ADADELTA = {"level": "adadelta", "reference": "adam"}
+INTERACTION = {
+    "factors": ["dropout", "optimizer"],
+    "levels": [True, "adadelta"],
+    "references": [False, "adam"],
+    "difference": 0.15,
+    "low": 0.07,
+    "high": 0.23,
+    "p_holm": 0.032,
+}
+
+
+def content(**more):
+    empty = {
+        "identical": [],
+        "effects": {"main": [], "interactions": [], "simple": []},
+        "pairs": [],
+        "equivalence": [],
+        "power": POWER | {"pairs": 0},
+        "ensemble": {"variants": [], "mean_gain": None},
+        "floor": None,
+        "selection": None,
+    }
+    return empty | more
+
+
+def said(**more):
+    return statements(content(**more), ["clean"], confounded=False)
+
+
+def test_a_shown_effect_names_the_better_level():
+    assert of_main_effect(effect()) == (
+        "dropout true is better than false by 0.20 points [0.10, 0.30]"
+    )
+    assert of_main_effect(effect(difference=0.2)) == (
+        "dropout false is better than true by 0.20 points [0.10, 0.30]"
+    )
+    assert of_main_effect(effect(p_holm=0.06)) is None
+    assert of_main_effect(effect(p_holm=None)) is None
+
+
+def test_an_average_that_an_interaction_contradicts_is_never_better():
+    contradicted = effect(contradicted_by=["optimizer"])
+    assert of_main_effect(contradicted) is None
+    main = [contradicted, effect("optimizer", 0.0, 0.9, contradicted_by=["dropout"])]
+    by_level = [
+        simple("adam", -0.3, 0.01),
+        simple("adadelta", -0.05, 0.4),
+        simple(False, 0.02, 0.8, "optimizer", "dropout") | ADADELTA,
+        simple(True, 0.1, 0.2, "optimizer", "dropout") | ADADELTA,
+    ]
+    found = said(effects={"main": main, "interactions": [INTERACTION], "simple": by_level})
+    assert found[0] == (
+        "At optimizer adam, dropout true is better than false by 0.30 points [0.20, 0.40], at "
+        "optimizer adadelta it can't be told (true minus false: -0.05 [-0.15, +0.05]); for "
+        "optimizer this study can't tell."
+    )
+    assert found[1] == (
+        "Dropout and optimizer interact: the difference between dropout true and false is 0.15 "
+        "points [0.07, 0.23] larger at optimizer adadelta than at adam (Holm's p 0.032)."
+    )
+    assert len(found) == 2
+
+
+def test_an_interaction_is_told_before_what_it_does_not_contradict():
+    by_level = [
+        simple("adam", -0.3, 0.01),
+        simple("adadelta", -0.15, 0.01),
+        simple(False, 0.02, 0.8, "optimizer", "dropout") | ADADELTA,
+        simple(True, 0.1, 0.2, "optimizer", "dropout") | ADADELTA,
+    ]
+    effects = {"main": [effect()], "interactions": [INTERACTION], "simple": by_level}
+    first = said(effects=effects)[0]
+    assert first.index("at optimizer adadelta, dropout true") < first.index("; dropout true")
+
+
+def test_few_clusters_show_no_p_value_below_a_thousandth():
+    effects = {"main": [effect(p_holm=2e-20)], "interactions": [], "simple": []}
+    assert "(Holm's p < 0.001; with new images too [0.05, 0.35])" in said(effects=effects)[1]
+    wide = effect(seeds_and_images={"low": -0.5, "high": 0.1})
+    assert "on new images there may be none" in said(effects=effects | {"main": [wide]})[1]
+
+
+def test_what_can_not_be_told_comes_with_the_seeds_that_would():
+    effects = {"main": [effect(p_holm=0.4)], "interactions": [], "simple": []}
+    assert said(effects=effects) == [
+        "Of the factors (dropout) none is shown to make a difference.",
+        "Can't tell dropout true from false: -0.20 points [-0.30, -0.10]; about 7 more seeds would "
+        "at the difference seen.",
+    ]
+
+
+def test_of_factors_nothing_is_said_where_protocols_are_mixed():
+    effects = {"main": [effect()], "interactions": [], "simple": []}
+    found = statements(content(effects=effects), ["clean", "train60k"], confounded=True)
+    assert found == [
+        "Runs follow different protocols (clean, train60k), so what tells variants apart may be "
+        "their protocol."
+    ]
+
+
+def equivalence(**more):
+    entry = {
+        "factor": "data_format",
+        "levels": ["channels_last", "channels_first"],
+        "pairs": 40,
+        "identical": 20,
+        "margin": 0.1,
+        "n": 5,
+        "difference": 0.012,
+        "low": -0.02,
+        "high": 0.04,
+        "p_holm": 0.001,
+        "equivalent": True,
+        "exact": None,
+    }
+    return entry | more
+
+
+def test_identity_is_told_apart_from_equivalence():
+    assert said(equivalence=[equivalence()]) == [
+        "channels_last and channels_first are equivalent within 0.1 points (difference +0.01 "
+        "[-0.02, +0.04], 90 %, n=5 seeds, over the 20 of 40 pairs of runs that aren't "
+        "bit-identical)."
+    ]
+    same = equivalence(identical=40, n=0, difference=None, low=None, high=None, p_holm=None)
+    assert of_equivalence(same) == "channels_last and channels_first give bit-identical networks"
+    assert said(equivalence=[same])[0].endswith("(40 pairs of runs).")
+    open_one = equivalence(equivalent=False, identical=0)
+    assert "aren't shown to be equivalent" in said(equivalence=[open_one])[0]
+    few = equivalence(equivalent=False, n=1, low=None, high=None)
+    assert said(equivalence=[few]) == [
+        "Whether channels_last and channels_first are equivalent can't be told from 1 seed."
+    ]
+
+
+def test_a_factor_expected_equal_is_not_among_the_effects():
+    effects = {"main": [effect("data_format", p_holm=None)], "interactions": [], "simple": []}
+    found = said(effects=effects, equivalence=[equivalence(equivalent=False)])
+    assert len(found) == 1
+
+
+def test_identical_variants_are_told():
+    (found,) = said(identical=[["a", "b"], ["c", "d"]])
+    assert found.startswith("4 variants are 2 networks under several names")
+
+
+def test_power_names_its_test():
+    assert said(power=POWER) == [
+        "With n=5 seeds, a difference of 0.45 points between two variants is shown four times in "
+        "five (by the verdicts' test: paired by seed, Holm over 66 pairs; a difference has an sd "
+        "of 0.10 points [0.08, 0.13] over seeds); seeds needed: 4 for 0.5 points."
+    ]
+    few = POWER | {"n": 2, "smallest_difference": None}
+    assert "three are the fewest" in said(power=few)[0]
+
+
+def test_the_choice_comes_with_its_correction():
+    chosen = {
+        "chosen": "a=1",
+        "validation_error": 0.8,
+        "test_error": 0.79,
+        "seeds_and_images": {"low": 0.64, "high": 0.94},
+        "corrected": {"mean": 0.81, "low": 0.72, "high": 0.9},
+        "bias": 0.02,
+        "lowest_test": "a=2",
+        "lowest_test_error": 0.7,
+        "flattery": 0.09,
+    }
+    pairs = [{"a": "a=2", "b": "a=1", "verdict": "worse"}]
+    assert said(selection=chosen, pairs=pairs) == [
+        "Chosen by validation error, a=1 is best, with a test error of 0.79 % [0.64, 0.94] (95 %, "
+        "new seeds and new images); it is shown to be better than 1 of the 1 others. Corrected for "
+        "the choice it is 0.81 % [0.72, 0.90] (95 %, new seeds). Choosing by test error would have "
+        "shown 0.70 % (a=2), which flatters by 0.09 points."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("better", "A is better than B by 0.20 points [0.10, 0.30] (n=5 seeds)"),
+        ("equivalent", "A and B are equivalent within 0.1 points"),
+        ("can't tell", "Can't tell A from B with 5 seeds"),
+        ("identical", "A and B gave bit-identical networks (5 seeds)"),
+    ],
+)
+def test_a_pair(verdict, words):
+    ends = {"mean": -0.2, "low": -0.3, "high": -0.1}
+    entry = {"a": "A", "b": "B", "n": 5, "margin": 0.1, "verdict": verdict, "more_seeds": None}
+    assert of_pair(entry | {"difference": ends}) == words
+
+
+def test_simple_effects_and_interactions_that_are_not_shown_are_no_findings():
+    assert of_simple_effect(simple("adam", -0.1, 0.2)) is None
+    assert of_interaction(INTERACTION | {"p_holm": 0.2}) is None
+
+
+def test_intervals_after_looking_are_nominal():
+    text = of_stopping({"target_halfwidth": 0.05, "max_seeds": 20})
+    assert "nominal" in text
+    assert "times in a hundred" in text
