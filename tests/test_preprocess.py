@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,22 @@ def test_arrays_of_other_files_are_made_again(workspace):
     stale = description.read_text().replace(dataset.files.train_images.sha256, "0" * 64)
     description.write_text(stale)
     assert prepare(dataset, "channels_last").made_from == first.made_from
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"classes": 12}, "its config says classes: 12, but its train labels go up to 9"),
+        ({"classes": 5}, "its config says classes: 5, but its train labels go up to 9"),
+        ({"image_shape": [10, 40]}, r"train images are \(28, 28\) pixels, its config says"),
+    ],
+)
+def test_arrays_that_the_config_contradicts_are_refused(workspace, changed, words):
+    _, dataset = workspace
+    first = prepare(dataset, "channels_last")
+    with pytest.raises(UserError, match=words):
+        prepare(replace(dataset, **changed), "channels_last")
+    assert prepare(dataset, "channels_last").digest == first.digest
 
 
 LABELS = np.arange(6000) % 10

@@ -29,7 +29,8 @@ class ProcessedArrays:
     digests : dict of str
         SHA-256 of each file, by its name.
     made_from : dict of str
-        SHA-256 of each raw file and source module that decided them.
+        What decided them: SHA-256 of each raw file and source module, and what the config says of
+        the files.
     """
 
     folder: Path

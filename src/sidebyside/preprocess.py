@@ -80,9 +80,10 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
 
 def _made_from(dataset: Dataset) -> dict[str, str]:
-    """Return what decides the arrays: the content of the raw files and the code."""
+    """Return what decides the arrays: the raw files, what the config says of them, and the code."""
     files = [getattr(dataset.files, name) for name in _DIMENSIONS]
-    return {file.name: file.sha256 for file in files} | source_digests(_DECIDING)
+    said = {"classes": str(dataset.classes), "image_shape": str(list(dataset.image_shape))}
+    return {file.name: file.sha256 for file in files} | said | source_digests(_DECIDING)
 
 
 def _read_raw(dataset: Dataset) -> _Arrays:
@@ -115,10 +116,11 @@ def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[An
             f"dataset={dataset.name}: {part} images are {images.shape[1:]} pixels, its config "
             f"says image_shape: {dataset.image_shape}."
         )
-    if labels.max() >= dataset.classes:
+    # A class without training images can't be learnt, so the config means another dataset.
+    if labels.max() >= dataset.classes or (part == "train" and labels.max() < dataset.classes - 1):
         raise UserError(
-            f"dataset={dataset.name}: {part} label {labels.max()} is out of range, its config "
-            f"says classes: {dataset.classes}."
+            f"dataset={dataset.name}: its config says classes: {dataset.classes}, but its {part} "
+            f"labels go up to {labels.max()}: set dataset.classes to what the files hold."
         )
 
 
