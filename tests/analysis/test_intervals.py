@@ -59,8 +59,9 @@ def test_p_values_are_those_of_t_tests():
 
 
 def test_new_seeds_and_images_add_their_variances():
-    wrong = np.random.default_rng(0).random((5, 400)) < 0.2
-    wrong[:2] |= np.random.default_rng(1).random((2, 400)) < 0.1  # two worse runs
+    generator = np.random.default_rng(0)
+    chance = generator.beta(0.2, 0.8, 400)  # of an image: some are hard for all runs
+    wrong = generator.random((5, 400)) < chance
     values = 100.0 * wrong
     # By hand, a two-way table of one value per cell.
     n, images = values.shape
@@ -76,6 +77,13 @@ def test_new_seeds_and_images_add_their_variances():
     parts += ms_rest**2 / ((n - 1) * (images - 1))
     assert found.freedom == pytest.approx((ms_seeds + ms_images - ms_rest) ** 2 / parts)
     assert new_seeds_and_images(values[:1]) is None
+
+
+def test_new_images_never_make_an_interval_narrower():
+    wrong = np.zeros((2, 400), bool)
+    wrong[0, :60], wrong[1, :20] = True, True
+    found, over_seeds = new_seeds_and_images(100.0 * wrong).ends(), interval([15.0, 5.0])
+    assert found == pytest.approx((over_seeds["low"], over_seeds["high"]))
 
 
 def test_the_best_variant_of_the_committed_factorial(committed_factorial):

@@ -78,7 +78,11 @@ def test_every_pair_has_an_interval_for_new_seeds_and_images(content, wrong):
             + of_images**2 / (images - 1)
             + residual**2 / ((n - 1) * (images - 1))
         )
-        low, high = stats.t.interval(0.95, freedom, mean, np.sqrt(variance))
+        half = max(
+            stats.t.ppf(0.975, freedom) * np.sqrt(variance),
+            stats.t.ppf(0.975, n - 1) * np.sqrt(seeds),
+        )
+        low, high = mean - half, mean + half
         assert pair["seeds_and_images"] == {"low": close(low), "high": close(high)}
 
 

@@ -112,8 +112,8 @@ def new_seeds_and_images(
     Seeds and images are crossed random samples: V = s2_seeds / n + s2_images / N - s2_residual /
     (n N), as both of the first two hold the third (Searle, Casella & McCulloch 1992, "Variance
     Components", section 4.3), degrees of freedom after Satterthwaite (1946, "An approximate
-    distribution of estimates of variance components"). The training set stays as it is. With few
-    seeds it may come out narrower than the interval over seeds, as images lend it freedom.
+    distribution of estimates of variance components"). Never narrower than the interval over seeds
+    alone. The training set stays as it is.
 
     Parameters
     ----------
@@ -150,7 +150,10 @@ def new_seeds_and_images(
         + of_images**2 / (images - 1)
         + residual**2 / ((n - 1) * (images - 1))
     )
-    return MeanEstimate(mean, variance, variance**2 / parts)
+    found = MeanEstimate(mean, variance, variance**2 / parts)
+    # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
+    over_seeds = MeanEstimate(mean, seeds_variance, freedom)
+    return max(found, over_seeds, key=lambda one: one.ends()[1])
 
 
 def halfwidth(values: Sequence[float], n: int | None = None) -> float:
