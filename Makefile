@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: study test faults coverage ui lint docs setup
 
 study: $(READY)
-	python -m sidebyside.waiting .dvc/tmp/study.lock dvc repro
+	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
 	pytest -n 2 --dist loadfile
@@ -28,7 +28,7 @@ coverage: $(READY)
 	python benchmarks/coverage.py
 
 ui: $(READY)
-	python -m sidebyside.ui --port $(PORT)
+	python -m sidebyside.cli.ui --port $(PORT)
 
 lint: $(READY)
 	ruff check .

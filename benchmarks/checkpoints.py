@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 from hydra import compose, initialize_config_dir
 
-from sidebyside import numeric
-from sidebyside.checkpoints import save_checkpoint
-from sidebyside.config import check
-from sidebyside.fitting import State, fit
-from sidebyside.preprocess import prepare
+from sidebyside.config.validate import check
+from sidebyside.data.prepare import prepare
+from sidebyside.engine.training import determinism
+from sidebyside.engine.training.fit import State, fit
+from sidebyside.storage.checkpoints import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 3
@@ -44,7 +44,7 @@ def share(optimizer: str) -> tuple[float, float]:
 def main() -> None:
     """Measure and write docs/checkpoints.md."""
     os.environ["SIDEBYSIDE_ROOT"] = str(ROOT)
-    numeric.fix(1)
+    determinism.fix(1)
     lines = [
         "# What checkpoints cost",
         "",

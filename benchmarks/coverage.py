@@ -31,8 +31,8 @@ from sidebyside.analysis.pairs import Replicate, compare_pairs
 from sidebyside.analysis.power import difference_sd, smallest_difference
 from sidebyside.analysis.selection import Candidate, select
 from sidebyside.analysis.verdicts import judge, predictions
-from sidebyside.evidence import read_evidence
-from sidebyside.stopping import seeds_to_add
+from sidebyside.execution.stopping import seeds_to_add
+from sidebyside.storage.evidence import read_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = 2_000

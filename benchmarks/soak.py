@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import psutil
 from tabulate import tabulate
 
-from sidebyside import journal
+from sidebyside.storage import journal
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 20

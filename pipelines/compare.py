@@ -8,15 +8,15 @@ sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queue
 
 from omegaconf import DictConfig
 
-from sidebyside import app
+from sidebyside.cli import stage
 
 
-@app.main(ROOT)
+@stage.main(ROOT)
 def main(config: DictConfig) -> None:
     """Write a study's report and print where it is."""
-    from sidebyside.config import check_dataset, check_study, check_tracking
+    from sidebyside.config.validate import check_dataset, check_study, check_tracking
     from sidebyside.report.compare import compare
-    from sidebyside.report.publishing import publish_report
+    from sidebyside.tracking.reports import publish_report
 
     dataset, study = check_dataset(config), check_study(config)
     comparison = compare(dataset, study, allow_partial=bool(config.allow_partial))

@@ -8,14 +8,14 @@ sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queue
 
 from omegaconf import DictConfig
 
-from sidebyside import app
+from sidebyside.cli import stage
 
 
-@app.main(ROOT)
+@stage.main(ROOT)
 def main(config: DictConfig) -> None:
     """Fetch a dataset's files and verify them."""
-    from sidebyside.config import check_dataset
-    from sidebyside.download import download
+    from sidebyside.config.validate import check_dataset
+    from sidebyside.data.download import download
 
     dataset = check_dataset(config)
     print(f"{dataset.name}: {download(dataset)}")

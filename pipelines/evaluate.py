@@ -8,16 +8,16 @@ sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queue
 
 from omegaconf import DictConfig
 
-from sidebyside import app
+from sidebyside.cli import stage
 
 
-@app.main(ROOT)
+@stage.main(ROOT)
 def main(config: DictConfig) -> None:
     """Evaluate and publish every run of a study that has been trained."""
     from hydra.core.hydra_config import HydraConfig
 
-    from sidebyside.config import check_launcher
-    from sidebyside.study_evaluation import evaluate_study
+    from sidebyside.config.validate import check_launcher
+    from sidebyside.execution.evaluate_study import evaluate_study
 
     settings = HydraConfig.get()
     workers = check_launcher(settings.launcher).get("workers")

@@ -8,14 +8,14 @@ sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queue
 
 from omegaconf import DictConfig
 
-from sidebyside import app
+from sidebyside.cli import stage
 
 
-@app.main(ROOT)
+@stage.main(ROOT)
 def main(config: DictConfig) -> None:
     """Write a dataset's arrays in one data format and print their shapes."""
-    from sidebyside.config import check_data_format, check_dataset
-    from sidebyside.preprocess import preprocess
+    from sidebyside.config.validate import check_data_format, check_dataset
+    from sidebyside.data.prepare import preprocess
 
     arrays = preprocess(check_dataset(config), check_data_format(config))
     for name, shapes in arrays.shapes.items():

@@ -8,13 +8,13 @@ sys.path.insert(0, str(ROOT / "src"))  # this script's own code, also in a queue
 
 from omegaconf import DictConfig
 
-from sidebyside import app
+from sidebyside.cli import stage
 
 
-@app.main(ROOT)
+@stage.main(ROOT)
 def main(config: DictConfig) -> None:
     """Train the run of a config; a multirun calls this in a worker for each of its runs."""
-    from sidebyside.training import report, train
+    from sidebyside.execution.train import report, train
 
     run = train(config)
     if config.launch is None:

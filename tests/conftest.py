@@ -16,7 +16,7 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from sidebyside.evidence import Evidence
+    from sidebyside.storage.evidence import Evidence
 
 SOURCE = Path(__file__).resolve().parents[1]
 PARTS = ("conf", "pipelines", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
@@ -84,9 +84,9 @@ def _ctrl_c_works() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Fix TensorFlow in this process before a test computes with it in its own manner."""
-    from sidebyside import numeric
+    from sidebyside.engine.training import determinism
 
-    numeric.fix(1)
+    determinism.fix(1)
 
 
 def copy_project(destination: Path) -> Path:
@@ -155,7 +155,7 @@ def read_until(stream: IO[str], words: str) -> str:
 @pytest.fixture(scope="session")
 def committed_factorial() -> "Evidence":
     """The committed evidence of the factorial on the full MNIST: 16 variants, 5 seeds."""
-    from sidebyside.evidence import read_evidence
+    from sidebyside.storage.evidence import read_evidence
 
     return read_evidence(SOURCE / "reports" / "mnist" / "factorial" / "evidence.npz")
 

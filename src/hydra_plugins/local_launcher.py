@@ -47,7 +47,7 @@ class LocalLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run all jobs and return how they ended, in order; one that fails ends no other."""
-        from sidebyside.workers import Task, Workers, worker_count
+        from sidebyside.execution.executors import Task, Workers, worker_count
 
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)

@@ -10,28 +10,28 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 
-from sidebyside.factors import NOT_FACTORS, REPLICATE, as_level, short_names
+from sidebyside.config.factors import NOT_FACTORS, REPLICATE, as_level, short_names
 from sidebyside.redaction import save_config
 
 
 class StudySweeper(BasicSweeper):
-    """Hydra's grid over comma-separated levels, launched as `sidebyside.launching` does it.
+    """Hydra's grid over comma-separated levels, launched as `sidebyside.execution.launch` does it.
 
     Every run is checked before the first one starts; all of them go to the launcher at once.
     """
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the grid of the study's parameters and the command line's ``arguments``."""
-        from sidebyside.app import user_errors_reported
+        from sidebyside.cli.stage import user_errors_reported
 
         with user_errors_reported():
             self._sweep(arguments)
 
     def _sweep(self, arguments: list[str]) -> None:
-        from sidebyside.config import check, check_launcher
-        from sidebyside.launching import Job, launch
-        from sidebyside.schema import Launch
-        from sidebyside.workers import start_server
+        from sidebyside.config.schema import Launch
+        from sidebyside.config.validate import check, check_launcher
+        from sidebyside.execution.executors import start_server
+        from sidebyside.execution.launch import Job, launch
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -103,8 +103,8 @@ def _refuse_senseless(parsed: Sequence[Override]) -> None:
 
 
 def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> None:
-    from sidebyside import locations
-    from sidebyside.presets import refuse_pinned
+    from sidebyside import paths
+    from sidebyside.config.presets import refuse_pinned
 
     presets: list[str] = []
     for override in parsed:
@@ -112,13 +112,13 @@ def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> N
             swept = override.is_sweep_override()
             presets = list(override.sweep_string_iterator()) if swept else [str(override.value())]
     keys = [override.get_key_element() for override in by_hand]
-    refuse_pinned(locations.root() / "conf", presets, keys)
+    refuse_pinned(paths.root() / "conf", presets, keys)
 
 
 def _more_seeds(jobs: Sequence[Any], runs: Sequence[Any], grid: list[list[str]]) -> list[list[str]]:
     """Return the overrides of runs to add because a variant's interval is still too wide."""
-    from sidebyside.launching import errors_by_variant
-    from sidebyside.stopping import seeds_to_add
+    from sidebyside.execution.launch import errors_by_variant
+    from sidebyside.execution.stopping import seeds_to_add
 
     config = jobs[0].config
     if config.study is None or config.study.target_halfwidth is None:

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "train": "sidebyside.training",
-    "evaluate": "sidebyside.evaluation",
+    "train": "sidebyside.execution.train",
+    "evaluate": "sidebyside.execution.evaluate",
     "compare": "sidebyside.report.compare",
     "UserError": "sidebyside.errors",
 }

@@ -8,7 +8,7 @@ from scipy import stats
 
 from sidebyside.analysis.analyse import analyse
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.schema import Study
+from sidebyside.config.schema import Study
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from sidebyside.analysis.intervals import interval
-from sidebyside.pictures import draw_confusion, draw_errors
-from sidebyside.scoring import scores_of
+from sidebyside.engine.scoring.score import scores_of
+from sidebyside.report.pictures import draw_confusion, draw_errors
 
 
 def test_the_interval_is_students():

@@ -14,12 +14,18 @@ import numpy as np
 import pytest
 
 from sidebyside.analysis.published import Published
-from sidebyside.evidence import Ensemble, Evidence, RunEvidence, read_evidence, write_evidence
-from sidebyside.factors import variant_name
+from sidebyside.config.factors import variant_name
+from sidebyside.config.schema import Dataset, File, Files, Study
 from sidebyside.report.compare import compare
 from sidebyside.report.gallery import disagreements, gallery_entries
 from sidebyside.report.page import pareto_front, write_report
-from sidebyside.schema import Dataset, File, Files, Study
+from sidebyside.storage.evidence import (
+    Ensemble,
+    Evidence,
+    RunEvidence,
+    read_evidence,
+    write_evidence,
+)
 
 IMAGES = 400
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conftest import SOURCE, copy_project
-from sidebyside.evidence import Evidence, RunEvidence, write_evidence
+from sidebyside.storage.evidence import Evidence, RunEvidence, write_evidence
 
 TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "analysis" / "published.yaml").read_text())
 IMAGES = 10_000
@@ -102,7 +102,7 @@ def compare(project):
     from hydra import compose, initialize_config_dir
 
     from sidebyside import compare
-    from sidebyside.config import check_dataset, check_study
+    from sidebyside.config.validate import check_dataset, check_study
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIDEBYSIDE_ROOT", str(project))

@@ -19,12 +19,12 @@ from sidebyside.analysis.intervals import new_seeds_and_images, rounding_varianc
 from sidebyside.analysis.pairs import Replicate, compare_pairs
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Candidate, Selection, select
+from sidebyside.config.factors import Level
+from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.config.schema import Study
 from sidebyside.errors import UserError
-from sidebyside.evidence import Evidence, RunEvidence
-from sidebyside.factors import Level
 from sidebyside.files import each_number
-from sidebyside.protocols import TEST_AS_VALIDATION
-from sidebyside.schema import Study
+from sidebyside.storage.evidence import Evidence, RunEvidence
 
 _ALL_PAIRS = 20  # variants; of more, each is held against the baseline alone
 

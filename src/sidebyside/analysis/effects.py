@@ -14,7 +14,7 @@ from sidebyside.analysis.cluster_robust import cr2
 from sidebyside.analysis.intervals import MeanEstimate, new_seeds_and_images
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, more_pairs
-from sidebyside.factors import REPLICATE, Level
+from sidebyside.config.factors import REPLICATE, Level
 
 _Array = NDArray[np.float64]
 _Term = tuple[str, ...]  # the factors of a main effect or of an interaction

@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from sidebyside.analysis.images import difference_over_images
 from sidebyside.analysis.intervals import CONFIDENCE, mean_estimate
-from sidebyside.evidence import Ensemble, Evidence
+from sidebyside.storage.evidence import Ensemble, Evidence
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sidebyside.analysis.intervals import mean_estimate
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.factors import REPLICATE, Level
+from sidebyside.config.factors import REPLICATE, Level
 
 ALPHA = 0.05  # of each of the two one-sided tests
 

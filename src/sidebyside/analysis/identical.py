@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sidebyside.evidence import RunEvidence
+from sidebyside.storage.evidence import RunEvidence
 
 
 def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sidebyside.analysis.intervals import MeanEstimate, difference, interval, rounding_variance
 from sidebyside.analysis.verdicts import BETTER, WORSE, FigureVerdict, judge, predictions
-from sidebyside.evidence import Evidence, RunEvidence, committed
-from sidebyside.protocols import TEST_AS_VALIDATION
+from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.storage.evidence import Evidence, RunEvidence, committed
 
 FACTOR = "preset"  # a study over recipes varies this
 CLEAN = "published_clean"  # the study of the same recipes under protocol clean

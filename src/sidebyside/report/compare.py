@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sidebyside import locations, pictures
+from sidebyside import paths
 from sidebyside.analysis.analyse import Analysis, analyse
 from sidebyside.analysis.intervals import clipped, interval, rounding_variance
 from sidebyside.analysis.published import Published, hold_against_published
-from sidebyside.evidence import FILE, Evidence, committed, write_evidence
-from sidebyside.factors import level_text
+from sidebyside.config.factors import level_text
+from sidebyside.config.schema import Dataset, Study
 from sidebyside.files import read_json, without_links, write_json
+from sidebyside.report import pictures
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, refuse_other_settings, training_command
 from sidebyside.report.gathering import gather
@@ -24,8 +25,8 @@ from sidebyside.report.published_pictures import draw_published, draw_published_
 from sidebyside.report.published_text import published_text, summary, verdict_text
 from sidebyside.report.statements import of_pair, of_stopping, statements
 from sidebyside.report.text import ends_text, paragraph, table
-from sidebyside.schema import Dataset, Study
-from sidebyside.store import TIMING
+from sidebyside.storage.evidence import FILE, Evidence, committed, write_evidence
+from sidebyside.storage.store import TIMING
 
 COSTS = "costs.json"
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
@@ -58,7 +59,7 @@ def compare(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comp
     analysis = analyse(evidence, study, dataset.disputed)
     runs = _run_table(evidence)
     comparison = Comparison(
-        folder=locations.reports(dataset.name, study.name),
+        folder=paths.reports(dataset.name, study.name),
         runs=runs,
         variants=_variants(runs, evidence, analysis),
         analysis=analysis,
@@ -242,7 +243,7 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
     before = read_json(path) if path.is_file() else {}
     costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
     for run in evidence.runs:
-        timing = locations.run(run.key) / TIMING
+        timing = paths.run(run.key) / TIMING
         if timing.is_file():
             costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
     if costs:

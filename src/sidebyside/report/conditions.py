@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from sidebyside import locations
+from sidebyside import paths
+from sidebyside.config.factors import level_text, short_names
+from sidebyside.config.presets import pinned_keys
+from sidebyside.config.schema import Model
 from sidebyside.errors import UserError
-from sidebyside.evidence import Evidence
-from sidebyside.factors import level_text, short_names
-from sidebyside.presets import pinned_keys
-from sidebyside.schema import Model
+from sidebyside.storage.evidence import Evidence
 
 _MODEL = TypeAdapter(Model)
 _OF_TRAINING = ("epochs", "batch_size", "threads")  # their keys begin with "training."
@@ -99,7 +99,7 @@ def training_command(evidence: Evidence) -> str:
 
 
 def _overrides(evidence: Evidence) -> Iterator[str]:
-    conf, common = locations.root() / "conf", fixed(evidence)
+    conf, common = paths.root() / "conf", fixed(evidence)
     yield f"study={evidence.study}"
     yield f"dataset={evidence.dataset}"
     study = _read(conf / "study" / f"{evidence.study}.yaml")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.evidence import Evidence
+from sidebyside.storage.evidence import Evidence
 
 _DECIMALS = 12  # what is left of equal variances after rounding must not decide a tie
 _PREDICTIONS = 3  # the most frequent ones are named

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import journal, locations
-from sidebyside.arrays import ProcessedArrays, open_arrays
+from sidebyside import paths
+from sidebyside.config.schema import DATA_FORMATS, Dataset
+from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.errors import UserError
-from sidebyside.evaluation import Evaluation
-from sidebyside.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.execution.evaluate import Evaluation
 from sidebyside.report.gallery import disagreements
-from sidebyside.results import StudyResults, StudyRun, has_results, read_train_results
-from sidebyside.schema import DATA_FORMATS, Dataset
-from sidebyside.store import DamagedError, Run
+from sidebyside.storage import journal
+from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.storage.results import StudyResults, StudyRun, has_results, read_train_results
+from sidebyside.storage.store import DamagedError, Run
 
 _GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
@@ -136,7 +137,7 @@ def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
 
 def _processed(dataset: Dataset) -> ProcessedArrays:
     for data_format in DATA_FORMATS:
-        if (arrays := open_arrays(locations.processed(dataset.name, data_format))) is not None:
+        if (arrays := open_arrays(paths.processed(dataset.name, data_format))) is not None:
             return arrays
     raise UserError(f"{dataset.name} isn't preprocessed: run the preprocess stage first.")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sidebyside.analysis.analyse import Analysis
-from sidebyside.factors import level_text
+from sidebyside.config.factors import level_text
 from sidebyside.report.text import p_value, paragraph, signed, signed_interval, spelled, table
 
 _NO_TEST = "-"

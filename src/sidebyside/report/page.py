@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sidebyside.analysis.intervals import interval
-from sidebyside.evidence import Evidence, RunEvidence
-from sidebyside.factors import level_text
-from sidebyside.protocols import TEST_AS_VALIDATION
+from sidebyside.config.factors import level_text
+from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.report import page_pictures as pictures
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, training_command
@@ -27,6 +26,7 @@ from sidebyside.report.gallery import gallery_entries
 from sidebyside.report.page_pictures import Level, Point, Row
 from sidebyside.report.statements import of_pair
 from sidebyside.report.text import p_value, signed, spelled
+from sidebyside.storage.evidence import Evidence, RunEvidence
 
 PICTURES = "pictures"
 _DIGITS = 12  # of a source's digest

@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sidebyside.pictures import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure
+from sidebyside.report.pictures import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure
 
 # The rest of Okabe & Ito's palette, for lines beyond the house's four colours.
 LINES = (BLUE, ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00", GREY)

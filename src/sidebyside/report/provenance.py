@@ -3,7 +3,7 @@
 import platform
 import subprocess
 
-from sidebyside import locations
+from sidebyside import paths
 
 # What decides a report; its own files are new by nature.
 _DECIDING = ("conf", "pipelines", "src", "params.yaml", "pyproject.toml", "requirements.lock")
@@ -29,7 +29,7 @@ def _git(*arguments: str) -> str | None:
     """Return what git prints, None where there is no git or no repository."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", "-C", str(locations.root()), *arguments],  # noqa: S607 - whichever git is on the PATH
+            ["git", "-C", str(paths.root()), *arguments],  # noqa: S607 - whichever git is on the PATH
             capture_output=True,
             text=True,
             check=True,

@@ -9,7 +9,16 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sidebyside.analysis.published import Published, Recipe
-from sidebyside.pictures import BLUE, GREEN, GREY, ORANGE, STYLE, log_by_epoch, new_figure, save
+from sidebyside.report.pictures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    STYLE,
+    log_by_epoch,
+    new_figure,
+    save,
+)
 
 _COLUMNS = 4  # recipes beside each other in the picture of curves
 _ROWS_APART = 0.22  # of our runs from those under clean, in rows

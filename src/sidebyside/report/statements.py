@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidebyside.factors import level_text
+from sidebyside.config.factors import level_text
 from sidebyside.report.text import p_value, paragraph, signed, signed_interval, spelled
 
 SIGNIFICANT = 0.05  # after Holm's correction

@@ -1,0 +1,1 @@
+"""Datasets: fetched, preprocessed, read."""

@@ -1,0 +1,156 @@
+"""Raw images to what a network reads: reshaped, scaled, labels one-hot."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from sidebyside import paths
+from sidebyside.config.protocols import PROTOCOLS, divide
+from sidebyside.config.schema import DataFormat, Dataset
+from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, file_digest, open_arrays
+from sidebyside.data.download import download
+from sidebyside.data.preprocessing import idx
+from sidebyside.errors import UserError
+from sidebyside.sources import source_digests
+
+_WHITE = np.float32(255)  # the largest value of a pixel
+_DECIDING = ("preprocess", "protocols", "idx")
+_DIMENSIONS = {"train_images": 3, "train_labels": 1, "test_images": 3, "test_labels": 1}
+_Arrays = dict[str, NDArray[Any]]
+
+
+def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
+    """Write a dataset's arrays in one data format.
+
+    ``train_images``, ``test_images``: float32 in [0, 1], (N, height, width, 1) for channels_last,
+    (N, 1, height, width) for channels_first. ``train_labels``, ``test_labels``: one-hot float32,
+    (N, classes). ``<protocol>_training`` and, where the protocol validates on training
+    images, ``<protocol>_validation``: int32 indices into the training images.
+
+    Raises
+    ------
+    UserError
+        If a raw file is missing, damaged or doesn't fit the dataset's config.
+    """
+    with _locked(dataset, data_format):
+        return _preprocess(dataset, data_format)
+
+
+def _locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
+    """Hold the place of the arrays: a sweep and a stage of DVC's may need them at the same time."""
+    folder = paths.processed(dataset.name, data_format)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{data_format}.lock"))
+
+
+def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
+    raw = _read_raw(dataset)
+    arrays = {name: _processed(name, array, dataset, data_format) for name, array in raw.items()}
+    shapes = {
+        name: {"before": list(raw[name].shape), "after": list(arrays[name].shape)} for name in raw
+    }
+    for protocol in PROTOCOLS:
+        division = divide(protocol, raw["train_labels"])
+        arrays[f"{protocol}_training"] = division.training
+        if division.validation is not None:
+            arrays[f"{protocol}_validation"] = division.validation
+    folder = paths.processed(dataset.name, data_format)
+    return _write(folder, arrays, shapes, _made_from(dataset))
+
+
+def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
+    """Return a dataset's arrays, downloading and preprocessing what isn't there yet.
+
+    DVC's stages have done this before training; a Hydra run without DVC does it here.
+    """
+    folder = paths.processed(dataset.name, data_format)
+    if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
+        return found
+    download(dataset)
+    with _locked(dataset, data_format):
+        if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
+            return found
+        return _preprocess(dataset, data_format)
+
+
+def _made_from(dataset: Dataset) -> dict[str, str]:
+    """Return what decides the arrays: the raw files, what the config says of them, and the code."""
+    files = [getattr(dataset.files, name) for name in _DIMENSIONS]
+    said = {"classes": str(dataset.classes), "image_shape": str(list(dataset.image_shape))}
+    return {file.name: file.sha256 for file in files} | said | source_digests(_DECIDING)
+
+
+def _read_raw(dataset: Dataset) -> _Arrays:
+    folder = paths.raw(dataset.name)
+    raw: _Arrays = {}
+    for name, dimensions in _DIMENSIONS.items():
+        path = folder / getattr(dataset.files, name).name
+        if not path.is_file():
+            raise UserError(f"{path} is missing: run the download stage for {dataset.name} first.")
+        content = path.read_bytes()
+        raw[name] = idx.parse(content, str(path), dimensions)
+        if hashlib.sha256(content).hexdigest() != getattr(dataset.files, name).sha256:
+            raise UserError(
+                f"{path} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
+                f"{dataset.name}.yaml. Delete it and run the download again."
+            )
+    for part in ("train", "test"):
+        _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
+    return raw
+
+
+def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[Any]) -> None:
+    if len(images) != len(labels) or not len(images):
+        raise UserError(
+            f"dataset={dataset.name}: {len(images)} {part} images and {len(labels)} {part} labels "
+            "don't belong together: check the files in its config."
+        )
+    if list(images.shape[1:]) != dataset.image_shape:
+        raise UserError(
+            f"dataset={dataset.name}: {part} images are {images.shape[1:]} pixels, its config "
+            f"says image_shape: {dataset.image_shape}."
+        )
+    # A class without training images can't be learnt, so the config means another dataset.
+    if labels.max() >= dataset.classes or (part == "train" and labels.max() < dataset.classes - 1):
+        raise UserError(
+            f"dataset={dataset.name}: its config says classes: {dataset.classes}, but its {part} "
+            f"labels go up to {labels.max()}: set dataset.classes to what the files hold."
+        )
+
+
+def _processed(
+    name: str, array: NDArray[Any], dataset: Dataset, data_format: DataFormat
+) -> NDArray[Any]:
+    if name.endswith("labels"):
+        return np.eye(dataset.classes, dtype=np.float32)[array]
+    channel_axis = -1 if data_format == "channels_last" else 1
+    return np.expand_dims(array, channel_axis).astype(np.float32) / _WHITE
+
+
+def _write(
+    folder: Path,
+    arrays: _Arrays,
+    shapes: dict[str, dict[str, list[int]]],
+    made_from: dict[str, str],
+) -> ProcessedArrays:
+    """Fill the folder beside its place and move it there in one step."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    digests = {}
+    for name, array in arrays.items():
+        path = unfinished / f"{name}.npy"
+        np.save(path, array, allow_pickle=False)
+        digests[path.name] = str(file_digest(path))
+    description = {"shapes": shapes, "digests": digests, "made_from": made_from}
+    (unfinished / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
+    return ProcessedArrays(folder, shapes, digests, made_from)

@@ -1,0 +1,1 @@
+"""What decides the arrays of a dataset; its digest is part of them."""

@@ -1,0 +1,122 @@
+"""Two variants, two studies or two runs held against each other."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside import paths
+from sidebyside.analysis.analyse import replicate_of
+from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
+from sidebyside.config.schema import Dataset, Study, Tracking
+from sidebyside.data.arrays import open_arrays
+from sidebyside.errors import UserError
+from sidebyside.execution.evaluate import evaluate
+from sidebyside.report.gathering import gather
+from sidebyside.storage import journal
+from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.store import Run
+from sidebyside.tracking.lookup import find_run
+
+
+def compare_two(
+    first: str,
+    second: str,
+    dataset: Dataset,
+    study: Study,
+    studies: Mapping[str, Study],
+    tracking: Tracking,
+) -> list[Pair]:
+    """Return the comparison of two things with the same kind of name.
+
+    Parameters
+    ----------
+    first, second : str
+        Two variants of ``study``, e.g. "kernel_size=3,dropout=true"; or two studies, of which the
+        variants that both have are compared; or two run keys or MLflow run ids.
+    dataset : Dataset
+    study : Study
+        The one whose variants may be named.
+    studies : dict of Study
+        Those that may be named.
+    tracking : Tracking
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, the two are of different kinds or were tested on other images.
+    """
+    if first == second:
+        raise UserError(f"{first} against itself says nothing: name two.")
+    if first in studies and second in studies:
+        return _studies(studies[first], studies[second], dataset)
+    if "=" in first and "=" in second:
+        evidence = gather(dataset, study.name, allow_partial=True)
+        a, b = (_variant(evidence, name) for name in (first, second))
+        return compare_pairs([a, b], [(a.name, b.name)], study.margin)
+    runs = [find_run(name, tracking) for name in (first, second)]
+    return _runs(runs, study.margin)
+
+
+def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
+    """Return each variant of one study against the same of the other."""
+    pieces = [gather(dataset, study.name, allow_partial=True) for study in (first, second)]
+    variants = [{run.variant for run in evidence.runs} for evidence in pieces]
+    common = [name for name in _in_order(pieces[0]) if name in variants[1]]
+    if not common:
+        raise UserError(
+            f"study={first.name} and study={second.name} have no variant in common: compare two "
+            "variants of one study instead."
+        )
+    replicates, pairs = [], []
+    for name in common:
+        named = [f"{name} ({study.name})" for study in (first, second)]
+        replicates += [
+            replace(replicate_of(evidence, name), name=label)
+            for evidence, label in zip(pieces, named, strict=True)
+        ]
+        pairs.append((named[0], named[1]))
+    return compare_pairs(replicates, pairs, first.margin)
+
+
+def _in_order(evidence: Evidence) -> list[str]:
+    return list(dict.fromkeys(run.variant for run in evidence.runs))
+
+
+def _variant(evidence: Evidence, name: str) -> Replicate:
+    """Return a variant's runs, its levels named in any order."""
+    for variant in _in_order(evidence):
+        if sorted(variant.split(",")) == sorted(name.split(",")):
+            return replicate_of(evidence, variant)
+    near = difflib.get_close_matches(name, _in_order(evidence), n=3, cutoff=0)
+    raise UserError(
+        f"{name} is no variant of study={evidence.study} on dataset={evidence.dataset}: did you "
+        f"mean {' or '.join(near)}?"
+    )
+
+
+def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
+    """Return one run against another; they are paired by image alone."""
+    if len({run.recipe["dataset"] for run in runs}) > 1:
+        raise UserError("These runs are of different datasets: compare two of the same.")
+    replicates = []
+    for run in runs:
+        evaluation = evaluate(run)
+        wrong = evaluation.read("predicted") != _target(run)
+        # Paired as one seed, whatever the two were.
+        errors = [evaluation.test_error]
+        name, digest = run.key[:12], run.weights_digest
+        replicates.append(Replicate(name, [0], errors, wrong[np.newaxis], [digest]))
+    names = [one.name for one in replicates]
+    return compare_pairs(replicates, [(names[0], names[1])], margin)
+
+
+def _target(run: Run) -> NDArray[np.intp]:
+    arrays = open_arrays(paths.processed(run.recipe["dataset"], run.recipe["data_format"]))
+    assert arrays is not None, "evaluate() has opened them"
+    with journal.looking("compare", [run.key]):
+        labels = arrays.read("test_labels")
+    target: NDArray[np.intp] = labels.argmax(axis=1)
+    return target

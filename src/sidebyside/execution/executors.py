@@ -1,0 +1,205 @@
+"""Parallel work in fresh processes, each forked from a server that has TensorFlow imported."""
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import joblib
+import psutil
+from pebble import ProcessExpired, ProcessPool
+
+_PRELOADED = "sidebyside.execution.worker_imports"
+_FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
+_OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
+_LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call to make in a worker; what it prints goes to ``log``."""
+
+    call: Callable[[], Any]
+    log: Path
+
+
+class WorkerDiedError(Exception):
+    """A worker ended without an answer; the message says how."""
+
+
+def start_server() -> None:
+    """Let the server that workers are forked from import TensorFlow while others go on.
+
+    `Workers` do it themselves, but then it has to be waited for.
+    """
+    if _start_method() != "forkserver":
+        return
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
+    source = str(Path(__file__).resolve().parents[2])
+    others = os.environ.get("PYTHONPATH", "")
+    if source not in others.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
+    forkserver.set_forkserver_preload([_PRELOADED])
+    # Ctrl-C reaches the whole group. The server and the workers inherit that it isn't for them,
+    # where they would print a traceback in the midst of an import.
+    resource_tracker.ensure_running()  # which unblocks it
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def worker_count(wanted: int | None) -> int:
+    """Return ``wanted`` workers, or one per CPU that this process may use."""
+    return int(joblib.cpu_count()) if wanted is None else wanted
+
+
+class Workers:
+    """A pool of processes that do one task each.
+
+    A process that dies takes its own task with it and no other.
+
+    Parameters
+    ----------
+    count : int
+        Tasks at a time.
+    time_limit : float or None
+        Seconds for one task.
+    memory_limit : int or None
+        MiB of resident memory for one task.
+    """
+
+    def __init__(
+        self, count: int, time_limit: float | None = None, memory_limit: int | None = None
+    ) -> None:
+        self._count = count
+        self._time_limit = time_limit
+        self._memory_limit = memory_limit
+        self._start_method = _start_method()
+
+    def first(self, task: Task) -> Any:
+        """Do one task, trying whether workers can be forked here at all.
+
+        Where they can't, later ones are started from scratch, which is slower.
+        """
+        if self._start_method == "forkserver":
+            with self._pool(1) as pool:
+                future = self._schedule(pool, task, _FIRST_TASK_WITHIN)
+                try:
+                    return future.result()
+                except (ProcessExpired, TimeoutError):
+                    self._start_method = "spawn"
+        with self._pool(1) as pool:
+            return self._schedule(pool, task, self._time_limit).result()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """Do all tasks, yielding the number and the result of each as it ends.
+
+        The result is an exception where the task failed. When the iteration is left early, or the
+        process is interrupted, running tasks are stopped.
+        """
+        with self._pool(self._count) as pool:
+            futures = {
+                self._schedule(pool, task, self._time_limit): number
+                for number, task in enumerate(tasks)
+            }
+            for future in as_completed(futures):
+                yield futures[future], self._outcome(future)
+
+    def _outcome(self, future: "Future[Any]") -> Any:
+        try:
+            return future.result()
+        except ProcessExpired as error:
+            if error.exitcode == _OVER_MEMORY:
+                return WorkerDiedError(f"it took more than memory_limit={self._memory_limit} MiB")
+            return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
+        except TimeoutError:
+            return WorkerDiedError(f"it took longer than time_limit={self._time_limit} s")
+        except Exception as error:
+            return error
+
+    def _schedule(self, pool: ProcessPool, task: Task, time_limit: float | None) -> "Future[Any]":
+        preloaded = self._start_method == "forkserver"
+        payload = cloudpickle.dumps(task.call)
+        arguments = [payload, str(task.log), preloaded, self._memory_limit]
+        future: Future[Any] = pool.schedule(_work, args=arguments, timeout=time_limit)
+        return future
+
+    @contextmanager
+    def _pool(self, count: int) -> Iterator[ProcessPool]:
+        context = multiprocessing.get_context(self._start_method)
+        if self._start_method == "forkserver":
+            start_server()
+        pool = ProcessPool(max_workers=count, max_tasks=1, context=context)
+        try:
+            yield pool
+            pool.close()
+        except BaseException:
+            pool.stop()
+            raise
+        finally:
+            pool.join()
+
+
+def _start_method() -> str:
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:
+    """Do a task in a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if memory_limit is not None:
+        threading.Thread(target=_end_over, args=[memory_limit * _MIB], daemon=True).start()
+    _print_to(Path(log))
+    if preloaded and _PRELOADED not in sys.modules:
+        importlib.import_module(_PRELOADED)  # the server hides why it couldn't; this says so
+        raise RuntimeError(f"the server that workers are forked from hasn't imported {_PRELOADED}")
+    return pickle.loads(payload)()  # noqa: S301 - written by this very program
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _end_over(memory_limit: int) -> None:
+    # Not by RLIMIT_AS: it counts addresses, of which TensorFlow reserves far more than it uses.
+    process = psutil.Process()
+    while process.memory_info().rss <= memory_limit:
+        time.sleep(_LOOK_EVERY)
+    os._exit(_OVER_MEMORY)
+
+
+def _print_to(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+
+
+def _exit(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"

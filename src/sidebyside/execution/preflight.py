@@ -1,0 +1,67 @@
+"""What only TensorFlow itself can say about a config, asked before a sweep starts."""
+
+import json
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from sidebyside.config.schema import Config
+from sidebyside.engine.training import determinism
+from sidebyside.engine.training.fit import compiled
+from sidebyside.errors import UserError
+
+
+def check_trainable(configs: Sequence[Config]) -> None:
+    """Build every distinct network of ``configs``; train a batch of the channels_first ones.
+
+    Raises
+    ------
+    UserError
+        If Keras refuses a network or an optimizer, or this build of TensorFlow can't train
+        channels_first convolutions.
+    """
+    determinism.fix(configs[0].training.threads)
+    for config in _distinct(configs):
+        try:
+            network = compiled(config)
+        except UserError:
+            raise
+        except Exception as error:  # whatever Keras makes of a value that it doesn't know
+            raise UserError(
+                f"Keras refuses model={config.model.name} with optimizer="
+                f"{config.optimizer['name']}: {_last_line(error)}. Change them under conf/ or on "
+                "the command line."
+            ) from None
+        if config.data_format == "channels_first":
+            _train_a_batch(config, network)
+
+
+def _distinct(configs: Sequence[Config]) -> list[Config]:
+    by_recipe = {}
+    for config in configs:
+        recipe = config.recipe()
+        parts = [recipe[name] for name in ("model", "optimizer", "data_format")]
+        by_recipe[json.dumps([*parts, config.dataset.name], sort_keys=True)] = config
+    return list(by_recipe.values())
+
+
+def _train_a_batch(config: Config, network: keras.Sequential) -> None:
+    import tensorflow as tf
+
+    images = np.zeros((2, *network.input_shape[1:]), np.float32)
+    labels = np.eye(config.dataset.classes, dtype=np.float32)[:2]
+    try:
+        network.train_on_batch(images, labels)
+    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
+        raise UserError(
+            "data_format=channels_first can't be trained by this TensorFlow: its convolutions "
+            "need oneDNN on a CPU. Unset TF_ENABLE_ONEDNN_OPTS, use an x86 machine, or choose "
+            "data_format=channels_last."
+        ) from None
+
+
+def _last_line(error: Exception) -> str:
+    hydra_wraps = error.__cause__ or error
+    lines = [line.strip() for line in str(hydra_wraps).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,27 @@
+"""What a worker needs, imported once in the server that workers are forked from.
+
+Nothing here may compute with TensorFlow: a process forked after that hangs.
+"""
+
+import gc
+import importlib
+import os
+
+from sidebyside.engine.training import determinism
+from sidebyside.sources import source_digests
+from sidebyside.stderr import greetings_hidden
+from sidebyside.storage.keys import DECIDING
+
+gc.disable()  # what is imported stays; looking for garbage in it takes a quarter of the time
+with greetings_hidden():
+    # MLflow's client imports it when it connects, which is in each worker.
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+determinism.warm_up()
+source_digests(DECIDING)  # of what has just been imported, whatever is edited later
+
+gc.freeze()  # nor is a worker to look there: half a second, and a copy of each page
+gc.enable()
+
+# A worker prints to a log. Before its task it could only say that its parent is gone.
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -1,0 +1,1 @@
+"""What is kept: runs, results, evidence and the journal."""

@@ -1,0 +1,57 @@
+"""The state of an unfinished training on disk, of which a kill at any moment leaves a good one.
+
+``epoch-<n>.npz`` holds the variables, ``epoch-<n>.json`` the rest and the digest of the former. The
+JSON file is written last, so a state without it, or with another digest, is one cut short.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from sidebyside.data.arrays import file_digest
+from sidebyside.engine.training.fit import State
+from sidebyside.files import read_json, write_json
+
+_KEPT = 2  # the newest, and the one before should the newest be damaged
+
+
+def save_checkpoint(folder: Path, state: State, seconds: float) -> None:
+    """Write a state and the seconds it took to get there; remove all but the last two."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"epoch-{state.epochs_done:06d}.npz"
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as stream:
+            np.savez(stream, *state.variables)  # not compressed: it takes longer than it saves
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(unfinished, path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # on a full disk others need the room
+        raise
+    card = {
+        "sha256": file_digest(path),
+        "history": state.history,
+        "digests": state.digests,
+        "seconds": seconds,
+    }
+    write_json(path.with_suffix(".json"), card)
+    for old in sorted(folder.glob("epoch-*.npz"))[:-_KEPT]:
+        old.with_suffix(".json").unlink(missing_ok=True)
+        old.unlink()
+
+
+def load_checkpoint(folder: Path) -> tuple[State, float] | None:
+    """Return the newest undamaged state and the seconds it took, None where there is none."""
+    for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
+        try:
+            card = read_json(path.with_suffix(".json"))
+            if file_digest(path) != card["sha256"]:
+                continue
+            with np.load(path, allow_pickle=False) as stored:
+                variables = [stored[name] for name in stored.files]
+            return State(card["history"], card["digests"], variables), card["seconds"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None

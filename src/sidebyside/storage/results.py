@@ -1,0 +1,193 @@
+"""A study's results in the workspace: what its last launch left, and what DVC hands on."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sidebyside import paths
+from sidebyside.config.factors import Level
+from sidebyside.config.schema import Config
+from sidebyside.errors import UserError
+from sidebyside.execution.evaluate import ARRAYS, CARD, Evaluation, load_evaluation
+from sidebyside.files import emptied, read_json, write_exact_json
+from sidebyside.storage import store
+from sidebyside.storage.evidence import FILE as EVIDENCE
+from sidebyside.storage.evidence import Evidence, read_evidence
+from sidebyside.storage.store import DamagedError, Run
+
+_LIST = "study.json"
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A run as a study knows it; one ``in_evidence`` is known from committed evidence alone."""
+
+    key: str
+    variant: str
+    factors: dict[str, Level]
+    seed: int
+    in_evidence: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.variant},seed={self.seed}".lstrip(",")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What the train stage left: the study's finished runs, in the order of its grid.
+
+    ``missing`` names those that aren't finished, ``stopping`` is the rule by which seeds were
+    added, if by any.
+    """
+
+    dataset: str
+    study: str
+    runs: list[StudyRun]
+    missing: list[str]
+    stopping: dict[str, Any] | None
+    folder: Path
+
+    @property
+    def trained(self) -> list[StudyRun]:
+        """The runs whose files are here."""
+        return [run for run in self.runs if not run.in_evidence]
+
+    def evidence(self) -> Evidence | None:
+        """Return the evidence that holds the runs ``in_evidence``, None where none are."""
+        path = self.folder / EVIDENCE
+        return read_evidence(path) if path.is_file() else None
+
+    def load(self, run: StudyRun) -> Run:
+        """Return one run, its files verified.
+
+        Raises
+        ------
+        UserError
+            If its files are missing or damaged.
+        """
+        try:
+            return store.load(self.folder / run.key)
+        except DamagedError as reason:
+            raise UserError(
+                f"Run {run.key[:12]} ({run.variant}, seed {run.seed}) among the results is "
+                f"damaged: {reason}. Delete {self.folder} and run `dvc repro` again."
+            ) from None
+
+    def evaluation(self, run: StudyRun) -> Evaluation:
+        """Return what the evaluate stage left of one run.
+
+        Raises
+        ------
+        sidebyside.storage.store.DamagedError
+            If a file is missing or its content isn't what was stored.
+        """
+        return load_evaluation(paths.results(self.dataset, self.study, "evaluate") / run.key)
+
+
+def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Sequence[str]) -> None:
+    """Assemble ``results/<dataset>/<study>/train/`` from the run store, in one step.
+
+    What is there already isn't touched: a stage of DVC's may be reading it.
+    """
+    assert config.study is not None
+    dataset, study = config.dataset.name, config.study.name
+    content = {
+        "dataset": dataset,
+        "study": study,
+        "runs": [asdict(run) for run in runs],
+        "missing": list(missing),
+        "stopping": config.study.stopping(),
+    }
+    trained = [run.key for run in runs if not run.in_evidence]
+    from_evidence = len(trained) < len(runs)
+    place = paths.results(dataset, study, "train")
+    cards = {key: paths.run(key) / store.CARD for key in trained}
+    with _locked(dataset, study):
+        if not from_evidence and _same_list(place / _LIST, content) and _same_cards(place, cards):
+            return
+        with _replaced(place) as folder:
+            for key in trained:
+                store.copy(store.load(paths.run(key)), folder / key)
+            write_exact_json(folder / _LIST, content)
+            if from_evidence:
+                # DVC removes compare's outputs before it starts, the committed evidence among them.
+                shutil.copyfile(paths.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
+
+
+def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evaluation]) -> None:
+    """Assemble ``results/<dataset>/<study>/evaluate/``, as `write_train_results` does."""
+    place = paths.results(dataset, study, "evaluate")
+    with _locked(dataset, study):
+        if _same_cards(place, {one.key: one.folder / CARD for one in evaluations}):
+            return
+        with _replaced(place) as folder:
+            for evaluation in evaluations:
+                destination = folder / evaluation.key
+                destination.mkdir()
+                for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
+                    shutil.copyfile(evaluation.folder / name, destination / name)
+
+
+def _locked(dataset: str, study: str) -> AbstractContextManager[None]:
+    """Hold a study's results: a sweep and a stage of DVC's may end at the same time."""
+    return store.locked(f"results-{dataset}-{study}")
+
+
+def _same_list(path: Path, content: dict[str, Any]) -> bool:
+    return path.is_file() and read_json(path) == content
+
+
+def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
+    """Whether a folder of results holds these runs and no other, by their cards.
+
+    A card has the digests of all files beside it.
+    """
+    runs = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else None
+    if runs != cards.keys():
+        return False
+    there = {key: folder / key / card.name for key, card in cards.items()}
+    return all(
+        there[key].is_file() and there[key].read_bytes() == card.read_bytes()
+        for key, card in cards.items()
+    )
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, and put it in the place of ``folder`` when that is done."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    yield emptied(unfinished)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
+
+
+def has_results(dataset: str, study: str) -> bool:
+    """Whether a launch of the study left results in this workspace."""
+    return (paths.results(dataset, study, "train") / _LIST).is_file()
+
+
+def read_train_results(dataset: str, study: str) -> StudyResults:
+    """Return the results of a study's train stage.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    folder = paths.results(dataset, study, "train")
+    try:
+        content = read_json(folder / _LIST)
+        runs = [StudyRun(**run) for run in content.pop("runs")]
+        if not all(paths.is_name(run.key) for run in runs):
+            raise ValueError("a run's folder is elsewhere")
+        return StudyResults(runs=runs, folder=folder, **content)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{folder} holds no results of study={study} on dataset={dataset} that this version "
+            "can read: run `dvc repro`, or "
+            f"python pipelines/train.py -m study={study} dataset={dataset}."
+        ) from None

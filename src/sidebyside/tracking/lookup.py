@@ -1,0 +1,142 @@
+"""Trained networks by name: a run key, an MLflow run id, a study's best, or a file on trust."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sidebyside import paths
+from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.config.schema import Tracking
+from sidebyside.engine.training import determinism
+from sidebyside.errors import UserError
+from sidebyside.stderr import greetings_hidden
+from sidebyside.storage import store
+from sidebyside.storage.results import StudyRun, read_train_results
+from sidebyside.storage.store import DamagedError, Run
+
+BEST = "best"
+_KEY = re.compile(r"[0-9a-f]{6,64}")
+_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def find_run(name: str, tracking: Tracking) -> Run:
+    """Return the run with this run key, or its first six digits or more, or this MLflow run id.
+
+    Raises
+    ------
+    UserError
+        If there is none, more than one, or its files aren't those whose digests were stored.
+    """
+    if not _KEY.fullmatch(name):
+        raise UserError(
+            f"model={name} is no run key, no MLflow run id and not {BEST}: give one of these, or "
+            "a model file with --trust."
+        )
+    folders = list(dict.fromkeys(_folders(name)))
+    if len({folder.name for folder in folders}) > 1:
+        raise UserError(f"{len(folders)} run keys begin with {name}: give more of its digits.")
+    if folders:
+        return _verified(folders[0])
+    if _MLFLOW_ID.fullmatch(name):
+        return _known_to_mlflow(name, tracking)
+    raise UserError(
+        f"No run here has a key that begins with {name}: see runs/ or MLflow's run_key."
+    )
+
+
+def best_run(dataset: str, study: str) -> Run:
+    """Return the run with the lowest validation error of the variant with the lowest mean.
+
+    The test set has no say in it.
+
+    Raises
+    ------
+    UserError
+        If the study has no results here, or validated on test images alone.
+    """
+    results = read_train_results(dataset, study)
+    accuracies: dict[str, list[tuple[float, StudyRun]]] = {}
+    for run in results.trained:
+        trained = results.load(run)
+        watched = trained.history.get("val_accuracy")
+        if watched and trained.recipe["protocol"] not in TEST_AS_VALIDATION:
+            accuracies.setdefault(run.variant, []).append((watched[-1], run))
+    if not accuracies:
+        raise UserError(
+            f"study={study} has no validation images of its own to choose its best run by: give a "
+            "run key instead."
+        )
+    replicate = max(accuracies.values(), key=lambda runs: np.mean([one[0] for one in runs]))
+    return results.load(max(replicate, key=lambda one: one[0])[1])
+
+
+def load_network(run: Run) -> Any:
+    """Return the Keras network of a verified run."""
+    with greetings_hidden():
+        from sidebyside.engine.scoring.saved_model import read_network
+    determinism.fix(run.recipe["threads"])
+    return read_network(run.folder)
+
+
+def load_trusted(path: Path) -> Any:
+    """Return the Keras network in a file that nothing here vouches for, in Keras' safe mode.
+
+    Raises
+    ------
+    UserError
+        If Keras can't or won't load it.
+    """
+    if path.suffix not in (".keras", ".h5") or not path.is_file():
+        raise UserError(f"{path} is no model file: give a .keras or .h5 file.")
+    with greetings_hidden():
+        import keras
+    determinism.fix(threads=1)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a file of unknown origin makes Keras raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path} can't be loaded as a Keras model: {reason[:200]}") from None
+
+
+def _folders(prefix: str) -> Iterator[Path]:
+    yield from paths.runs().glob(f"{prefix}*")
+    yield from (paths.root() / "results").glob(f"*/*/train/{prefix}*")
+
+
+def _verified(folder: Path) -> Run:
+    try:
+        return store.load(folder)
+    except DamagedError as reason:
+        raise UserError(
+            f"Run {folder.name[:12]} isn't opened, as its files aren't those that were stored: "
+            f"{reason}. Train it again."
+        ) from None
+
+
+def _known_to_mlflow(run_id: str, tracking: Tracking) -> Run:
+    from sidebyside.tracking.client import Tracker
+
+    tracker = Tracker(tracking)
+    tracker.prepare()
+    vouched = tracker.vouched(run_id)
+    if vouched is None:
+        raise UserError(
+            f"{run_id} is neither a run key here nor a finished run in the tracking store."
+        )
+    key, digest = vouched
+    folders = list(_folders(key))
+    if not folders:
+        raise UserError(
+            f"MLflow's run {run_id} is run {key[:12]}, whose model isn't here: get it with "
+            "`dvc pull`, or train it."
+        )
+    run = _verified(folders[0])
+    if run.weights_digest != digest:
+        raise UserError(
+            f"Run {key[:12]} isn't opened: MLflow vouches for weights {digest[:12]}, here are "
+            f"{run.weights_digest[:12]}. Train it again."
+        )
+    return run

@@ -1,0 +1,1 @@
+"""Whether what a study found comes out again."""

@@ -1,0 +1,80 @@
+"""Every shipped config passes its schema; what isn't allowed is refused by name."""
+
+from dataclasses import replace
+
+import pytest
+
+from conftest import SOURCE
+from sidebyside import UserError
+from sidebyside.config.recipes import config_of
+from sidebyside.config.validate import check
+
+SHIPPED = [
+    f"{group}={path.stem}"
+    for group in ("dataset", "model", "optimizer", "training", "tracking")
+    for path in sorted((SOURCE / "conf" / group).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("choice", SHIPPED)
+def test_every_shipped_config_is_valid(compose, choice):
+    group, name = choice.split("=")
+    config = check(compose(choice))
+    if group in ("dataset", "model"):
+        assert getattr(config, group).name == name
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epochs=0", "training.epochs=0"),
+        ("training.epochs=2.5", "training.epochs=2.5"),
+        ("training.threads=0", "training.threads=0"),
+        ("seed=-1", "seed=-1"),
+        ("seed=4294967296", "seed=4294967296"),
+        ("data_format=sideways", "'channels_last' or 'channels_first'"),
+        ("protocol=peek", 'protocol="peek"'),
+        ("optimizer.learning_rate=0", "optimizer.learning_rate=0"),
+        ("optimizer._target_=os.system", 'optimizer._target_="os.system"'),
+        ("dataset.name=../../x", 'dataset.name="../../x"'),
+        ("+training.typo=1", "training.typo is not a known key"),
+        ("~model.name", "model.name is missing"),
+        ("model.blocks=[{type:dropout,rate:1.5}]", "model.blocks.0.rate=1.5"),
+        ("model.blocks=[{type:typo}]", "typo"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_by_name(compose, override, words):
+    with pytest.raises(UserError) as refused:
+        check(compose(override))
+    assert words in str(refused.value)
+
+
+def test_a_kernel_size_that_changes_nothing_is_refused(compose):
+    with pytest.raises(UserError, match=r"model.kernel_size=5 would change nothing"):
+        check(compose("model=mlp", "+model.kernel_size=5"))
+
+
+def test_a_dropout_switch_without_dropout_is_refused(compose):
+    with pytest.raises(UserError, match=r"0 dropout blocks and model.dropout=true"):
+        check(compose("model=mlp", "model.blocks=[{type:flatten}]"))
+
+
+def test_seed_zero_is_a_seed(compose):
+    assert check(compose("seed=0")).recipe()["seed"] == 0
+
+
+def test_the_recipe_holds_nothing_that_changes_no_result(compose):
+    one = check(compose("tracking.uri=sqlite:///elsewhere.db", "evaluate=false"))
+    assert one.recipe() == check(compose("training.seeds=9")).recipe()
+
+
+def test_a_recipe_that_no_config_allows_is_named(compose):
+    config = check(compose())
+    recipe = config.recipe()
+    assert config_of(recipe | {"seed": 7}, config) == replace(config, seed=7)
+    for wrong, words in (
+        ({"dataset": "mnist"}, "are of dataset=mnist"),
+        ({"optimizer": recipe["optimizer"] | {"learning_rate": 0.0}}, "learning_rate is 0.0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            config_of(recipe | wrong, config)

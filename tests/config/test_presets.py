@@ -1,0 +1,110 @@
+"""Presets against the published table."""
+
+import pytest
+import yaml
+
+from conftest import SOURCE
+from sidebyside.config.schema import Conv, Dense, Dropout, Flatten, Pool
+from sidebyside.config.validate import check
+from sidebyside.engine.training.shapes import layer_shapes
+
+TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "analysis" / "published.yaml").read_text())
+RECIPES = TABLE["recipes"]
+
+# Two more readings of the recipe whose page contradicts itself.
+RECIPES["adam_5x5_no_dropout"] = RECIPES["adam_5x5_single_conv"] | {
+    "layers": ["conv 32@5x5", "pool", "flatten", "dense 128 relu", "dense 10"],
+}
+RECIPES["adam_5x5_code_listing"] = RECIPES["adam_5x5_single_conv"] | {
+    "layers": [
+        "conv 32@5x5",
+        "conv 64@5x5",
+        "pool",
+        "dropout 0.25",
+        "flatten",
+        "dense 128 relu",
+        "dropout 0.5",
+        "dense 10",
+    ],
+    "params": None,
+}
+
+
+def described(layer) -> str:
+    """Return a layer in the words of the table."""
+    match layer.block:
+        case Conv() as block:
+            assert (block.padding, block.activation) == ("valid", "relu")
+            return f"conv {block.filters}@{block.kernel_size}x{block.kernel_size}"
+        case Pool() as block:
+            assert block.size == 2
+            return "pool"
+        case Dropout() as block:
+            return f"dropout {block.rate}"
+        case Flatten():
+            return "flatten"
+        case Dense() as block:
+            return f"dense {block.units}" + ("" if layer.name == "output" else " relu")
+
+
+def test_every_recipe_has_its_preset():
+    presets = {path.stem for path in (SOURCE / "conf" / "preset").glob("*.yaml")}
+    assert presets == set(RECIPES)
+    for study in ("published", "published_clean"):
+        content = (SOURCE / "conf" / "study" / f"{study}.yaml").read_text()
+        (swept,) = [line for line in content.splitlines() if "preset: " in line]
+        assert set(swept.partition(": ")[2].split(",")) == presets
+
+
+def test_the_readings_of_a_recipe_are_presets():
+    assert set(TABLE["readings"]["adam_5x5_single_conv"]) < set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_preset_is_its_recipe(compose, name):
+    recipe = RECIPES[name]
+    config = check(compose("dataset=mnist", f"preset={name}"))
+    layers = layer_shapes(config.model, (28, 28), 10)
+    assert [described(layer) for layer in layers] == recipe["layers"]
+    assert config.preset.name == name
+    assert config.data_format == recipe.get("data_format", "channels_last")
+    assert config.protocol == recipe["protocol"]
+    assert config.training.batch_size == recipe["batch_size"]
+    assert config.training.epochs == recipe["epochs"]
+    optimizer = "Adadelta" if recipe["optimizer"].startswith("Adadelta") else "Adam"
+    assert config.optimizer["_target_"] == f"keras.optimizers.{optimizer}"
+    assert config.optimizer["learning_rate"] == (1.0 if optimizer == "Adadelta" else 0.001)
+    initializer = {"normal": "random_normal"}.get(recipe.get("kernel_initializer"))
+    assert config.model.kernel_initializer == (initializer or "glorot_uniform")
+    counts = [layer.parameters for layer in layers if layer.parameters]
+    assert recipe.get("params") in (None, sum(counts))
+    assert recipe.get("params_by_layer") in (None, counts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["preset=larger_cnn", "training.epochs=1"], "training.epochs"),
+        (["preset=larger_cnn", "model.dropout=false"], "model.dropout"),
+        (["-m", "preset=larger_cnn,mlp_784", "optimizer=sgd"], "optimizer"),
+        (["-m", "study=published", "protocol=clean"], "protocol"),
+    ],
+)
+def test_what_a_recipe_pins_is_not_changed_by_hand(run_script, arguments, key):
+    done = run_script("train", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert f"{key} can't be set on top of preset=" in done.stderr
+
+
+def test_a_run_of_a_preset_is_tagged_with_its_protocol(run_script, home):
+    import mlflow
+
+    done = run_script("train", "preset=adam_3x3_channels_first")
+    assert done.returncode == 0, done.stderr
+    assert "protocol test_as_validation" in done.stdout
+    (run,) = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").search_runs(["1"])
+    assert run.data.tags["protocol"] == "test_as_validation"
+    # The validation images are the test images, so both errors are the same.
+    assert 100 * (1 - run.data.metrics["val_accuracy"]) == pytest.approx(
+        run.data.metrics["test_error"], abs=1e-3
+    )

@@ -1,0 +1,153 @@
+"""Raw images to arrays."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sidebyside import UserError
+from sidebyside.config.protocols import PROTOCOLS, divide, training_size
+from sidebyside.config.validate import check
+from sidebyside.data.arrays import open_arrays
+from sidebyside.data.prepare import prepare, preprocess
+from sidebyside.data.preprocessing import idx
+
+pytestmark = pytest.mark.usefixtures("home")  # whose journal notes that test images were read
+
+
+@pytest.mark.parametrize(
+    ("data_format", "shape"), [("channels_last", (28, 28, 1)), ("channels_first", (1, 28, 28))]
+)
+def test_arrays_have_the_shapes_that_are_recorded(project, data_format, shape):
+    arrays = open_arrays(project / "data" / "processed" / "mnist5k" / data_format)
+    for part, count in (("train", 4000), ("test", 1000)):
+        images, labels = arrays.read(f"{part}_images"), arrays.read(f"{part}_labels")
+        assert images.shape == (count, *shape)
+        assert images.dtype == labels.dtype == np.float32
+        assert (images.min(), images.max()) == (0, 1)
+        assert labels.shape == (count, 10)
+        assert (labels.sum(axis=1) == 1).all()
+        assert arrays.shapes[f"{part}_images"] == {
+            "before": [count, 28, 28],
+            "after": [count, *shape],
+        }
+        assert arrays.shapes[f"{part}_labels"] == {"before": [count], "after": [count, 10]}
+
+
+def test_both_formats_hold_the_same_pixels(project):
+    folder = project / "data" / "processed" / "mnist5k"
+    last, first = (open_arrays(folder / name) for name in ("channels_last", "channels_first"))
+    images = last.read("train_images")[:, :, :, 0], first.read("train_images")[:, 0]
+    np.testing.assert_array_equal(*images)
+    raw = project / "data" / "raw" / "mnist5k" / "mnist5k-train-images-idx3-ubyte"
+    pixels = idx.parse(raw.read_bytes(), "raw", 3)
+    np.testing.assert_array_equal(np.rint(images[0] * 255), pixels)
+
+
+def test_the_script_prints_the_shapes(run_script):
+    done = run_script("preprocess", "data_format=channels_first")
+    assert "train_images: (4000, 28, 28) -> (4000, 1, 28, 28)" in done.stdout
+    assert "test_labels: (1000,) -> (1000, 10)" in done.stdout
+
+
+@pytest.fixture
+def workspace(project, compose, tmp_path, monkeypatch):
+    """A workspace with the raw files alone, and the dataset's config."""
+    root = tmp_path / "workspace"
+    shutil.copytree(project / "data" / "raw", root / "data" / "raw")
+    dataset = check(compose()).dataset
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(root))
+    return root, dataset
+
+
+def test_a_truncated_file_is_refused_by_name(workspace):
+    root, dataset = workspace
+    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(UserError, match=f"{path} is truncated"):
+        preprocess(dataset, "channels_last")
+
+
+def test_a_flipped_byte_is_refused_by_name(workspace):
+    root, dataset = workspace
+    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path.write_bytes(path.read_bytes()[:-1] + b"\x2a")
+    with pytest.raises(UserError, match=f"{path} is damaged"):
+        preprocess(dataset, "channels_last")
+
+
+@pytest.mark.faults(
+    fault="a flipped byte in processed data",
+    lost="that file",
+    repeated="nothing",
+    code=2,
+    says="train_images.npy is missing or damaged",
+)
+def test_damaged_arrays_are_refused_when_read(workspace, fault):
+    _, dataset = workspace
+    arrays = preprocess(dataset, "channels_last")
+    path = arrays.folder / "train_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(fault.says)):
+        arrays.read("train_images")
+    assert arrays.read("test_labels").shape == (1000, 10)
+
+
+def test_arrays_of_other_files_are_made_again(workspace):
+    _, dataset = workspace
+    first = prepare(dataset, "channels_last")
+    made = (first.folder / "arrays.json").stat().st_mtime_ns
+    prepare(dataset, "channels_last")
+    assert (first.folder / "arrays.json").stat().st_mtime_ns == made
+    description = first.folder / "arrays.json"
+    stale = description.read_text().replace(dataset.files.train_images.sha256, "0" * 64)
+    description.write_text(stale)
+    assert prepare(dataset, "channels_last").made_from == first.made_from
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"classes": 12}, "its config says classes: 12, but its train labels go up to 9"),
+        ({"classes": 5}, "its config says classes: 5, but its train labels go up to 9"),
+        ({"image_shape": [10, 40]}, r"train images are \(28, 28\) pixels, its config says"),
+    ],
+)
+def test_arrays_that_the_config_contradicts_are_refused(workspace, changed, words):
+    _, dataset = workspace
+    first = prepare(dataset, "channels_last")
+    with pytest.raises(UserError, match=words):
+        prepare(replace(dataset, **changed), "channels_last")
+    assert prepare(dataset, "channels_last").digest == first.digest
+
+
+LABELS = np.arange(6000) % 10
+
+
+def test_the_clean_protocol_holds_out_a_stratified_sixth():
+    division = divide("clean", LABELS)
+    assert len(division.validation) == 1000
+    assert sorted([*division.training, *division.validation]) == list(range(6000))
+    assert np.bincount(LABELS[division.validation]).tolist() == [100] * 10
+    np.testing.assert_array_equal(divide("clean", LABELS).validation, division.validation)
+
+
+def test_published_protocols_divide_as_their_tutorials_did():
+    everything = list(range(6000))
+    for protocol in ("train60k", "test_as_validation"):
+        division = divide(protocol, LABELS)
+        assert division.training.tolist() == everything
+        assert division.validation is None
+    assert divide("tf55k", LABELS).training.tolist() == everything[500:]
+    assert divide("tf55k", LABELS).validation is None
+    assert divide("split20", LABELS).training.tolist() == everything[:4800]
+    assert divide("split20", LABELS).validation.tolist() == everything[4800:]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_size_is_known_before_the_labels_are(protocol):
+    assert len(divide(protocol, LABELS).training) == training_size(protocol, len(LABELS))

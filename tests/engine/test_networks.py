@@ -1,0 +1,87 @@
+"""Networks from config: shapes by formula, the same network in both data formats."""
+
+import keras
+import numpy as np
+import pytest
+
+from conftest import SOURCE
+from sidebyside import UserError
+from sidebyside.config.validate import check
+from sidebyside.engine.training.networks import build
+from sidebyside.engine.training.shapes import layer_shapes
+
+MODELS = sorted(path.stem for path in (SOURCE / "conf" / "model").glob("*.yaml"))
+NORMALISED = (
+    "model.blocks=[{type:conv,filters:6,padding:same},{type:batch_norm},{type:pool,size:3},"
+    "{type:flatten},{type:dense,units:5},{type:batch_norm}]",
+    "model.dropout=null",
+)
+CHOICES = {name: (f"model={name}",) for name in MODELS} | {"batch_norm": NORMALISED}
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+def test_shapes_and_parameters_are_those_of_keras(compose, choice, data_format):
+    model = check(compose(*choice)).model
+    network = build(model, (28, 28), 10, data_format)
+    layers = layer_shapes(model, (28, 28), 10)
+    assert [layer.name for layer in layers] == [layer.name for layer in network.layers]
+    for layer, keras_layer in zip(layers, network.layers, strict=True):
+        shape = keras_layer.output.shape[1:]
+        if len(shape) == 3 and data_format == "channels_first":
+            shape = (*shape[1:], shape[0])
+        assert layer.shape == shape
+        assert layer.parameters == keras_layer.count_params()
+
+
+def test_the_tutorials_network_has_its_parameters(compose):
+    model = check(compose("model=conv_pair")).model
+    assert sum(layer.parameters for layer in layer_shapes(model, (28, 28), 10)) == 1_199_882
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+def test_both_formats_begin_and_predict_alike(compose, choice):
+    model = check(compose(*choice)).model
+    networks = []
+    for data_format in ("channels_last", "channels_first"):
+        keras.utils.set_random_seed(4)
+        networks.append(build(model, (28, 28), 10, data_format))
+    for one, other in zip(networks[0].get_weights(), networks[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    images = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    last = networks[0].predict(images, verbose=0)
+    first = networks[1].predict(np.moveaxis(images, -1, 1), verbose=0)
+    np.testing.assert_allclose(last, first, atol=1e-5)
+    assert len(np.unique(last)) > 10
+
+
+def test_batch_norm_is_over_the_channels(compose):
+    model = check(compose(*NORMALISED)).model
+    network = build(model, (28, 28), 10, "channels_first")
+    assert [network.get_layer(f"batch_norm_{n}").axis for n in (1, 2)] == [1, -1]
+
+
+def test_the_switch_drops_dropout_and_renames_nothing(compose):
+    on, off = (
+        [layer.name for layer in layer_shapes(check(compose(choice)).model, (28, 28), 10)]
+        for choice in ("model.dropout=true", "model.dropout=false")
+    )
+    assert [name for name in on if not name.startswith("dropout")] == off
+    assert len(on) == len(off) + 2
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ("{type:conv,filters:2,kernel_size:29}", "conv_1 (29x29) leaves no pixels"),
+        ("{type:pool},{type:pool,size:15}", "pool_2 (15x15) leaves no pixels"),
+        ("{type:dense,units:2}", "dense_1 needs a vector but gets an image"),
+        ("{type:flatten},{type:conv,filters:2,kernel_size:1}", "conv_1 needs an image"),
+        ("{type:conv,filters:2,kernel_size:1}", "ends with an image of shape (28, 28, 2)"),
+    ],
+)
+def test_an_impossible_network_is_refused(compose, blocks, message):
+    choice = (f"model.blocks=[{blocks}]", "model.dropout=null", "model.kernel_size=null")
+    with pytest.raises(UserError) as refused:
+        check(compose(*choice))
+    assert message in str(refused.value)

@@ -1,0 +1,82 @@
+"""The run store: what is damaged is named and trained again, never trusted."""
+
+import shutil
+
+import pytest
+
+from conftest import TINY
+from sidebyside import train
+from sidebyside.storage.store import DamagedError, adopt, copy, find, load
+
+
+@pytest.fixture
+def run(compose, home):
+    """A finished run."""
+    return train(compose(*TINY))
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 4
+    path.write_bytes(content)
+
+
+def delete_half(run):
+    for path in sorted(run.folder.iterdir())[::2]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+DAMAGES = {
+    "a flipped byte in a run's weights": lambda run: flip(run.folder / "model.weights.h5"),
+    "a run's history edited": lambda run: (run.folder / "history.json").write_text("{}"),
+    "a run's folder half deleted": delete_half,
+    "half of a run's card": lambda run: (run.folder / "run.json").write_text('{"key": "'),
+}
+
+
+def damaged(name):
+    marker = pytest.mark.faults(
+        fault=f"{name}",
+        lost="that run, whose files are kept aside",
+        repeated="that run",
+        code=0,
+        says="is damaged and will be trained again",
+    )
+    return pytest.param(DAMAGES[name], marks=marker, id=name)
+
+
+@pytest.mark.parametrize("damage", [damaged(name) for name in DAMAGES])
+def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, damage, fault):
+    damage(run)
+    with pytest.raises(DamagedError):
+        load(run.folder)
+    again = train(compose(*TINY))
+    assert again == run
+    assert load(run.folder) == run
+    assert f"run {run.key[:12]} {fault.says}" in capsys.readouterr().err
+    assert len(list((home / "runs" / ".damaged").iterdir())) == 1
+
+
+def test_a_run_trained_again_is_the_same_files(compose, home, run, tmp_path):
+    first = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
+    run.folder.rename(tmp_path / "first")
+    train(compose(*TINY))
+    second = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
+    assert first.pop("timing.json") != second.pop("timing.json")
+    assert first == second
+
+
+def test_a_run_trained_anew_must_come_out_the_same(compose, home, run, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
+    before = (run.folder / "timing.json").read_text()
+    assert train(compose(*TINY)) == run
+    assert (run.folder / "timing.json").read_text() == before
+
+
+def test_results_without_a_store_are_taken_into_it(home, run, tmp_path):
+    copy(run, tmp_path / "results")
+    run.folder.rename(tmp_path / "gone")
+    assert find(run.key) is None
+    adopted = adopt(load(tmp_path / "results"))
+    assert adopted == run == find(run.key)
+    assert adopted.folder == run.folder

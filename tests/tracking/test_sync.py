@@ -1,0 +1,139 @@
+"""A study's results to another tracking store."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import mlflow
+import pytest
+
+from conftest import TINY, copy_project, environment, start
+
+STUDY = ("study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam,sgd")
+
+
+@pytest.fixture(scope="module")
+def studied(project, tmp_path_factory):
+    """A workspace that is its own home, with a study of four runs."""
+    root = copy_project(tmp_path_factory.mktemp("studied"))
+    os.symlink(project / "data", root / "data")
+    command = [sys.executable, str(root / "pipelines" / "train.py"), "-m", *TINY, *STUDY, "seed=0"]
+    subprocess.run(command, env=environment(root, root), cwd=root, check=True, timeout=300)
+    return root
+
+
+def begin(root, home, uri):
+    """Begin to publish the study from a home that has no run store."""
+    return start([sys.executable, "-m", "sidebyside.cli.main", "sync", "--to", uri], root, home)
+
+
+def publish(count, root, home, uri, fault):
+    """Let processes publish the study at the same time, and all succeed."""
+    everyone = [begin(root, home, uri) for _ in range(count)]
+    for process in everyone:
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == fault.code, errors
+        assert fault.says in output
+
+
+def runs_in(uri):
+    client = mlflow.MlflowClient(uri)
+    found = client.search_runs(["1"], "tags.run_key != ''")
+    return client, {run.data.tags["run_key"]: run for run in found}, len(found)
+
+
+def content(client, run):
+    """Return what should be the same wherever a run is published."""
+    curves = {
+        name: [
+            (point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)
+        ]
+        for name in run.data.metrics
+        if name != "seconds"
+    }
+    tags = {
+        name: value
+        for name, value in run.data.tags.items()
+        if not name.startswith(("mlflow.", "process.", "launch."))
+    }
+    data = [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs]
+    files = sorted(one.path for one in client.list_artifacts(run.info.run_id))
+    return run.data.params, curves, tags, data, files, run.info.status
+
+
+def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    for expected in ("4 are new", "4 were there"):
+        process = begin(studied, tmp_path, uri)
+        output, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+        assert expected in output
+    client, published, count = runs_in(uri)
+    original_client, originals, _ = runs_in(f"sqlite:///{studied / 'mlflow.db'}")
+    assert count == 4
+    assert published.keys() == originals.keys()
+    for key, run in published.items():
+        assert content(client, run) == content(original_client, originals[key])
+    parents = client.search_runs(["1"], "tags.level = 'parent'")
+    assert [parent.info.status for parent in parents] == ["FINISHED"]
+
+
+@pytest.mark.slow
+@pytest.mark.faults(
+    fault="eight processes that meet a database that doesn't exist yet",
+    lost="nothing",
+    repeated="nothing: each run is there once",
+    code=0,
+    says="are in the tracking store",
+)
+def test_eight_at_once_meet_no_database(studied, tmp_path, fault):
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    publish(8, studied, tmp_path, uri, fault)
+    _, published, count = runs_in(uri)
+    assert count == len(published) == 4
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of `sidebyside sync`, then two of it at once",
+    lost="nothing",
+    repeated="nothing: each run is there once",
+    code=0,
+    says="are in the tracking store",
+)
+def test_two_at_once_and_one_interrupted_make_each_run_once(studied, tmp_path, fault):
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    interrupted = begin(studied, tmp_path, uri)
+    deadline = time.monotonic() + 100
+    while not _some(tmp_path / "other.db"):
+        assert time.monotonic() < deadline
+        assert interrupted.poll() is None
+        time.sleep(0.1)
+    interrupted.send_signal(signal.SIGKILL)
+    interrupted.wait()
+    publish(2, studied, tmp_path, uri, fault)
+    client, published, count = runs_in(uri)
+    assert count == len(published) == 4
+    assert {run.info.status for run in published.values()} == {"FINISHED"}
+    for run in published.values():
+        assert len(client.get_metric_history(run.info.run_id, "loss")) == 1
+
+
+def _some(path) -> bool:
+    """Whether a run is in the database; asked without MLflow, which would make its tables too."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return bool(database.execute("select 1 from tags where key = 'run_key'").fetchone())
+    except sqlite3.OperationalError:
+        return False
+
+
+def test_what_is_not_there_cannot_be_published(studied, tmp_path, monkeypatch):
+    process = begin(studied, tmp_path, "http://someone:secret@127.0.0.1:9")
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "http://someone:***@127.0.0.1:9 can't be reached" in errors
+    assert "secret" not in errors
