@@ -1,4 +1,4 @@
-"""Damaged and hostile files for every reader: python tests/support/fuzzing.py idx|image|evidence FOLDER.
+"""Damaged and hostile files for every reader: fuzzing.py idx|image|evidence FOLDER.
 
 Run by test_fuzz.py in a process of its own, whose memory is limited.
 """
