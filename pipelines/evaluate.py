@@ -16,12 +16,24 @@ def main(config: DictConfig) -> None:
     """Evaluate and publish every run of a study that has been trained."""
     from hydra.core.hydra_config import HydraConfig
 
-    from sidebyside.config.validate import check_launcher
+    from sidebyside.cli.tables import print_failures
+    from sidebyside.config.validate import (
+        check_dataset,
+        check_launcher,
+        check_study,
+        check_tracking,
+    )
     from sidebyside.execution.evaluate_study import evaluate_study
+    from sidebyside.execution.executors import LocalExecutor
+    from sidebyside.storage.results import load_study
 
     settings = HydraConfig.get()
-    workers = check_launcher(settings.launcher).get("workers")
-    evaluate_study(config, workers, settings.runtime.output_dir)
+    executor = LocalExecutor.from_settings(check_launcher(settings.launcher))
+    results = load_study(check_dataset(config).name, check_study(config).name)
+    folder = Path(settings.runtime.output_dir)
+    if failures := evaluate_study(results, check_tracking(config), executor, folder):
+        print_failures([run for run in results.trained if run.key in failures], failures)
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

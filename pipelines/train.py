@@ -13,12 +13,12 @@ from sidebyside.cli import stage
 
 @stage.main(ROOT)
 def main(config: DictConfig) -> None:
-    """Train the run of a config; a multirun calls this in a worker for each of its runs."""
-    from sidebyside.execution.train import report, train
+    """Train the run of a config; a multirun is the sweeper's."""
+    from sidebyside.cli.tables import print_run
+    from sidebyside.config.validate import check
+    from sidebyside.execution.train import train
 
-    run = train(config)
-    if config.launch is None:
-        report(run)
+    print_run(train(check(config)))
 
 
 if __name__ == "__main__":

@@ -4,20 +4,6 @@ Importing the package imports neither TensorFlow nor pandas; each function bring
 when it is first used.
 """
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
-_PUBLIC = {
-    "train": "sidebyside.execution.train",
-    "evaluate": "sidebyside.execution.evaluate",
-    "compare": "sidebyside.report.compare",
-    "UserError": "sidebyside.errors",
-}
-
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'sidebyside' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

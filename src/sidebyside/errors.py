@@ -7,6 +7,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 # HDF5 and SQLite, the latter through MLflow, raise errors of their own that only say it in words.
 _FULL_WORDS = ("database or disk is full", *(os.strerror(number) for number in _FULL))
 
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 NO_ROOM = (
     "No space is left on a disk: make room, then give the same command again. It goes on with what "
     "is finished, and after the last epoch that was kept."

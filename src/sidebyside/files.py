@@ -1,22 +1,20 @@
-"""JSON files and folders that appear whole or not at all."""
+"""JSON files, digests, and folders that appear whole or not at all."""
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
+_PACKAGE = Path(__file__).parent
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, floats rounded to 6 decimals, in one step."""
-    write_exact_json(path, each_number(content, lambda number: round(number, DECIMALS)))
-
-
-def write_exact_json(path: Path, content: Any) -> None:
-    """Write ``content`` as it is, in one step: for what was chosen, like a rate of 1e-07."""
+    """Write ``content`` as indented JSON, in one step."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(unfinished, path)
@@ -27,11 +25,64 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def emptied(folder: Path) -> Path:
-    """Return ``folder``, made anew and empty; a symbolic link in its place is removed."""
-    _remove(folder)
-    folder.mkdir(parents=True)
-    return folder
+def each_number(content: Any, change: Callable[[float], float]) -> Any:
+    """Return JSON types with each of their floats changed."""
+    if isinstance(content, float):
+        return change(content)
+    if isinstance(content, dict):
+        return {key: each_number(value, change) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [each_number(value, change) for value in content]
+    return content
+
+
+def file_digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file's content, None where there is no file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache  # as imported: an edit during a long sweep changes nothing that is already running
+def source_digests(folder: str) -> dict[str, str]:
+    """Return the SHA-256 of each module in a folder of the package, and below it.
+
+    Parameters
+    ----------
+    folder : str
+        For instance "engine/training", of which the result begins
+        ``{"engine/training/batches.py": "9f...", ...}``.
+    """
+    return {
+        path.relative_to(_PACKAGE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((_PACKAGE / folder).rglob("*.py"))
+    }
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, and put it in the place of ``folder`` when that is done.
+
+    A symbolic link in its place is removed, not followed. Whoever has it filled by two processes
+    at once keeps them apart by a lock.
+    """
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    remove(unfinished)
+    unfinished.mkdir(parents=True)
+    yield unfinished
+    move_into_place(unfinished, folder)
+
+
+def move_into_place(unfinished: Path, folder: Path) -> None:
+    """Flush a folder's files to disk and give the folder its name in one step."""
+    for path in sorted(unfinished.rglob("*")):
+        if path.is_file():
+            _flush(path)
+    _flush(unfinished)
+    remove(folder)
+    os.replace(unfinished, folder)
+    _flush(folder.parent)
 
 
 def without_links(folder: Path) -> Path:
@@ -46,22 +97,12 @@ def without_links(folder: Path) -> Path:
     return folder
 
 
-def move_into_place(unfinished: Path, folder: Path) -> None:
-    """Flush a folder's files to disk and give the folder its name in one step."""
-    for path in sorted(unfinished.rglob("*")):
-        if path.is_file():
-            _flush(path)
-    _flush(unfinished)
-    _remove(folder)
-    os.replace(unfinished, folder)
-    _flush(folder.parent)
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
+def remove(path: Path) -> None:
+    """Remove a folder or a file, if it is there; of a symbolic link only the link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def _flush(path: Path) -> None:
@@ -70,14 +111,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def each_number(content: Any, change: Callable[[float], float]) -> Any:
-    """Return JSON types with each of their floats changed."""
-    if isinstance(content, float):
-        return change(content)
-    if isinstance(content, dict):
-        return {key: each_number(value, change) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [each_number(value, change) for value in content]
-    return content

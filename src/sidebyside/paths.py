@@ -13,15 +13,26 @@ from sidebyside.errors import UserError
 # A name becomes part of a path, so it can neither leave its folder nor hide in it.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
+_PACKAGE = Path(__file__).resolve().parent
+
 
 def root() -> Path:
     """Return the root of the workspace whose code is running.
 
-    A stage script sets ``SIDEBYSIDE_ROOT`` to its own project, so that an experiment in a
+    That is the clone of the code, and for an installed package the working directory. A stage
+    script sets ``SIDEBYSIDE_ROOT`` to its own project, so that an experiment in a
     temporary workspace uses the code and config found there.
     """
-    named = os.environ.get("SIDEBYSIDE_ROOT")
-    return Path(named) if named else Path(__file__).resolve().parents[2]
+    if named := os.environ.get("SIDEBYSIDE_ROOT"):
+        return Path(named)
+    clone = _PACKAGE.parents[1]
+    return clone if (clone / "conf").is_dir() else Path.cwd()
+
+
+def conf() -> Path:
+    """Return the folder of the configs: the workspace's, else those that are installed."""
+    own = root() / "conf"
+    return own if own.is_dir() else _PACKAGE / "conf"
 
 
 def home() -> Path:

@@ -1,34 +1,115 @@
-"""A config composed outside a stage script."""
+"""Configs composed outside a stage script."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
-from hydra import compose, initialize_config_dir
+import hydra
+from hydra import initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
-from sidebyside.cli.stage import check_choices
+from sidebyside.config.factors import Level
+from sidebyside.config.grid import points
 from sidebyside.config.presets import refuse_pinned
+from sidebyside.config.schema import Config, Launcher
+from sidebyside.config.validate import check, check_launcher
+from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
+
+_GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
+
+
+def compose(*overrides: str) -> Config:
+    """Return the config of a run or a study, checked.
+
+    Parameters
+    ----------
+    *overrides : str
+        As on the command line, e.g. "model.kernel_size=5" or "study=factorial".
+
+    Raises
+    ------
+    UserError
+        If a key or a value is unknown or won't do, or values don't go together.
+    """
+    return replace(check(compose_config(overrides)), overrides=overrides)
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
-    """Return the config that a stage script would get from these arguments.
+    """Return the config that a stage script would get from these arguments, not yet checked.
 
     Raises
     ------
     UserError
         If Hydra can't compose it, or a preset's recipe is changed by hand.
     """
-    conf = paths.root() / "conf"
-    check_choices(conf, list(overrides))
+    check_choices(list(overrides))
+    with _composing():
+        config = hydra.compose("config", list(overrides))
+    if config.preset is not None:
+        refuse_pinned([config.preset.name], overrides)
+    return config
+
+
+def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Level]]]:
+    """Return the runs of the study that is among ``overrides``, each with its levels.
+
+    Raises
+    ------
+    UserError
+        As `compose` does.
+    """
+    params = _hydra_node(overrides, "sweeper.params") or {}
+    grid = points(params, overrides)
+    with _composing():
+        return [(check(hydra.compose("config", point.overrides)), point.factors) for point in grid]
+
+
+def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:
+    """Return the settings of the launcher, checked."""
+    return check_launcher(OmegaConf.create(_hydra_node(overrides, "launcher")))
+
+
+def _hydra_node(overrides: Sequence[str], node: str) -> Any:
+    with _composing():
+        config = hydra.compose("config", list(overrides), return_hydra_config=True)
+    selected = OmegaConf.select(config.hydra, node)
+    return None if selected is None else OmegaConf.to_container(selected, resolve=True)
+
+
+@contextmanager
+def _composing() -> Iterator[None]:
+    set_environment()
     try:
-        with initialize_config_dir(str(conf), version_base="1.3"):
-            config = compose("config", list(overrides))
+        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+            yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(" ".join(str(error).split())) from None
-    if config.preset is not None:
-        keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
-        refuse_pinned(conf, [config.preset.name], keys)
-    return config
+
+
+def check_choices(arguments: Sequence[str]) -> None:
+    """Raise a UserError for a config group's unknown name, which Hydra would report at length."""
+    for argument in arguments:
+        group, equals, names = argument.lstrip("+").partition("=")
+        if not equals or group not in _GROUPS:
+            continue
+        known = sorted(path.stem for path in (paths.conf() / group).glob("*.yaml"))
+        for name in names.split(","):
+            if not any(sign in name for sign in "$(){}[]"):  # Hydra's own functions and lists
+                _check_choice(group, name.strip("'\" "), known)
+
+
+def _check_choice(group: str, name: str, known: list[str]) -> None:
+    if name in known or name == "null":
+        return
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    raise UserError(
+        f"{group}={name} is unknown{hint}. Known are {', '.join(known)}; another one is a new "
+        f"file in conf/{group}/."
+    )

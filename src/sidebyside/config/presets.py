@@ -5,24 +5,23 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from sidebyside import paths
 from sidebyside.errors import UserError
 
 
-def refuse_pinned(conf: Path, presets: Iterable[str], keys: Iterable[str]) -> None:
+def refuse_pinned(presets: Iterable[str], overrides: Iterable[str]) -> None:
     """Raise a UserError if a key set by hand belongs to one of the recipes.
 
     Parameters
     ----------
-    conf : pathlib.Path
-        The folder of the config groups.
     presets : iterable of str
         Names of files in ``conf/preset/``.
-    keys : iterable of str
-        What was set on the command line, e.g. "training.epochs" or "model".
+    overrides : iterable of str
+        What was set on the command line, e.g. "training.epochs=3" or "model" alone.
     """
-    by_hand = list(keys)
+    by_hand = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for preset in presets:
-        pinned = pinned_keys(conf, preset)
+        pinned = pinned_keys(paths.conf(), preset)
         for key in by_hand:
             # A pinned group pins all of its keys: preset.model=conv_pair, by hand model.dropout.
             if key in pinned or key.split(".")[0] in pinned:

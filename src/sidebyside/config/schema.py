@@ -1,90 +1,28 @@
 """The schema of a run's config: types and ranges of everything that can be chosen."""
 
-from dataclasses import asdict, field
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import field, replace
+from typing import Annotated, Any, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 from sidebyside.config.protocols import Protocol
-from sidebyside.paths import NAME
-
-_CLOSED = ConfigDict(extra="forbid", strict=True)
-
-Name = Annotated[str, Field(pattern=NAME)]
-Positive = Annotated[int, Field(ge=1)]
-DataFormat = Literal["channels_last", "channels_first"]
-Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "tanh", "linear"]
-DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Conv:
-    """A convolution with stride 1; ``kernel_size`` null takes the model's."""
-
-    type: Literal["conv"]
-    filters: Positive
-    kernel_size: Positive | None = None
-    padding: Literal["valid", "same"] = "valid"
-    activation: Activation = "relu"
+from sidebyside.engine.recipe import (
+    CLOSED,
+    DataFormat,
+    Model,
+    Name,
+    Optimizer,
+    Positive,
+    Recipe,
+    read_recipe,
+)
+from sidebyside.errors import UserError
 
 
-@dataclass(frozen=True, config=_CLOSED)
-class Pool:
-    """Max pooling over windows of ``size`` x ``size`` that don't overlap."""
-
-    type: Literal["pool"]
-    size: Positive = 2
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Dropout:
-    """Dropout of a fraction ``rate`` of the inputs, left out when the model's switch is off."""
-
-    type: Literal["dropout"]
-    rate: Annotated[float, Field(ge=0, lt=1)]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class BatchNorm:
-    """Batch normalisation over the channels, whichever axis they are."""
-
-    type: Literal["batch_norm"]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Flatten:
-    """An image to a vector, in the same order for both data formats."""
-
-    type: Literal["flatten"]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Dense:
-    """A fully connected layer."""
-
-    type: Literal["dense"]
-    units: Positive
-    activation: Activation = "relu"
-
-
-AnyBlock = Conv | Pool | Dropout | BatchNorm | Flatten | Dense
-Block = Annotated[AnyBlock, Field(discriminator="type")]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Model:
-    """A sequential network; the output layer is added to the blocks."""
-
-    name: Name
-    blocks: list[Block]
-    kernel_size: Positive | None = None
-    dropout: bool | None = None
-    kernel_initializer: Name = "glorot_uniform"
-
-
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class File:
     """A file of a dataset, as it is when decompressed; the size is in bytes."""
 
@@ -93,7 +31,7 @@ class File:
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Files:
     """The four IDX files of a dataset."""
 
@@ -103,7 +41,7 @@ class Files:
     test_labels: File
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Dataset:
     """A dataset in IDX format and where to get it.
 
@@ -123,7 +61,7 @@ class Dataset:
         return self.files.train_labels.bytes - 8
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Training:
     """How long and in which portions a network is trained.
 
@@ -137,7 +75,7 @@ class Training:
     complete_evidence: bool = False
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Tracking:
     """The MLflow store; ``uri`` null is SQLite at home."""
 
@@ -145,7 +83,7 @@ class Tracking:
     experiment: Annotated[str, Field(min_length=1)]
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Study:
     """What a study is called and what it asks.
 
@@ -170,36 +108,11 @@ class Study:
         return {"target_halfwidth": self.target_halfwidth, "max_seeds": self.max_seeds}
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Preset:
     """A recipe as a published tutorial gives it, by its name in the published table."""
 
     name: Name
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Launch:
-    """The multirun that a run belongs to, set by the sweeper.
-
-    ``parent`` is the id of the MLflow run above this one, ``key`` the run key as the launch knows
-    it, ``variant`` and ``factors`` are what the study calls the run.
-    """
-
-    id: Name
-    parent: str
-    key: str
-    variant: str
-    factors: dict[str, bool | int | float | str | None]
-
-
-class Optimizer(TypedDict):
-    """A Keras optimizer; what isn't named here goes to its constructor as it is."""
-
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
-
-    name: Name
-    _target_: Annotated[str, Field(pattern=r"^keras\.optimizers\.[A-Z]\w*$")]
-    learning_rate: Annotated[float, Field(gt=0)]
 
 
 class Launcher(TypedDict, total=False):
@@ -212,9 +125,12 @@ class Launcher(TypedDict, total=False):
     memory_limit: Positive | None
 
 
-@dataclass(frozen=True, config=_CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Config:
-    """Everything that can be chosen for a run."""
+    """Everything that can be chosen for a run.
+
+    ``overrides`` are the arguments that it was composed with, by `sidebyside.compose`.
+    """
 
     dataset: Dataset
     model: Model
@@ -228,19 +144,62 @@ class Config:
     allow_partial: bool
     preset: Preset | None
     study: Study | None
-    launch: Launch | None
     select: dict[str, str] | None = None
+    overrides: tuple[str, ...] = ()
 
-    def recipe(self) -> dict[str, Any]:
-        """Return the part of the config that decides a run's result, as JSON types."""
-        return {
-            "dataset": self.dataset.name,
-            "model": asdict(self.model),
-            "optimizer": dict(self.optimizer),
-            "data_format": self.data_format,
-            "seed": self.seed,
-            "protocol": self.protocol,
-            "epochs": self.training.epochs,
-            "batch_size": self.training.batch_size,
-            "threads": self.training.threads,
-        }
+    def recipe(self) -> Recipe:
+        """Return the part of the config that decides a run's result."""
+        return Recipe(
+            dataset=self.dataset.name,
+            model=self.model,
+            optimizer=self.optimizer,
+            data_format=self.data_format,
+            seed=self.seed,
+            protocol=self.protocol,
+            epochs=self.training.epochs,
+            batch_size=self.training.batch_size,
+            threads=self.training.threads,
+        )
+
+    def with_recipe(self, content: Mapping[str, Any]) -> "Config":
+        """Return this config with the recipe that a run's records keep in place of its own.
+
+        Parameters
+        ----------
+        content : dict
+            See `sidebyside.engine.recipe.Recipe.as_json`.
+
+        Raises
+        ------
+        UserError
+            If the recipe is of another dataset, or isn't one that can be trained.
+        """
+        try:
+            recipe = read_recipe(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UserError(
+                "The recipe that a run's records keep can't be trained: its "
+                f"{'.'.join(str(part) for part in first['loc'])} is {first['input']}. Train the "
+                "study again."
+            ) from None
+        if recipe.dataset != self.dataset.name:
+            raise UserError(
+                f"These runs are of dataset={recipe.dataset}, not of {self.dataset.name}: name "
+                "that with --dataset."
+            )
+        training = replace(
+            self.training,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            threads=recipe.threads,
+        )
+        return replace(
+            self,
+            model=recipe.model,
+            optimizer=recipe.optimizer,
+            training=training,
+            data_format=recipe.data_format,
+            seed=recipe.seed,
+            protocol=cast(Protocol, recipe.protocol),
+        )

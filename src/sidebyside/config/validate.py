@@ -9,27 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from sidebyside.config.protocols import training_size
-from sidebyside.config.schema import (
-    DATA_FORMATS,
-    Config,
-    Conv,
-    DataFormat,
-    Dataset,
-    Dropout,
-    Launcher,
-    Study,
-    Tracking,
-)
+from sidebyside.config.schema import Config, Dataset, Launcher, Study, Tracking
+from sidebyside.engine.recipe import DATA_FORMATS, Conv, DataFormat, Dropout
 from sidebyside.engine.training.shapes import layer_shapes
 from sidebyside.errors import UserError
 
 T = TypeVar("T")
-
-_CONFIG = TypeAdapter(Config)
-_DATASET = TypeAdapter(Dataset)
-_STUDY = TypeAdapter(Study)
-_TRACKING = TypeAdapter(Tracking)
-_LAUNCHER = TypeAdapter(Launcher)
 
 
 def check(config: DictConfig) -> Config:
@@ -47,7 +32,7 @@ def check(config: DictConfig) -> Config:
         values don't go together.
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    checked = _validate(_CONFIG, own, "")
+    checked = _validate(Config, own, "")
     _check_model(checked)
     _check_batch_size(checked)
     return checked
@@ -55,7 +40,7 @@ def check(config: DictConfig) -> Config:
 
 def check_dataset(config: DictConfig) -> Dataset:
     """Return the dataset of a composed config, checked; see `check`."""
-    return _validate(_DATASET, config.dataset, "dataset")
+    return _validate(Dataset, config.dataset, "dataset")
 
 
 def check_data_format(config: DictConfig) -> DataFormat:
@@ -78,27 +63,27 @@ def check_study(config: DictConfig) -> Study:
     """
     if config.study is None:
         raise UserError("No study is selected: add study=<name>, one of the files in conf/study/.")
-    return _validate(_STUDY, config.study, "study")
+    return _validate(Study, config.study, "study")
 
 
 def check_tracking(config: DictConfig) -> Tracking:
     """Return the tracking store of a composed config, checked; see `check`."""
-    return _validate(_TRACKING, config.tracking, "tracking")
+    return _validate(Tracking, config.tracking, "tracking")
 
 
 def check_launcher(launcher: DictConfig) -> Launcher:
     """Return the settings in Hydra's node ``hydra.launcher``, checked; see `check`."""
-    return _validate(_LAUNCHER, launcher, "hydra.launcher")
+    return _validate(Launcher, launcher, "hydra.launcher")
 
 
-def _validate(schema: TypeAdapter[T], config: DictConfig, node: str) -> T:
+def _validate(schema: type[T], config: DictConfig, node: str) -> T:
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"The config can't be resolved: {str(error).splitlines()[0]}.") from None
     try:
         # By way of JSON, where strict still lets a list be a list whatever its Python type.
-        return schema.validate_json(json.dumps(plain), strict=True)
+        return TypeAdapter(schema).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise UserError(" ".join(_sentence(detail, node) for detail in details)) from None

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.engine.training.arrays import TrainingArrays, Validation
 from sidebyside.errors import UserError
+from sidebyside.files import file_digest, read_json
 from sidebyside.storage import journal
 
 DESCRIPTION = "arrays.json"
@@ -25,7 +28,7 @@ class ProcessedArrays:
     ----------
     folder : pathlib.Path
     shapes : dict
-        By name of the four arrays: ``{"before": [..], "after": [..]}``.
+        By name of images and labels: ``{"before": [..], "after": [..]}``.
     digests : dict of str
         SHA-256 of each file, by its name.
     made_from : dict of str
@@ -40,8 +43,17 @@ class ProcessedArrays:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all files, by which run keys know the data."""
-        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all files, by which run keys know the data.
+
+        Without the class indices, which say what the one-hot labels do: so the digests are those
+        of before there were any.
+        """
+        deciding = {
+            name: digest
+            for name, digest in self.digests.items()
+            if not name.endswith("_classes.npy")
+        }
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def holds(self, name: str) -> bool:
         """Whether there is an array of this name."""
@@ -71,12 +83,27 @@ class ProcessedArrays:
         return array
 
 
+def training_arrays(arrays: ProcessedArrays, protocol: str) -> TrainingArrays:
+    """Return what a protocol trains and validates on.
+
+    The test images are read only where the protocol validates on them.
+    """
+    images, labels = arrays.read("train_images"), arrays.read("train_labels")
+    validation = None
+    if protocol in TEST_AS_VALIDATION:
+        test = arrays.read("test_images"), arrays.read("test_labels")
+        validation = Validation(*test, np.arange(len(test[0])))
+    elif arrays.holds(f"{protocol}_validation"):
+        validation = Validation(images, labels, arrays.read(f"{protocol}_validation"))
+    return TrainingArrays(images, labels, arrays.read(f"{protocol}_training"), validation)
+
+
 def open_arrays(folder: Path) -> ProcessedArrays | None:
     """Return the arrays in ``folder``, or None where preprocess hasn't finished."""
     try:
-        found = json.loads((folder / DESCRIPTION).read_text())
-        return ProcessedArrays(folder, found["shapes"], found["digests"], found["made_from"])
-    except (OSError, ValueError, KeyError):
+        content = read_json(folder / DESCRIPTION)
+        return ProcessedArrays(folder, **content)
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -92,11 +119,3 @@ def _digest_of_returning(path: Path) -> str | None:
         retry_error_callback=lambda state: None,
     )
     return attempts(file_digest, path)
-
-
-def file_digest(path: Path) -> str | None:
-    """Return the SHA-256 of a file's content, None where there is no file."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -107,11 +107,11 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
         except _UnservedError as reason:
             reasons.append(f"{source}: {reason}")
             continue
-        found = hashlib.sha256(content).hexdigest()
-        if found == file.sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest == file.sha256:
             return content
         reasons.append(
-            f"{source}: serves wrong bytes, SHA-256 {found[:12]}... instead of "
+            f"{source}: serves wrong bytes, SHA-256 {digest[:12]}... instead of "
             f"{file.sha256[:12]}..."
         )
         print(f"warning: {file.name}: {reasons[-1]}; skipped", file=sys.stderr)

@@ -70,7 +70,7 @@ def read_images(path: Path, shape: tuple[int, int]) -> list[Digit]:
         images = idx.parse(content, str(path), dimensions=3)
         if len(images) * math.prod(shape) > _MOST_BYTES:  # smaller images, which would be scaled up
             raise UserError(f"{path} holds {len(images)} images: give it in pieces.")
-        return [_as_digit(f"{path}[{number}]", one, shape) for number, one in enumerate(images)]
+        return [_as_digit(f"{path}[{number}]", image, shape) for number, image in enumerate(images)]
     return [_as_digit(str(path), _grey(path), shape)]
 
 

@@ -1,9 +1,6 @@
-"""Raw images to what a network reads: reshaped, scaled, labels one-hot."""
+"""A dataset's arrays, made where they aren't there yet."""
 
 import hashlib
-import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +9,18 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sidebyside import paths
-from sidebyside.config.protocols import PROTOCOLS, divide
-from sidebyside.config.schema import DataFormat, Dataset
-from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, file_digest, open_arrays
+from sidebyside.config.protocols import PROTOCOLS, training_size
+from sidebyside.config.schema import Dataset
+from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
 from sidebyside.data.download import download
 from sidebyside.data.preprocessing import idx
+from sidebyside.data.preprocessing.splits import divide
+from sidebyside.data.preprocessing.transform import one_hot, scaled
+from sidebyside.engine.recipe import DataFormat
 from sidebyside.errors import UserError
-from sidebyside.sources import source_digests
+from sidebyside.files import file_digest, replaced, source_digests, write_json
 
-_WHITE = np.float32(255)  # the largest value of a pixel
-_DECIDING = ("preprocess", "protocols", "idx")
+_DECIDING = "data/preprocessing"
 _DIMENSIONS = {"train_images": 3, "train_labels": 1, "test_images": 3, "test_labels": 1}
 _Arrays = dict[str, NDArray[Any]]
 
@@ -31,8 +30,9 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
     ``train_images``, ``test_images``: float32 in [0, 1], (N, height, width, 1) for channels_last,
     (N, 1, height, width) for channels_first. ``train_labels``, ``test_labels``: one-hot float32,
-    (N, classes). ``<protocol>_training`` and, where the protocol validates on training
-    images, ``<protocol>_validation``: int32 indices into the training images.
+    (N, classes); ``train_classes``, ``test_classes``: the same as uint8 indices, (N,).
+    ``<protocol>_training`` and, where the protocol validates on training images,
+    ``<protocol>_validation``: int32 indices into the training images.
 
     Raises
     ------
@@ -52,17 +52,25 @@ def _locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
 
 def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     raw = _read_raw(dataset)
-    arrays = {name: _processed(name, array, dataset, data_format) for name, array in raw.items()}
+    arrays: _Arrays = {}
+    for part in ("train", "test"):
+        labels = raw[f"{part}_labels"]
+        arrays[f"{part}_images"] = scaled(raw[f"{part}_images"], data_format)
+        arrays[f"{part}_labels"] = one_hot(labels, dataset.classes)
+        arrays[f"{part}_classes"] = labels
     shapes = {
         name: {"before": list(raw[name].shape), "after": list(arrays[name].shape)} for name in raw
     }
-    for protocol in PROTOCOLS:
-        division = divide(protocol, raw["train_labels"])
+    for protocol, size in _training_sizes(dataset).items():
+        division = divide(protocol, raw["train_labels"], size)
         arrays[f"{protocol}_training"] = division.training
         if division.validation is not None:
             arrays[f"{protocol}_validation"] = division.validation
-    folder = paths.processed(dataset.name, data_format)
-    return _write(folder, arrays, shapes, _made_from(dataset))
+    return _write(paths.processed(dataset.name, data_format), arrays, shapes, _made_from(dataset))
+
+
+def _training_sizes(dataset: Dataset) -> dict[str, int]:
+    return {protocol: training_size(protocol, dataset.training_images) for protocol in PROTOCOLS}
 
 
 def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
@@ -71,20 +79,28 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     DVC's stages have done this before training; a Hydra run without DVC does it here.
     """
     folder = paths.processed(dataset.name, data_format)
-    if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
-        return found
+    if (arrays := open_arrays(folder)) and arrays.made_from == _made_from(dataset):
+        return arrays
     download(dataset)
     with _locked(dataset, data_format):
-        if (found := open_arrays(folder)) and found.made_from == _made_from(dataset):
-            return found
+        if (arrays := open_arrays(folder)) and arrays.made_from == _made_from(dataset):
+            return arrays
         return _preprocess(dataset, data_format)
 
 
 def _made_from(dataset: Dataset) -> dict[str, str]:
     """Return what decides the arrays: the raw files, what the config says of them, and the code."""
     files = [getattr(dataset.files, name) for name in _DIMENSIONS]
-    said = {"classes": str(dataset.classes), "image_shape": str(list(dataset.image_shape))}
-    return {file.name: file.sha256 for file in files} | said | source_digests(_DECIDING)
+    said = {
+        "classes": dataset.classes,
+        "image_shape": list(dataset.image_shape),
+        "trained on": _training_sizes(dataset),
+    }
+    return {
+        **{file.name: file.sha256 for file in files},
+        **{name: str(value) for name, value in said.items()},
+        **source_digests(_DECIDING),
+    }
 
 
 def _read_raw(dataset: Dataset) -> _Arrays:
@@ -125,32 +141,18 @@ def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[An
         )
 
 
-def _processed(
-    name: str, array: NDArray[Any], dataset: Dataset, data_format: DataFormat
-) -> NDArray[Any]:
-    if name.endswith("labels"):
-        return np.eye(dataset.classes, dtype=np.float32)[array]
-    channel_axis = -1 if data_format == "channels_last" else 1
-    return np.expand_dims(array, channel_axis).astype(np.float32) / _WHITE
-
-
 def _write(
     folder: Path,
     arrays: _Arrays,
     shapes: dict[str, dict[str, list[int]]],
     made_from: dict[str, str],
 ) -> ProcessedArrays:
-    """Fill the folder beside its place and move it there in one step."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     digests = {}
-    for name, array in arrays.items():
-        path = unfinished / f"{name}.npy"
-        np.save(path, array, allow_pickle=False)
-        digests[path.name] = str(file_digest(path))
-    description = {"shapes": shapes, "digests": digests, "made_from": made_from}
-    (unfinished / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
+    with replaced(folder) as unfinished:
+        for name, array in arrays.items():
+            path = unfinished / f"{name}.npy"
+            np.save(path, array, allow_pickle=False)
+            digests[path.name] = str(file_digest(path))
+        description = {"shapes": shapes, "digests": digests, "made_from": made_from}
+        write_json(unfinished / DESCRIPTION, description)
     return ProcessedArrays(folder, shapes, digests, made_from)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
-from sidebyside.analysis.analyse import replicate_of
+from sidebyside.analysis.analyse import replicate_of, variants
 from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
 from sidebyside.config.schema import Dataset, Study, Tracking
 from sidebyside.data.arrays import open_arrays
@@ -63,8 +63,8 @@ def compare_two(
 def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
     """Return each variant of one study against the same of the other."""
     pieces = [gather(dataset, study.name, allow_partial=True) for study in (first, second)]
-    variants = [{run.variant for run in evidence.runs} for evidence in pieces]
-    common = [name for name in _in_order(pieces[0]) if name in variants[1]]
+    names, others = (variants(evidence) for evidence in pieces)
+    common = [name for name in names if name in others]
     if not common:
         raise UserError(
             f"study={first.name} and study={second.name} have no variant in common: compare two "
@@ -81,16 +81,12 @@ def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
     return compare_pairs(replicates, pairs, first.margin)
 
 
-def _in_order(evidence: Evidence) -> list[str]:
-    return list(dict.fromkeys(run.variant for run in evidence.runs))
-
-
 def _variant(evidence: Evidence, name: str) -> Replicate:
     """Return a variant's runs, its levels named in any order."""
-    for variant in _in_order(evidence):
+    for variant in variants(evidence):
         if sorted(variant.split(",")) == sorted(name.split(",")):
             return replicate_of(evidence, variant)
-    near = difflib.get_close_matches(name, _in_order(evidence), n=3, cutoff=0)
+    near = difflib.get_close_matches(name, variants(evidence), n=3, cutoff=0)
     raise UserError(
         f"{name} is no variant of study={evidence.study} on dataset={evidence.dataset}: did you "
         f"mean {' or '.join(near)}?"
@@ -99,7 +95,7 @@ def _variant(evidence: Evidence, name: str) -> Replicate:
 
 def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
     """Return one run against another; they are paired by image alone."""
-    if len({run.recipe["dataset"] for run in runs}) > 1:
+    if len({run.recipe.dataset for run in runs}) > 1:
         raise UserError("These runs are of different datasets: compare two of the same.")
     replicates = []
     for run in runs:
@@ -109,14 +105,12 @@ def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
         errors = [evaluation.test_error]
         name, digest = run.key[:12], run.weights_digest
         replicates.append(Replicate(name, [0], errors, wrong[np.newaxis], [digest]))
-    names = [one.name for one in replicates]
+    names = [replicate.name for replicate in replicates]
     return compare_pairs(replicates, [(names[0], names[1])], margin)
 
 
-def _target(run: Run) -> NDArray[np.intp]:
-    arrays = open_arrays(paths.processed(run.recipe["dataset"], run.recipe["data_format"]))
+def _target(run: Run) -> NDArray[np.uint8]:
+    arrays = open_arrays(paths.processed(run.recipe.dataset, run.recipe.data_format))
     assert arrays is not None, "evaluate() has opened them"
     with journal.looking("compare", [run.key]):
-        labels = arrays.read("test_labels")
-    target: NDArray[np.intp] = labels.argmax(axis=1)
-    return target
+        return arrays.read("test_classes")

@@ -1,7 +1,8 @@
-"""Parallel work in fresh processes, each forked from a server that has TensorFlow imported."""
+"""What runs tasks in parallel: processes of this machine, forked with TensorFlow imported."""
 
 import importlib
 import multiprocessing
+import multiprocessing.context
 import os
 import pickle
 import signal
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cloudpickle
 import joblib
 import psutil
 from pebble import ProcessExpired, ProcessPool
+
+from sidebyside.config.schema import Launcher
 
 _PRELOADED = "sidebyside.execution.worker_imports"
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
@@ -41,43 +44,32 @@ class WorkerDiedError(Exception):
     """A worker ended without an answer; the message says how."""
 
 
-def start_server() -> None:
-    """Let the server that workers are forked from import TensorFlow while others go on.
+class Executor(Protocol):
+    """Runs tasks; all that is done in parallel goes through one."""
 
-    `Workers` do it themselves, but then it has to be waited for.
-    """
-    if _start_method() != "forkserver":
-        return
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
-    source = str(Path(__file__).resolve().parents[2])
-    others = os.environ.get("PYTHONPATH", "")
-    if source not in others.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
-    forkserver.set_forkserver_preload([_PRELOADED])
-    # Ctrl-C reaches the whole group. The server and the workers inherit that it isn't for them,
-    # where they would print a traceback in the midst of an import.
-    resource_tracker.ensure_running()  # which unblocks it
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    def start(self) -> None:
+        """Let it get ready while others go on; it does so itself, but then has to be waited for."""
+
+    def first(self, task: Task) -> Any:
+        """Do one task and return its result, or raise what it raised."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """Do all tasks, yielding the number and the result of each as it ends.
+
+        The result is an exception where the task failed; one that fails ends no other. When the
+        iteration is left early, or the process is interrupted, running tasks are stopped.
+        """
 
 
-def worker_count(wanted: int | None) -> int:
-    """Return ``wanted`` workers, or one per CPU that this process may use."""
-    return int(joblib.cpu_count()) if wanted is None else wanted
-
-
-class Workers:
-    """A pool of processes that do one task each.
+class LocalExecutor:
+    """A pool of processes of this machine that do one task each.
 
     A process that dies takes its own task with it and no other.
 
     Parameters
     ----------
-    count : int
-        Tasks at a time.
+    workers : int or None
+        Tasks at a time; None is one per CPU that this process may use.
     time_limit : float or None
         Seconds for one task.
     memory_limit : int or None
@@ -85,37 +77,62 @@ class Workers:
     """
 
     def __init__(
-        self, count: int, time_limit: float | None = None, memory_limit: int | None = None
+        self,
+        workers: int | None = None,
+        time_limit: float | None = None,
+        memory_limit: int | None = None,
     ) -> None:
-        self._count = count
+        self._count = int(joblib.cpu_count()) if workers is None else workers
         self._time_limit = time_limit
         self._memory_limit = memory_limit
         self._start_method = _start_method()
 
+    @classmethod
+    def from_settings(cls, settings: Launcher) -> "LocalExecutor":
+        """Return the executor that a config's ``hydra.launcher`` describes."""
+        limits = settings.get("time_limit"), settings.get("memory_limit")
+        return cls(settings.get("workers"), *limits)
+
+    def start(self) -> None:
+        """Let the server that workers are forked from import TensorFlow while others go on."""
+        if self._start_method != "forkserver":
+            return
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
+        source = str(Path(__file__).resolve().parents[2])
+        others = os.environ.get("PYTHONPATH", "")
+        if source not in others.split(os.pathsep):
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
+        forkserver.set_forkserver_preload([_PRELOADED])
+        # Ctrl-C reaches the whole group. The server and the workers inherit that it isn't for them,
+        # where they would print a traceback in the midst of an import.
+        resource_tracker.ensure_running()  # which unblocks it
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
     def first(self, task: Task) -> Any:
         """Do one task, trying whether workers can be forked here at all.
 
-        Where they can't, later ones are started from scratch, which is slower.
+        Where they can't, later ones are started from scratch, which is slower. The limits are those
+        of runs, and not of what is asked before.
         """
         if self._start_method == "forkserver":
             with self._pool(1) as pool:
-                future = self._schedule(pool, task, _FIRST_TASK_WITHIN)
+                future = self._schedule(pool, task, _FIRST_TASK_WITHIN, None)
                 try:
                     return future.result()
                 except (ProcessExpired, TimeoutError):
                     self._start_method = "spawn"
         with self._pool(1) as pool:
-            return self._schedule(pool, task, self._time_limit).result()
+            return self._schedule(pool, task, None, None).result()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
-        """Do all tasks, yielding the number and the result of each as it ends.
-
-        The result is an exception where the task failed. When the iteration is left early, or the
-        process is interrupted, running tasks are stopped.
-        """
+        """Do all tasks, see `Executor`."""
         with self._pool(self._count) as pool:
             futures = {
-                self._schedule(pool, task, self._time_limit): number
+                self._schedule(pool, task, self._time_limit, self._memory_limit): number
                 for number, task in enumerate(tasks)
             }
             for future in as_completed(futures):
@@ -133,18 +150,20 @@ class Workers:
         except Exception as error:
             return error
 
-    def _schedule(self, pool: ProcessPool, task: Task, time_limit: float | None) -> "Future[Any]":
+    def _schedule(
+        self, pool: ProcessPool, task: Task, time_limit: float | None, memory_limit: int | None
+    ) -> "Future[Any]":
         preloaded = self._start_method == "forkserver"
         payload = cloudpickle.dumps(task.call)
-        arguments = [payload, str(task.log), preloaded, self._memory_limit]
+        arguments = [payload, str(task.log), preloaded, memory_limit]
         future: Future[Any] = pool.schedule(_work, args=arguments, timeout=time_limit)
         return future
 
     @contextmanager
     def _pool(self, count: int) -> Iterator[ProcessPool]:
-        context = multiprocessing.get_context(self._start_method)
-        if self._start_method == "forkserver":
-            start_server()
+        self.start()
+        context = type(multiprocessing.get_context(self._start_method))()  # not the one all share
+        context.Process = _PROCESSES[self._start_method]  # type: ignore[attr-defined]
         pool = ProcessPool(max_workers=count, max_tasks=1, context=context)
         try:
             yield pool
@@ -158,6 +177,42 @@ class Workers:
 
 def _start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Let no process that is started meanwhile run the main module.
+
+    It would run a script that calls this package once more, unless its calls are guarded; no task
+    needs it, as cloudpickle brings what a task is made of.
+    """
+    main = vars(sys.modules["__main__"])
+    hidden: dict[str, Any] = {
+        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
+    }
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main |= hidden
+
+
+class _Spawned(multiprocessing.context.SpawnProcess):
+    def start(self) -> None:
+        with _main_hidden():
+            super().start()
+
+
+_PROCESSES: dict[str, type] = {"spawn": _Spawned}
+
+if _start_method() == "forkserver":
+
+    class _Forked(multiprocessing.context.ForkServerProcess):
+        def start(self) -> None:
+            with _main_hidden():
+                super().start()
+
+    _PROCESSES["forkserver"] = _Forked
 
 
 def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:

@@ -23,14 +23,15 @@ def check_trainable(configs: Sequence[Config]) -> None:
     """
     determinism.fix(configs[0].training.threads)
     for config in _distinct(configs):
+        height, width = config.dataset.image_shape
         try:
-            network = compiled(config)
+            network = compiled(config.recipe(), (height, width), config.dataset.classes)
         except UserError:
             raise
         except Exception as error:  # whatever Keras makes of a value that it doesn't know
             raise UserError(
                 f"Keras refuses model={config.model.name} with optimizer="
-                f"{config.optimizer['name']}: {_last_line(error)}. Change them under conf/ or on "
+                f"{config.optimizer['name']}: {_first_line(error)}. Change them under conf/ or on "
                 "the command line."
             ) from None
         if config.data_format == "channels_first":
@@ -38,12 +39,12 @@ def check_trainable(configs: Sequence[Config]) -> None:
 
 
 def _distinct(configs: Sequence[Config]) -> list[Config]:
-    by_recipe = {}
+    by_network = {}
     for config in configs:
-        recipe = config.recipe()
+        recipe = config.recipe().as_json()
         parts = [recipe[name] for name in ("model", "optimizer", "data_format")]
-        by_recipe[json.dumps([*parts, config.dataset.name], sort_keys=True)] = config
-    return list(by_recipe.values())
+        by_network[json.dumps([*parts, config.dataset.name], sort_keys=True)] = config
+    return list(by_network.values())
 
 
 def _train_a_batch(config: Config, network: keras.Sequential) -> None:
@@ -61,7 +62,6 @@ def _train_a_batch(config: Config, network: keras.Sequential) -> None:
         ) from None
 
 
-def _last_line(error: Exception) -> str:
-    hydra_wraps = error.__cause__ or error
-    lines = [line.strip() for line in str(hydra_wraps).splitlines() if line.strip()]
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error).__name__

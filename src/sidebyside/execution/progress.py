@@ -26,14 +26,13 @@ def watch(launch: str, epochs: Mapping[str, int]) -> Iterator[None]:
     epochs : dict of int
         How many epochs each run has, by run key.
     """
-    shown = Console(stderr=True)
     if not sys.stderr.isatty():
         line = Console(stderr=True, soft_wrap=True, highlight=False)
         with _polling(launch, epochs, lambda state: line.print(state.text())):
             yield
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=shown) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=sum(epochs.values()))
 
         def show(state: "_State") -> None:

@@ -29,6 +29,8 @@ def seeds_to_add(
         if n >= max_seeds or halfwidth(values) <= target_halfwidth:
             continue
         counts = range(n + 1, min(2 * n, max_seeds) + 1)
-        at = bisect_left(counts, True, key=lambda one: halfwidth(values, one) <= target_halfwidth)
+        at = bisect_left(
+            counts, True, key=lambda count: halfwidth(values, count) <= target_halfwidth
+        )
         more[variant] = min(at + 1, len(counts))
     return more

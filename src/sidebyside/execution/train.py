@@ -5,37 +5,86 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
+from sidebyside.config.factors import Level, variant_name
 from sidebyside.config.schema import Config
-from sidebyside.config.validate import check
-from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.errors import UserError
-from sidebyside.execution.evaluate import evaluate, is_evaluated, stored_evaluation
+from sidebyside.execution.evaluate import evaluate
+from sidebyside.redaction import passwords_hidden
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
+from sidebyside.storage.results import StudyRun
 from sidebyside.storage.store import Run
+
+if TYPE_CHECKING:
+    from sidebyside.tracking.client import Tracker
+    from sidebyside.tracking.published.contents import Card
 
 RETRAIN_VARIABLE = "SIDEBYSIDE_RETRAIN"
 
 _log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig) -> Run:
-    """Train the run of ``config``, or take it from the run store if it is there.
+@dataclass(frozen=True)
+class Job:
+    """One run of a launch, or one that is started alone.
+
+    Attributes
+    ----------
+    config : Config
+    run : StudyRun
+        What a study calls it, and its run key.
+    identity : dict
+        Everything that decides its result, see `sidebyside.storage.keys.identity`.
+    parent : str or None
+        The id of the MLflow run above it; None for a run alone.
+    launch : str or None
+        The id of the launch that it belongs to, if any.
+    """
+
+    config: Config
+    run: StudyRun
+    identity: dict[str, Any]
+    parent: str | None = None
+    launch: str | None = None
+
+    @property
+    def card(self) -> "Card":
+        """What MLflow is told about it."""
+        from sidebyside.tracking.published.contents import Card
+
+        study = self.config.study.name if self.config.study else None
+        return Card(self.run, self.config.recipe(), study, self.parent, self.launch)
+
+
+def plan(config: Config, factors: Mapping[str, Level]) -> Job:
+    """Return the job of a config and the levels that a sweep gives it.
+
+    Data that aren't there are downloaded and preprocessed.
+    """
+    arrays = prepare(config.dataset, config.data_format)
+    identity = keys.identity(config.recipe(), arrays.digest)
+    key = keys.run_key(identity)
+    run = StudyRun(key, variant_name(factors), dict(factors), config.seed)
+    return Job(config, run, identity)
+
+
+def train(config: Config) -> Run:
+    """Train the run of a config, or take it from the run store if it is there.
 
     Data that aren't there are downloaded and preprocessed. With ``evaluate`` the test set is
     opened once training is over. The run is in MLflow afterwards, whoever trained it.
 
     Parameters
     ----------
-    config : omegaconf.DictConfig
-        As Hydra composes it from ``conf/config.yaml``.
+    config : Config
+        As `sidebyside.compose` returns it.
 
     Returns
     -------
@@ -45,63 +94,8 @@ def train(config: DictConfig) -> Run:
     Raises
     ------
     UserError
-        If the config is refused or something on this machine has to be put right first.
+        If something on this machine has to be put right first.
     """
-    return train_checked(check(config))
-
-
-def train_checked(checked: Config) -> Run:
-    """Do what `train` does for a config that was checked before."""
-    if checked.launch is None:  # else the sweeper has looked, once for all runs
-        _look_before(checked)
-    arrays = prepare(checked.dataset, checked.data_format)
-    with greetings_hidden():
-        from sidebyside.tracking.client import Card, Tracker
-    identity = keys.identity(checked, arrays)
-    key = keys.run_key(identity)
-    if checked.launch and checked.launch.key != key:
-        raise UserError(
-            "The code, the data or the environment changed while the sweep was running, so this "
-            f"run would not be {checked.launch.key[:12]}, which was asked for. Start it again."
-        )
-    study = checked.study.name if checked.study else None
-    card = Card(key, identity["recipe"], checked.launch, study)
-    tracker = Tracker(checked.tracking)
-    with store.locked(key):
-        try:
-            run, role = _obtain(checked, arrays, identity, card, tracker)
-            evaluation = None
-            if checked.evaluate:
-                evaluation = evaluate(run, again=role == "retrained")
-            tracker.publish(card, run, evaluation, role)
-        except Exception:
-            _end_early(tracker, card, "FAILED", traceback.format_exc())
-            raise
-        except KeyboardInterrupt:
-            _end_early(tracker, card, "KILLED")
-            raise
-    if checked.launch:
-        store.announce(checked.launch.id, key)
-    return run
-
-
-def report(run: Run) -> None:
-    """Print what came out of a run."""
-    lines = [f"run {run.key[:12]} in {run.folder}", f"protocol {run.recipe['protocol']}"]
-    if accuracy := run.history.get("val_accuracy"):
-        lines.append(f"validation error {100 * (1 - accuracy[-1]):.2f} %")
-    if is_evaluated(run.key):
-        found = stored_evaluation(run.key)
-        lines.append(f"test error {found.test_error:.2f} %, test loss {found.test_loss:.4f}")
-    print("\n".join(lines))
-
-
-def retraining() -> bool:
-    """Whether finished runs are to be trained anew, to show that they come out the same."""
-    return os.environ.get(RETRAIN_VARIABLE, "") not in ("", "0")
-
-
-def _look_before(config: Config) -> None:
     store.check_writable()
     with greetings_hidden():
         from sidebyside.execution.preflight import check_trainable
@@ -110,68 +104,104 @@ def _look_before(config: Config) -> None:
     tracker.prepare()
     tracker.close_dead()
     check_trainable([config])
+    job = plan(config, {})
+    if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
+        _say(stale)
+    return train_job(job)
 
 
-def _obtain(
-    config: Config, arrays: ProcessedArrays, identity: dict[str, Any], card: Any, tracker: Any
-) -> tuple[Run, str]:
+def train_job(job: Job) -> Run:
+    """Do what `train` does for a run that was looked at before, as in a worker of a launch.
+
+    Raises
+    ------
+    UserError
+        If code, data or environment aren't those that the job was planned with.
+    """
+    with greetings_hidden():
+        from sidebyside.tracking.client import Tracker
+    key = job.run.key
+    if plan(job.config, job.run.factors).run.key != key:
+        raise UserError(
+            "The code, the data or the environment changed while the sweep was running, so this "
+            f"run would not be {key[:12]}, which was asked for. Start it again."
+        )
+    tracker = Tracker(job.config.tracking)
+    with passwords_hidden(), store.locked(key):
+        try:
+            run, role = _obtain(job, tracker)
+            evaluation = None
+            if job.config.evaluate:
+                evaluation = evaluate(run, again=role == "retrained")
+            tracker.publish(job.card, run, evaluation, role)
+        except Exception:
+            _end_early(tracker, job, "FAILED", traceback.format_exc())
+            raise
+        except KeyboardInterrupt:
+            _end_early(tracker, job, "KILLED")
+            raise
+    if job.launch:
+        store.announce(job.launch, key)
+    return run
+
+
+def retraining() -> bool:
+    """Whether finished runs are to be trained anew, to show that they come out the same."""
+    return os.environ.get(RETRAIN_VARIABLE, "") not in ("", "0")
+
+
+def _obtain(job: Job, tracker: "Tracker") -> tuple[Run, str]:
     """Return the run and what was done for it: "reused", "trained" or "retrained"."""
-    stored = store.find(card.key)
+    stored = store.find(job.run.key)
     if stored and not retraining():
         return stored, "reused"
-    if stored is None and config.launch is None and (stale := staleness.explain([identity])):
-        _say(config, stale)
-    run = _fit(config, arrays, identity, card, tracker, anew=stored is not None)
+    run = _fit(job, tracker, anew=stored is not None)
     return run, "retrained" if stored else "trained"
 
 
-def _fit(
-    config: Config,
-    arrays: ProcessedArrays,
-    identity: dict[str, Any],
-    card: Any,
-    tracker: Any,
-    anew: bool,
-) -> Run:
+def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     """Train from the last checkpoint on, unless ``anew``, and store the run."""
     with greetings_hidden():
         from sidebyside.engine.training.fit import State, fit
         from sidebyside.storage.checkpoints import load_checkpoint, save_checkpoint
-        from sidebyside.tracking.client import epoch_line
-    checkpoints = store.begin(card.key, anew) / store.CHECKPOINTS
+        from sidebyside.tracking.published.contents import epoch_line
+    config, key, recipe = job.config, job.run.key, job.config.recipe()
+    checkpoints = store.begin(key, anew) / store.CHECKPOINTS
     start, seconds_before = load_checkpoint(checkpoints) or (None, 0.0)
     began = time.monotonic() - seconds_before
-    mlflow_run, epochs = tracker.open_run(card), config.training.epochs
+    mlflow_run, epochs = tracker.open_run(job.card), recipe.epochs
 
     def on_epoch(state: State) -> None:
         with _failure_tolerated(state.epochs_done):
             if state.epochs_done < epochs:
                 save_checkpoint(checkpoints, state, time.monotonic() - began)
-            store.report_progress(card.key, state.epochs_done)
+            store.report_progress(key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
-        _say(config, epoch_line(state.epochs_done, epochs, state.figures()))
+        _say(epoch_line(state.epochs_done, epochs, state.figures()))
 
     if start:
-        _say(config, f"going on after epoch {start.epochs_done}/{epochs}")
-        store.report_progress(card.key, start.epochs_done)
-    journal.record("begun", config.dataset.name, [card.key], "train")
-    with journal.looking(journal.VALIDATION, [card.key]):
-        fitted = fit(config, arrays, on_epoch, start)
-    run = store.save(card.key, identity, fitted, time.monotonic() - began)
-    journal.record("finished", config.dataset.name, [card.key], "train")
+        _say(f"going on after epoch {start.epochs_done}/{epochs}")
+        store.report_progress(key, start.epochs_done)
+    dataset = config.dataset.name
+    journal.record("begun", dataset, [key], "train")
+    with journal.looking(journal.VALIDATION, [key]):
+        arrays = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
+        fitted = fit(recipe, arrays, on_epoch, start)
+    run = store.save(key, job.identity, fitted, time.monotonic() - began)
+    journal.record("finished", dataset, [key], "train")
     return run
 
 
-def _say(config: Config, line: str) -> None:
-    _log.info(line)  # in the run's folder under outputs/
-    if config.launch is None:  # else the launch shows progress for all runs together
-        print(line, file=sys.stderr)
+def _say(line: str) -> None:
+    """Tell how a run is going: on the terminal, or in a worker's log."""
+    _log.info(line)  # in the folder under outputs/ of a run alone
+    print(line, file=sys.stderr, flush=True)
 
 
-def _end_early(tracker: Any, card: Any, status: str, report: str | None = None) -> None:
+def _end_early(tracker: "Tracker", job: Job, status: str, report: str | None = None) -> None:
     """Tell MLflow that a run has ended early; that it can't be told doesn't hide why it did."""
     try:
-        tracker.end_early(card, status, report)
+        tracker.end_early(job.card, status, report)
     except Exception as error:
         _log.warning("MLflow didn't take that the run is %s: %s", status, type(error).__name__)
 

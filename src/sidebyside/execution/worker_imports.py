@@ -7,17 +7,23 @@ import gc
 import importlib
 import os
 
-from sidebyside.engine.training import determinism
-from sidebyside.sources import source_digests
+from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage.keys import DECIDING
+from sidebyside.storage.keys import DECIDING, warm_up
 
 gc.disable()  # what is imported stays; looking for garbage in it takes a quarter of the time
 with greetings_hidden():
+    import sidebyside.engine.scoring.saved_model
+    import sidebyside.engine.scoring.score
+    import sidebyside.execution.evaluate_study
+    import sidebyside.execution.train
+    import sidebyside.storage.checkpoints
+    import sidebyside.tracking.client  # noqa: F401
+
     # MLflow's client imports it when it connects, which is in each worker.
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
-determinism.warm_up()
+warm_up()
 source_digests(DECIDING)  # of what has just been imported, whatever is edited later
 
 gc.freeze()  # nor is a worker to look there: half a second, and a copy of each page

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sidebyside.data.arrays import file_digest
 from sidebyside.engine.training.fit import State
-from sidebyside.files import read_json, write_json
+from sidebyside.files import file_digest, read_json, write_json
 
 _KEPT = 2  # the newest, and the one before should the newest be damaged
 

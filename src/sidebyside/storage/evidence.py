@@ -17,6 +17,7 @@ FILE = "evidence.npz"
 _MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
 _JSON = ("factors", "identity", "history", "layout")  # nested values of each run, as JSON
+_IMAGES = ("target", "samples", "sample_labels", "gallery_index", "gallery")
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,9 @@ class Evidence:
     def confusion(self, run: RunEvidence) -> NDArray[Any]:
         """Return the number of images by target (row) and predicted class (column)."""
         # As many for all runs, so that their matrices can be added.
-        classes = 1 + max(int(self.target.max()), *(int(one.predicted.max()) for one in self.runs))
+        classes = 1 + max(
+            int(self.target.max()), *(int(each.predicted.max()) for each in self.runs)
+        )
         confusion = np.zeros((classes, classes), int)
         np.add.at(confusion, (self.target, run.predicted), 1)
         return confusion
@@ -157,13 +160,13 @@ def committed(dataset: str, study: str) -> Evidence | None:
     path = paths.reports(dataset, study) / FILE
     if not path.is_file():
         return None
-    found = read_evidence(path)
-    if (found.dataset, found.study) != (dataset, study):
+    evidence = read_evidence(path)
+    if (evidence.dataset, evidence.study) != (dataset, study):
         raise UserError(
-            f"{path} is evidence of study={found.study} on dataset={found.dataset}, not of "
+            f"{path} is evidence of study={evidence.study} on dataset={evidence.dataset}, not of "
             f"study={study} on dataset={dataset}: put the right file there or delete it."
         )
-    return found
+    return evidence
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
@@ -184,8 +187,12 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
         gallery=evidence.gallery,
         stopping=np.array(json.dumps(evidence.stopping)),
         ensemble=np.array([ensemble.variant for ensemble in evidence.ensembles], dtype=str),
-        ensemble_members=np.array([one.members for one in evidence.ensembles], dtype=np.int64),
-        ensemble_predicted=np.array([one.predicted for one in evidence.ensembles], dtype=np.uint8),
+        ensemble_members=np.array(
+            [ensemble.members for ensemble in evidence.ensembles], dtype=np.int64
+        ),
+        ensemble_predicted=np.array(
+            [ensemble.predicted for ensemble in evidence.ensembles], dtype=np.uint8
+        ),
         target=evidence.target,
         samples=evidence.samples,
         sample_labels=evidence.sample_labels,
@@ -237,9 +244,6 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
         dataset=str(arrays["dataset"]),
         study=str(arrays["study"]),
         runs=runs,
-        target=target,
-        samples=arrays["samples"],
-        sample_labels=arrays["sample_labels"],
         missing=[str(name) for name in arrays["missing"]],
         ensembles=[
             Ensemble(str(variant), int(members), of_images)
@@ -250,7 +254,6 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
                 strict=True,
             )
         ],
-        gallery_index=arrays["gallery_index"],
-        gallery=arrays["gallery"],
         stopping=json.loads(str(arrays["stopping"])),
+        **{name: arrays[name] for name in _IMAGES},
     )

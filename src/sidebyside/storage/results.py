@@ -1,9 +1,8 @@
 """A study's results in the workspace: what its last launch left, and what DVC hands on."""
 
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from sidebyside import paths
 from sidebyside.config.factors import Level
 from sidebyside.config.schema import Config
 from sidebyside.errors import UserError
-from sidebyside.execution.evaluate import ARRAYS, CARD, Evaluation, load_evaluation
-from sidebyside.files import emptied, read_json, write_exact_json
+from sidebyside.files import read_json, replaced, write_json
 from sidebyside.storage import store
+from sidebyside.storage.evaluations import ARRAYS, CARD, Evaluation, load_evaluation
 from sidebyside.storage.evidence import FILE as EVIDENCE
 from sidebyside.storage.evidence import Evidence, read_evidence
 from sidebyside.storage.store import DamagedError, Run
@@ -107,12 +106,13 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     place = paths.results(dataset, study, "train")
     cards = {key: paths.run(key) / store.CARD for key in trained}
     with _locked(dataset, study):
-        if not from_evidence and _same_list(place / _LIST, content) and _same_cards(place, cards):
+        same_list = has_results(dataset, study) and read_json(place / _LIST) == content
+        if same_list and not from_evidence and _same_cards(place, cards):
             return
-        with _replaced(place) as folder:
+        with replaced(place) as folder:
             for key in trained:
                 store.copy(store.load(paths.run(key)), folder / key)
-            write_exact_json(folder / _LIST, content)
+            write_json(folder / _LIST, content)
             if from_evidence:
                 # DVC removes compare's outputs before it starts, the committed evidence among them.
                 shutil.copyfile(paths.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
@@ -122,9 +122,10 @@ def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evalu
     """Assemble ``results/<dataset>/<study>/evaluate/``, as `write_train_results` does."""
     place = paths.results(dataset, study, "evaluate")
     with _locked(dataset, study):
-        if _same_cards(place, {one.key: one.folder / CARD for one in evaluations}):
+        cards = {evaluation.key: evaluation.folder / CARD for evaluation in evaluations}
+        if _same_cards(place, cards):
             return
-        with _replaced(place) as folder:
+        with replaced(place) as folder:
             for evaluation in evaluations:
                 destination = folder / evaluation.key
                 destination.mkdir()
@@ -135,10 +136,6 @@ def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evalu
 def _locked(dataset: str, study: str) -> AbstractContextManager[None]:
     """Hold a study's results: a sweep and a stage of DVC's may end at the same time."""
     return store.locked(f"results-{dataset}-{study}")
-
-
-def _same_list(path: Path, content: dict[str, Any]) -> bool:
-    return path.is_file() and read_json(path) == content
 
 
 def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
@@ -156,21 +153,12 @@ def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
     )
 
 
-@contextmanager
-def _replaced(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, and put it in the place of ``folder`` when that is done."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    yield emptied(unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
-
-
 def has_results(dataset: str, study: str) -> bool:
     """Whether a launch of the study left results in this workspace."""
     return (paths.results(dataset, study, "train") / _LIST).is_file()
 
 
-def read_train_results(dataset: str, study: str) -> StudyResults:
+def load_study(dataset: str, study: str) -> StudyResults:
     """Return the results of a study's train stage.
 
     Raises

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from sidebyside import paths
-from sidebyside.data.arrays import file_digest
+from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.errors import UserError
-from sidebyside.files import move_into_place, read_json, write_exact_json, write_json
+from sidebyside.files import file_digest, move_into_place, read_json, remove, write_json
 
 if TYPE_CHECKING:
     from sidebyside.engine.training.fit import Fitted
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CARD = "run.json"
 TIMING = "timing.json"  # the one file of a run that differs when it is trained again
 PROGRESS = "progress.json"
-WEIGHTS = "model.weights.h5"
 DIGESTS = "digests.json"
 _BESIDE_WEIGHTS = 2**18  # bytes for the other files of a run
 CHECKPOINTS = "checkpoints"
@@ -66,10 +65,9 @@ class Run:
     history: dict[str, list[float]]
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """The config that decided the result."""
-        recipe: dict[str, Any] = self.identity["recipe"]
-        return recipe
+        return read_recipe(self.identity["recipe"])
 
     def seconds(self) -> float | None:
         """Return how long the training took, None where that isn't known (results from DVC)."""
@@ -156,25 +154,23 @@ def begin(key: str, anew: bool = False) -> Path:
 
     With ``anew`` it has none.
     """
-    folder = _unfinished(key)
+    folder = paths.unfinished_run(key)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.is_file() or path.is_symlink():
-            path.unlink()
-        elif anew or path.name != CHECKPOINTS:
-            shutil.rmtree(path)
+        if anew or path.is_symlink() or path.name != CHECKPOINTS:
+            remove(path)
     return folder
 
 
 def report_progress(key: str, epochs_done: int) -> None:
     """Let others see how far an unfinished run is."""
-    write_json(_unfinished(key) / PROGRESS, {"epochs_done": epochs_done})
+    write_json(paths.unfinished_run(key) / PROGRESS, {"epochs_done": epochs_done})
 
 
 def epochs_done(key: str) -> int | None:
     """Return how far an unfinished run is, None where it is finished or hasn't begun."""
     try:
-        done: int = read_json(_unfinished(key) / PROGRESS)["epochs_done"]
+        done: int = read_json(paths.unfinished_run(key) / PROGRESS)["epochs_done"]
         return done
     except (OSError, ValueError):
         return None
@@ -217,13 +213,12 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     from sidebyside.engine.scoring.saved_model import write_network
     from sidebyside.engine.training.fit import weights_digest
 
-    folder = _unfinished(key)
+    folder = paths.unfinished_run(key)
     _check_room(folder, fitted.network)
     write_network(fitted.network, folder)
-    write_exact_json(folder / "config.json", identity["recipe"])
     write_json(folder / "history.json", fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
-    write_json(folder / TIMING, {"seconds": seconds})
+    write_json(folder / TIMING, {"seconds": round(seconds, 3)})
     (folder / PROGRESS).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     files = sorted(path.name for path in folder.iterdir() if path.name != TIMING)
@@ -234,7 +229,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
         "files": {name: file_digest(folder / name) for name in files},
         "identity": identity,
     }
-    write_exact_json(folder / CARD, card)
+    write_json(folder / CARD, card)
     if (stored := find(key)) is None:
         move_into_place(folder, paths.run(key))
         return load(paths.run(key))
@@ -276,7 +271,3 @@ def copy(run: Run, destination: Path) -> None:
     destination.mkdir(parents=True)
     for name in [*read_json(run.folder / CARD)["files"], CARD]:
         shutil.copyfile(run.folder / name, destination / name)
-
-
-def _unfinished(key: str) -> Path:
-    return paths.unfinished_run(key)

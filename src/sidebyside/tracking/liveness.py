@@ -41,7 +41,7 @@ def end_with_dvc() -> None:
     if "DVC_STAGE" not in os.environ:
         return
     shell = Path(os.environ.get("SHELL") or "/bin/sh").name  # DVC starts stages through it
-    dvc = next((one for one in psutil.Process().parents() if one.name() != shell), None)
+    dvc = next((parent for parent in psutil.Process().parents() if parent.name() != shell), None)
     if dvc is not None:
         threading.Thread(target=_end_after, args=[dvc], daemon=True).start()
 

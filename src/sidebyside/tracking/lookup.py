@@ -1,20 +1,17 @@
-"""Trained networks by name: a run key, an MLflow run id, a study's best, or a file on trust."""
+"""Finished runs by name: a run key, an MLflow run id, or a study's best."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sidebyside import paths
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.config.schema import Tracking
-from sidebyside.engine.training import determinism
 from sidebyside.errors import UserError
-from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import store
-from sidebyside.storage.results import StudyRun, read_train_results
+from sidebyside.storage.results import StudyRun, load_study
 from sidebyside.storage.store import DamagedError, Run
 
 BEST = "best"
@@ -35,16 +32,27 @@ def find_run(name: str, tracking: Tracking) -> Run:
             f"model={name} is no run key, no MLflow run id and not {BEST}: give one of these, or "
             "a model file with --trust."
         )
-    folders = list(dict.fromkeys(_folders(name)))
-    if len({folder.name for folder in folders}) > 1:
-        raise UserError(f"{len(folders)} run keys begin with {name}: give more of its digits.")
-    if folders:
-        return _verified(folders[0])
-    if _MLFLOW_ID.fullmatch(name):
+    if _MLFLOW_ID.fullmatch(name) and not list(_folders(name)):
         return _known_to_mlflow(name, tracking)
-    raise UserError(
-        f"No run here has a key that begins with {name}: see runs/ or MLflow's run_key."
-    )
+    return load_run(name)
+
+
+def load_run(key: str) -> Run:
+    """Return the finished run with this run key, or its first six digits or more.
+
+    Raises
+    ------
+    UserError
+        If there is none, more than one, or its files aren't those whose digests were stored.
+    """
+    folders = list(_folders(key)) if _KEY.fullmatch(key) else []
+    if not folders:
+        raise UserError(
+            f"No run here has a key that begins with {key}: see runs/ or MLflow's run_key."
+        )
+    if len({folder.name for folder in folders}) > 1:
+        raise UserError(f"{len(folders)} run keys begin with {key}: give more of its digits.")
+    return _verified(folders[0])
 
 
 def best_run(dataset: str, study: str) -> Run:
@@ -57,48 +65,22 @@ def best_run(dataset: str, study: str) -> Run:
     UserError
         If the study has no results here, or validated on test images alone.
     """
-    results = read_train_results(dataset, study)
+    results = load_study(dataset, study)
     accuracies: dict[str, list[tuple[float, StudyRun]]] = {}
     for run in results.trained:
         trained = results.load(run)
         watched = trained.history.get("val_accuracy")
-        if watched and trained.recipe["protocol"] not in TEST_AS_VALIDATION:
+        if watched and trained.recipe.protocol not in TEST_AS_VALIDATION:
             accuracies.setdefault(run.variant, []).append((watched[-1], run))
     if not accuracies:
         raise UserError(
             f"study={study} has no validation images of its own to choose its best run by: give a "
             "run key instead."
         )
-    replicate = max(accuracies.values(), key=lambda runs: np.mean([one[0] for one in runs]))
-    return results.load(max(replicate, key=lambda one: one[0])[1])
-
-
-def load_network(run: Run) -> Any:
-    """Return the Keras network of a verified run."""
-    with greetings_hidden():
-        from sidebyside.engine.scoring.saved_model import read_network
-    determinism.fix(run.recipe["threads"])
-    return read_network(run.folder)
-
-
-def load_trusted(path: Path) -> Any:
-    """Return the Keras network in a file that nothing here vouches for, in Keras' safe mode.
-
-    Raises
-    ------
-    UserError
-        If Keras can't or won't load it.
-    """
-    if path.suffix not in (".keras", ".h5") or not path.is_file():
-        raise UserError(f"{path} is no model file: give a .keras or .h5 file.")
-    with greetings_hidden():
-        import keras
-    determinism.fix(threads=1)
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a file of unknown origin makes Keras raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} can't be loaded as a Keras model: {reason[:200]}") from None
+    replicate = max(
+        accuracies.values(), key=lambda runs: np.mean([accuracy for accuracy, _ in runs])
+    )
+    return results.load(max(replicate, key=lambda pair: pair[0])[1])
 
 
 def _folders(prefix: str) -> Iterator[Path]:

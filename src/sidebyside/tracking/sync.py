@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sidebyside.config.schema import Launch, Tracking
-from sidebyside.execution.evaluate import Evaluation
+from sidebyside.config.schema import Tracking
 from sidebyside.storage import store
-from sidebyside.storage.results import StudyResults, StudyRun, read_train_results
+from sidebyside.storage.evaluations import Evaluation
+from sidebyside.storage.results import StudyResults, StudyRun, load_study
 from sidebyside.storage.store import DamagedError, Run
-from sidebyside.tracking.client import Card, Tracker
-
-_LAUNCH = "sync"
+from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.published.contents import Card
 
 
 @dataclass(frozen=True)
@@ -38,29 +37,23 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
     UserError
         If there are no results, they are damaged, or the store can't be reached.
     """
-    results = read_train_results(dataset, study)
+    results = load_study(dataset, study)
     loaded = [(run, results.load(run)) for run in results.trained]  # before anything is logged
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
     known = tracker.known_keys()
-    tags = {"study": study, "dataset": dataset, "level": "parent"}
-    parent = tracker.open_parent(f"{study} on {dataset}", tags, reopen=True)
-    status = "KILLED"
-    try:
+    parent = tracker.open_study(study, dataset)
+    with tracker.finishing(parent):
         for run, trained in loaded:
             _publish(tracker, results, run, trained, parent)
             yield Synced(run, known.get(run.key))
-        status = "FINISHED"
-    finally:
-        tracker.finish(parent, status)
 
 
 def _publish(
     tracker: Tracker, results: StudyResults, run: StudyRun, trained: Run, parent: str
 ) -> None:
-    launch = Launch(_LAUNCH, parent, run.key, run.variant, run.factors)
-    card = Card(run.key, trained.recipe, launch, results.study)
+    card = Card(run, trained.recipe, results.study, parent)
     with store.locked(run.key):
         tracker.publish(card, trained, _evaluation(results, run))
 

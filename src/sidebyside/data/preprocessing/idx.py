@@ -51,12 +51,12 @@ def parse(content: bytes, name: str, dimensions: int) -> NDArray[np.uint8]:
             "labels may be swapped in the dataset's config."
         )
     sizes = struct.unpack(f">{dimensions}I", content[4:header])
-    found, expected = len(content) - header, prod(sizes)
-    if found != expected:
-        state = "truncated" if found < expected else "too long"
+    length, expected = len(content) - header, prod(sizes)
+    if length != expected:
+        state = "truncated" if length < expected else "too long"
         raise UserError(
             f"{name} is {state}: its header announces {expected} values of shape {sizes}, "
-            f"{found} follow. Delete it and run the download again."
+            f"{length} follow. Delete it and run the download again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
 

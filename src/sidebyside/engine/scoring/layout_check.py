@@ -1,18 +1,14 @@
 """The same weights in both data formats: the same network, up to rounding."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from sidebyside.config.schema import Model
+from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.networks import build
 
-_MODEL = TypeAdapter(Model)
 _BATCH_SIZE = 500
 
 
@@ -34,13 +30,12 @@ class LayoutCheck:
     flips: int
     largest_difference: float
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
 
 def check_layout(
-    network: keras.Sequential, recipe: dict[str, Any], images: NDArray[np.float32]
+    network: keras.Sequential,
+    recipe: Recipe,
+    image_shape: tuple[int, int],
+    images: NDArray[np.float32],
 ) -> LayoutCheck | None:
     """Give the weights of a network to one of the other data format and compare their logits.
 
@@ -48,8 +43,10 @@ def check_layout(
     ----------
     network : keras.Sequential
         Left as it is.
-    recipe : dict
-        Of the run, see `sidebyside.config.schema.Config.recipe`.
+    recipe : Recipe
+        That it was trained by.
+    image_shape : tuple of int
+        (height, width) in pixels.
     images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
 
     Returns
@@ -59,12 +56,10 @@ def check_layout(
     """
     import tensorflow as tf
 
-    first = recipe["data_format"] == "channels_first"
-    height, width = images.shape[2:] if first else images.shape[1:3]
-    model = _MODEL.validate_json(json.dumps(recipe["model"]))  # strict takes no dict
+    first = recipe.data_format == "channels_first"
     other = build(
-        model,
-        (height, width),
+        recipe.model,
+        image_shape,
         network.output_shape[-1],
         "channels_last" if first else "channels_first",
     )

@@ -1,21 +1,21 @@
 """The figures of a trained network on the test images."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.scoring.layout_check import LayoutCheck, check_layout
-from sidebyside.engine.scoring.saved_model import read_network
 from sidebyside.engine.training import determinism
-from sidebyside.engine.training.batches import Batches
+from sidebyside.engine.training.fit import image_shape
 
 _BATCH_SIZE = 500
 _LAYOUT_IMAGES = 1000  # enough to tell a wrong layout from rounding
 _SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
+_DECIMALS = 6  # of a figure; the last bits of a sum may differ between machines
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Scores:
     test_loss : float
         Mean categorical cross-entropy, in nats.
     layout : LayoutCheck or None
-        The network against itself in the other data format, where that was tried.
+        The network against itself in the other data format; None where that can't be computed.
     """
 
     probabilities: NDArray[np.float32]
@@ -42,7 +42,7 @@ class Scores:
     confusion: NDArray[Any]
     test_error: float
     test_loss: float
-    layout: LayoutCheck | None = None
+    layout: LayoutCheck | None
 
     def figures(self) -> dict[str, Any]:
         """Return the scores as JSON types, error per class in percent of its images."""
@@ -54,45 +54,53 @@ class Scores:
             "wrong": int(wrong.sum()),
             "test_error": self.test_error,
             "test_loss": self.test_loss,
-            "error_per_class": [round(float(error), 6) for error in per_class],
+            "error_per_class": [round(float(error), _DECIMALS) for error in per_class],
             "confusion": self.confusion.tolist(),
-            "layout": self.layout.as_json() if self.layout else None,
+            "layout": asdict(self.layout) if self.layout else None,
         }
 
 
-def score(folder: Path, arrays: ProcessedArrays, recipe: dict[str, Any]) -> Scores:
-    """Load the network in ``folder``, whose files are verified, and test it."""
-    determinism.fix(recipe["threads"])
-    network = read_network(folder)
-    labels = np.asarray(arrays.read("test_labels"))
-    scores = scores_of(predict_test_images(network, arrays), labels)
-    images = arrays.read("test_images")[:_LAYOUT_IMAGES]
-    return replace(scores, layout=check_layout(network, recipe, images))
+def score(
+    network: keras.Sequential,
+    recipe: Recipe,
+    images: NDArray[np.float32],
+    target: NDArray[np.uint8],
+) -> Scores:
+    """Test a trained network.
 
+    Sums are in float64, so they don't depend on how the images were batched.
 
-def predict_test_images(network: Any, arrays: ProcessedArrays) -> NDArray[np.float32]:
-    """Return a network's probabilities for the test images, shape (N, classes)."""
-    images, labels = arrays.read("test_images"), arrays.read("test_labels")
-    everything = Batches(images, labels, np.arange(len(images)), _BATCH_SIZE)
-    probabilities: NDArray[np.float32] = network.predict(everything, verbose=0)
-    return probabilities
-
-
-def scores_of(probabilities: NDArray[np.float32], labels: NDArray[np.float32]) -> Scores:
-    """Return the scores of predicted ``probabilities`` against one-hot ``labels``.
-
-    Both have shape (N, classes). Sums are in float64, so they don't depend on how the images were
-    batched.
+    Parameters
+    ----------
+    network : keras.Sequential
+    recipe : Recipe
+        That it was trained by.
+    images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
+    target : ndarray of uint8, shape (N,)
+        The class of each image.
     """
-    target, predicted = labels.argmax(axis=1), probabilities.argmax(axis=1)
-    confusion = np.zeros((labels.shape[1],) * 2, int)
+    determinism.fix(recipe.threads)
+    probabilities = predict(network, images)
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.zeros((probabilities.shape[1],) * 2, int)
     np.add.at(confusion, (target, predicted), 1)
     of_target = probabilities[np.arange(len(target)), target].astype(np.float64)
     loss = -np.log(np.clip(of_target, _SMALLEST, 1)).mean()
+    tried = images[:_LAYOUT_IMAGES]
     return Scores(
         probabilities=probabilities,
         predicted=predicted.astype(np.uint8),
         confusion=confusion,
-        test_error=round(100 * float((target != predicted).mean()), 6),
-        test_loss=round(float(loss), 6),
+        test_error=round(100 * float((target != predicted).mean()), _DECIMALS),
+        test_loss=round(float(loss), _DECIMALS),
+        layout=check_layout(network, recipe, image_shape(recipe, tried), tried),
     )
+
+
+def predict(network: keras.Sequential, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a network's probabilities for images, shape (N, classes)."""
+    everything = np.asarray(images)
+    probabilities: NDArray[np.float32] = network.predict(
+        everything, batch_size=_BATCH_SIZE, verbose=0
+    )
+    return probabilities

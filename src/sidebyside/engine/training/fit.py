@@ -9,13 +9,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.config.protocols import TEST_AS_VALIDATION
-from sidebyside.config.schema import Config
-from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training import determinism
+from sidebyside.engine.training.arrays import TrainingArrays
 from sidebyside.engine.training.batches import Batches
 from sidebyside.engine.training.networks import build, build_optimizer
-from sidebyside.files import DECIMALS
+
+_DECIMALS = 6  # of a figure; the last bits of a sum may differ between machines
 
 
 @dataclass(frozen=True)
@@ -59,40 +59,33 @@ class Fitted:
 
 
 def fit(
-    config: Config, arrays: ProcessedArrays, on_epoch: OnEpoch, start: State | None = None
+    recipe: Recipe, arrays: TrainingArrays, on_epoch: OnEpoch, start: State | None = None
 ) -> Fitted:
-    """Train the network of ``config``.
+    """Train the network of a recipe.
 
     Parameters
     ----------
-    config : Config
-    arrays : ProcessedArrays
-        In the config's data format; the test images are read only by a protocol that
-        validates on them.
+    recipe : Recipe
+    arrays : TrainingArrays
+        In the recipe's data format.
     on_epoch : callable
         Called with the state after each epoch.
     start : State, optional
         Of a training of the same run, to go on from.
     """
-    determinism.fix(config.training.threads)
-    keras.utils.set_random_seed(config.seed)
-    network = compiled(config)
-    images, labels = arrays.read("train_images"), arrays.read("train_labels")
-    training = arrays.read(f"{config.protocol}_training")
+    determinism.fix(recipe.threads)
+    keras.utils.set_random_seed(recipe.seed)
+    network = compiled(recipe, image_shape(recipe, arrays.images), arrays.labels.shape[1])
     network.optimizer.build(network.trainable_variables)
     recorder = _Recorder(on_epoch, start)
+    done = recorder.state.epochs_done
+    held_out, size = arrays.validation, recipe.batch_size
     network.fit(
-        Batches(
-            images,
-            labels,
-            training,
-            config.training.batch_size,
-            config.seed,
-            epoch=recorder.state.epochs_done,
-        ),
-        validation_data=_validation(config, arrays),
-        initial_epoch=recorder.state.epochs_done,
-        epochs=config.training.epochs,
+        Batches(arrays.images, arrays.labels, arrays.indices, size, recipe.seed, epoch=done),
+        validation_data=held_out
+        and Batches(held_out.images, held_out.labels, held_out.indices, size),
+        initial_epoch=done,
+        epochs=recipe.epochs,
         shuffle=False,
         verbose=0,
         callbacks=[recorder],
@@ -117,7 +110,7 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the state after an epoch."""
         history = {
-            name: [*self.state.history.get(name, []), _rounded(value)]
+            name: [*self.state.history.get(name, []), round(float(value), _DECIMALS)]
             for name, value in (logs or {}).items()
         }
         digests = [*self.state.digests, weights_digest(self.model)]
@@ -129,25 +122,18 @@ class _Recorder(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
 
-def _validation(config: Config, arrays: ProcessedArrays) -> Batches | None:
-    """Return what the protocol validates on after each epoch, if anything."""
-    batch_size = config.training.batch_size
-    if config.protocol in TEST_AS_VALIDATION:
-        images, labels = arrays.read("test_images"), arrays.read("test_labels")
-        return Batches(images, labels, np.arange(len(images)), batch_size)
-    if not arrays.holds(f"{config.protocol}_validation"):
-        return None
-    held_out = arrays.read(f"{config.protocol}_validation")
-    images, labels = arrays.read("train_images"), arrays.read("train_labels")
-    return Batches(images, labels, held_out, batch_size)
+def image_shape(recipe: Recipe, images: NDArray[Any]) -> tuple[int, int]:
+    """Return (height, width) of images in the recipe's data format."""
+    first = recipe.data_format == "channels_first"
+    height, width = images.shape[2:] if first else images.shape[1:3]
+    return height, width
 
 
-def compiled(config: Config) -> keras.Sequential:
-    """Return the network of ``config``, untrained and compiled."""
-    height, width = config.dataset.image_shape
-    network = build(config.model, (height, width), config.dataset.classes, config.data_format)
+def compiled(recipe: Recipe, image_shape: tuple[int, int], classes: int) -> keras.Sequential:
+    """Return the network of a recipe, untrained and compiled."""
+    network = build(recipe.model, image_shape, classes, recipe.data_format)
     network.compile(
-        optimizer=build_optimizer(dict(config.optimizer)),
+        optimizer=build_optimizer(recipe.optimizer),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # six times slower on a CPU for networks like these
@@ -163,8 +149,3 @@ def weights_digest(network: keras.Model) -> str:
         digest.update(f"{value.dtype.str}{value.shape}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
-
-
-def _rounded(value: Any) -> float:
-    """Return a figure as all records of it have it."""
-    return round(float(value), DECIMALS)

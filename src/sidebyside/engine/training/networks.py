@@ -1,11 +1,11 @@
 """Keras networks from config."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-from hydra.utils import instantiate
 
-from sidebyside.config.schema import (
+from sidebyside.engine.recipe import (
     BatchNorm,
     Conv,
     DataFormat,
@@ -52,12 +52,19 @@ def build(
     )
 
 
-def build_optimizer(config: dict[str, Any]) -> keras.optimizers.Optimizer:
+def build_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     """Return the Keras optimizer of a config with ``_target_`` and its constructor's arguments.
 
     The name is given as well: Keras would number the optimizers of a process.
+
+    Raises
+    ------
+    AttributeError
+        If Keras has no optimizer of that name.
     """
-    return instantiate(config)
+    arguments = {name: value for name, value in config.items() if name != "_target_"}
+    optimizer = getattr(keras.optimizers, config["_target_"].rpartition(".")[2])
+    return optimizer(**arguments)
 
 
 def _layer(layer: Layer, data_format: DataFormat, initializer: str) -> keras.layers.Layer:

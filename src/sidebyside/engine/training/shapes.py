@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import prod
 
-from sidebyside.config.schema import AnyBlock, BatchNorm, Conv, Dense, Dropout, Flatten, Model, Pool
+from sidebyside.engine.recipe import AnyBlock, BatchNorm, Conv, Dense, Dropout, Flatten, Model, Pool
 from sidebyside.errors import UserError
 
 

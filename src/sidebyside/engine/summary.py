@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sidebyside.config.schema import (
+from sidebyside.engine.recipe import (
     BatchNorm,
-    Config,
     Conv,
     DataFormat,
     Dense,
     Dropout,
     Flatten,
+    Model,
     Pool,
 )
 from sidebyside.engine.training.shapes import Layer, layer_shapes
@@ -48,17 +48,17 @@ class SummaryRow:
     trainable: int
 
 
-def summarise(config: Config) -> list[SummaryRow]:
-    """Return the summary of a config's network, without building it.
+def summarise(
+    model: Model, image_shape: tuple[int, int], classes: int, data_format: DataFormat
+) -> list[SummaryRow]:
+    """Return the summary of a network, without building it.
 
     Formulas as in `sidebyside.engine.training.shapes`.
     """
-    height, width = config.dataset.image_shape
-    layers = layer_shapes(config.model, (height, width), config.dataset.classes)
-    before: tuple[int, ...] = (height, width, 1)
+    before: tuple[int, ...] = (*image_shape, 1)
     rows = []
-    for layer in layers:
-        rows.append(_row(layer, before, config.data_format))
+    for layer in layer_shapes(model, image_shape, classes):
+        rows.append(_row(layer, before, data_format))
         before = layer.shape
     return rows
 
@@ -101,7 +101,8 @@ def _described(layer: Layer, before: tuple[int, ...]) -> tuple[str, str, str]:
         case Dropout():
             return f"Dropout {block.rate:g}", "", ""
         case Flatten():
-            return "Flatten", f"{_product(before)} = {layer.shape[0]}", ""
+            product = " x ".join(str(length) for length in before)
+            return "Flatten", f"{product} = {layer.shape[0]}", ""
         case Dense():
             activation = "softmax" if layer.name == "output" else block.activation
             kind = f"Dense {block.units}, {activation}"
@@ -112,7 +113,3 @@ def _by_axis(before: Sequence[int], after: Sequence[int], formula: Callable[[int
     """Return the formula of the height, and of the width where that is another."""
     pairs = dict.fromkeys(zip(before[:2], after[:2], strict=True))
     return ", ".join(f"{formula(old)} = {new}" for old, new in pairs)
-
-
-def _product(numbers: Sequence[int]) -> str:
-    return " x ".join(str(number) for number in numbers)

@@ -1,0 +1,13 @@
+from .config.compose import compose as compose
+from .config.schema import Config as Config
+from .errors import UserError as UserError
+from .execution.evaluate import evaluate as evaluate
+from .execution.study import run_study as run_study
+from .execution.train import train as train
+from .report.compare import compare as compare
+from .report.comparison import Comparison as Comparison
+from .storage.evaluations import Evaluation as Evaluation
+from .storage.results import StudyResults as StudyResults
+from .storage.results import load_study as load_study
+from .storage.store import Run as Run
+from .tracking.lookup import load_run as load_run

@@ -1,0 +1,89 @@
+"""A grid of runs: what a study and a command line sweep, point by point."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from sidebyside.config.factors import NOT_FACTORS, REPLICATE, Level, as_level, short_names
+from sidebyside.config.presets import refuse_pinned
+from sidebyside.errors import UserError
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a grid: all that it is composed with, and its levels by the factors' names."""
+
+    overrides: list[str]
+    factors: dict[str, Level]
+
+
+def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = None) -> list[Point]:
+    """Return the runs of a grid.
+
+    Parameters
+    ----------
+    params : dict
+        What a study sweeps, as in ``hydra.sweeper.params``.
+    arguments : sequence of str
+        The command line, whose sweeps take the place of the study's or are added to them.
+    loader : hydra.core.config_loader.ConfigLoader, optional
+        For sweeps by ``glob``.
+
+    Raises
+    ------
+    UserError
+        If something is swept that can't be, or a preset's recipe is changed by hand.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    by_hand = parser.parse_overrides(list(arguments))
+    swept = [f"{key}={value}" for key, value in params.items()]
+    parsed = [*parser.parse_overrides(swept), *by_hand]
+    _refuse_senseless(parsed)
+    _refuse_pinned(by_hand, parsed)
+    factors = _factor_names(parsed, params)
+    (grid,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [Point(list(each), _levels(parser.parse_overrides(each), factors)) for each in grid]
+
+
+def _factor_names(parsed: Sequence[Override], params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the short name of each factor by its key: what is swept, or named by a study."""
+    keys = dict.fromkeys(
+        override.get_key_element()
+        for override in parsed
+        if override.is_sweep_override() or override.get_key_element() in params
+    )
+    return short_names([key for key in keys if key != REPLICATE])
+
+
+def _levels(overrides: Sequence[Override], factors: Mapping[str, str]) -> dict[str, Level]:
+    values = {override.get_key_element(): override.value() for override in overrides}
+    return {name: as_level(values[key]) for key, name in factors.items()}
+
+
+def _refuse_senseless(parsed: Sequence[Override]) -> None:
+    names = [override.get_key_element() for override in parsed]
+    for override in parsed:
+        name = override.get_key_element()
+        if override.is_sweep_override() and name.split(".")[0] in NOT_FACTORS:
+            raise UserError(
+                f"{name}={override.value()} can't be swept: it changes no network. Run the command "
+                "once for each value."
+            )
+        if override.is_sweep_override() and name == "dataset" and "study" in names:
+            raise UserError(
+                "dataset can't be swept in a study, whose runs are compared on the same test "
+                "images. Run the study once for each dataset."
+            )
+
+
+def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> None:
+    presets: list[str] = []
+    for override in parsed:
+        if override.get_key_element() == "preset":
+            swept = override.is_sweep_override()
+            presets = list(override.sweep_string_iterator()) if swept else [str(override.value())]
+    refuse_pinned(presets, [override.get_key_element() for override in by_hand])

@@ -1,0 +1,26 @@
+"""The files that MLflow's UI shows of a run besides its figures."""
+
+from pathlib import Path
+
+import yaml
+
+from sidebyside.report.pictures.runs import draw_confusion, draw_history
+from sidebyside.storage.evaluations import Evaluation
+from sidebyside.storage.store import Run
+from sidebyside.tracking.published.contents import Card, epoch_line
+
+
+def write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation | None) -> None:
+    """Write the artifacts of a finished run to a folder."""
+    name, epochs = card.name.replace(",", ", "), run.recipe.epochs
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.recipe.as_json(), sort_keys=False))
+    (folder / "model_summary.txt").write_text((run.folder / "summary.txt").read_text())
+    lines = [
+        epoch_line(epoch, epochs, {name: values[epoch - 1] for name, values in run.history.items()})
+        for epoch in range(1, epochs + 1)
+    ]
+    (folder / "epochs.log").write_text("\n".join(lines) + "\n")
+    draw_history(run.history, name, folder / "learning_curves.png")
+    if evaluation:
+        title = f"{name}: {evaluation.test_error:.2f} % test error"
+        draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
