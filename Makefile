@@ -28,7 +28,7 @@ coverage: $(READY)
 	python benchmarks/coverage.py
 
 ui: $(READY)
-	python -m sidebyside.cli.ui --port $(PORT)
+	sidebyside ui --port $(PORT)
 
 lint: $(READY)
 	ruff check .

@@ -1,229 +1,139 @@
-"""What a launch prints when it ends."""
+"""Tables on the terminal, among them those that a launch prints when it ends."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from sidebyside import paths
-from sidebyside.analysis.pairs import Pair
-from sidebyside.analysis.published import JudgedReading
 from sidebyside.config.factors import level_text
-from sidebyside.config.summary import SummaryRow
-from sidebyside.execution.evaluate import stored_evaluation
-from sidebyside.inference.predict import Prediction
 from sidebyside.redaction import without_passwords
-from sidebyside.report.markdown import pair_rows
-from sidebyside.report.published_text import verdict_row
-from sidebyside.report.statements import of_pair
-from sidebyside.report.text import p_value, signed, signed_interval
+from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
 from sidebyside.storage.results import StudyRun
-from sidebyside.storage.store import load
-from sidebyside.verify.bits import Verdict
-from sidebyside.verify.claims import ClaimVerdict
-from sidebyside.verify.outcome import MEANING, Outcome
+from sidebyside.storage.store import Run, load
+
+if TYPE_CHECKING:
+    from sidebyside.execution.launch import Launched
+
+Cell = str | float | None
 
 _MOST_ROWS = 64  # more runs than this are shown by variant alone
+_ERROR, _LOSS = "test error %", "test loss"
+
+
+def print_run(run: Run) -> None:
+    """Print what came out of a run."""
+    lines = [f"run {run.key[:12]} in {run.folder}", f"protocol {run.recipe.protocol}"]
+    if accuracy := run.history.get("val_accuracy"):
+        lines.append(f"validation error {100 * (1 - accuracy[-1]):.2f} %")
+    if is_evaluated(run.key):
+        evaluation = stored_evaluation(run.key)
+        lines.append(
+            f"test error {evaluation.test_error:.2f} %, test loss {evaluation.test_loss:.4f}"
+        )
+    print("\n".join(lines))
+
+
+def print_launched(launched: "Launched", evaluated: bool) -> None:
+    """Print how a launch ended; the program ends with 1 where a run failed.
+
+    Where the runs are ``evaluated``, those that are here are printed with their test errors.
+    """
+    if evaluated:
+        print_side_by_side(launched.finished)
+    if launched.failures:
+        failed = [run for run in launched.runs if run.key in launched.failures]
+        print_failures(failed, launched.failures)
+        print("MLflow has the reason of each failure as its artifact failure.txt.")
+        raise SystemExit(1)
 
 
 def print_side_by_side(runs: Sequence[StudyRun]) -> None:
     """Print the runs and their variants, the lowest test error first."""
-    if not runs:
-        return
-    table = _by_run(runs)
-    factors = list(runs[0].factors)
-    if "protocol" not in factors:
-        if table["protocol"].nunique() > 1:
-            factors.append("protocol")  # whoever compares the rows has to know
-        else:
-            table = table.drop(columns="protocol")
-    if len(table) <= _MOST_ROWS:
-        _print("Runs by test error", table.drop(columns="variant"))
-    if table["seed"].nunique() > 1 and factors:
-        grouped = table.groupby([*factors, "variant"], sort=False)
-        by_variant = grouped.agg(
-            n=("seed", "size"),
-            test_error=("test error %", "mean"),
-            sd=("test error %", "std"),
-            test_loss=("test loss", "mean"),
-        ).reset_index()
-        named = {"test_error": "mean test error %", "test_loss": "mean test loss"}
-        by_variant = by_variant.drop(columns="variant").rename(columns=named)
-        _print("Variants by mean test error", by_variant.sort_values("mean test error %"))
+    rows = sorted(map(_row, runs), key=lambda row: (row[_ERROR], row[_LOSS]))
+    factors = list(runs[0].factors) if runs else []
+    if "protocol" not in factors and len({row["protocol"] for row in rows}) > 1:
+        factors.insert(0, "protocol")  # whoever compares the rows has to know
+    if 0 < len(rows) <= _MOST_ROWS:
+        columns = [*factors, "seed", _ERROR, _LOSS, "parameters", "run"]
+        print_table("Runs by test error", [{name: row[name] for name in columns} for row in rows])
+    if len({row["seed"] for row in rows}) > 1 and factors:
+        print_table("Variants by mean test error", _by_variant(rows, factors))
 
 
 def print_failures(runs: Sequence[StudyRun], failures: Mapping[str, BaseException]) -> None:
     """Print which runs failed and why."""
-    table = pd.DataFrame(
-        [
-            {
-                "run": run.key[:12],
-                "variant": run.variant,
-                "seed": run.seed,
-                "reason": _reason(failures[run.key]),
-            }
-            for run in runs
-        ]
-    )
-    _print(f"{len(runs)} runs failed", table)
+    rows: list[dict[str, Cell]] = [
+        {
+            "run": run.key[:12],
+            "variant": run.variant,
+            "seed": run.seed,
+            "reason": _reason(failures[run.key]),
+        }
+        for run in runs
+    ]
+    print_table(f"{len(runs)} runs failed", rows)
     print("The others are finished and kept; the same command again does what is missing.")
 
 
-def print_summary(title: str, rows: Sequence[SummaryRow]) -> None:
-    """Print a network's layers with shapes, parameters and their formulas, and the totals."""
-    table = pd.DataFrame(
-        [
-            {
-                "layer": row.name,
-                "type": row.kind,
-                "output shape": str(row.shape),
-                "from": row.shape_formula,
-                "parameters": f"{row.parameters:,}",
-                "by": row.parameters_formula,
-            }
-            for row in rows
-        ]
-    )
-    _print(title, table)
-    total, trainable = sum(row.parameters for row in rows), sum(row.trainable for row in rows)
-    print(f"Total parameters: {total:,}")
-    print(f"Trainable: {trainable:,}, others: {total - trainable:,}")
+def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows, at least one, which all have the same columns; numbers stand on the right."""
+    table = Table(title=title, title_justify="left")
+    for name, cell in rows[0].items():
+        is_number = cell is None or isinstance(cell, int | float)
+        table.add_column(name, justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(_cell_text(name, cell) for name, cell in row.items()))
+    # A log has no width: there, rather long lines than cut columns.
+    width = None if Console().is_terminal else 200
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
-def print_predictions(model: str, predictions: Sequence[Prediction]) -> None:
-    """Print what a network takes images for, and their targets where known."""
-    table = pd.DataFrame(
-        [
-            {
-                "image": one.image,
-                "digit": str(one.digit),
-                "probability": f"{one.probability:.4f}",
-                "target": "-" if one.target is None else str(one.target),
-                "what was done to it": "; ".join(one.changes) or "-",
-            }
-            for one in predictions
-        ]
-    )
-    if all(one.target is None for one in predictions):
-        table = table.drop(columns="target")
-    _print(f"Predicted by {model}", table)
+def _cell_text(column: str, cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return f"{cell:.4f}" if "loss" in column else f"{cell:.2f}"
+    return str(cell)
 
 
-def print_pairs(pairs: Sequence[Pair]) -> None:
-    """Print pairs of variants or runs, and what is found in sentences."""
-    rows = pair_rows([pair.as_json() for pair in pairs])
-    _print("Test error, first minus second", pd.DataFrame(rows).replace(r"\*\*", "", regex=True))
-    for pair in pairs:
-        print(f"{of_pair(pair.as_json())}.")
-        if pair.mcnemar_p is not None:
-            print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")
+def _row(run: StudyRun) -> dict[str, Any]:
+    evaluation, trained = stored_evaluation(run.key), load(paths.run(run.key))
+    return {
+        "protocol": trained.recipe.protocol,
+        **{name: level_text(level) for name, level in run.factors.items()},
+        "variant": run.variant,
+        "seed": run.seed,
+        _ERROR: evaluation.test_error,
+        _LOSS: evaluation.test_loss,
+        "parameters": trained.parameters,
+        "run": run.key[:12],
+    }
 
 
-def print_outcome(outcome: Outcome) -> None:
-    """Print what came out on a rung of ``sidebyside verify``, and what it means."""
-    print(MEANING[outcome.rung])
-    if runs := [one for one in outcome.found if isinstance(one, Verdict)]:
-        _print_verdicts(runs)
-    if claims := [one for one in outcome.found if isinstance(one, ClaimVerdict)]:
-        _print_claims(claims)
-    if readings := [one for one in outcome.found if isinstance(one, JudgedReading)]:
-        rows = pd.DataFrame([verdict_row(one) for one in readings])
-        _print("Published test errors", rows.replace(r"\*\*|`", "", regex=True))
-    for sentence in [outcome.summary, *outcome.looks.sentences]:
-        print(sentence)
-
-
-def _print_claims(verdicts: Sequence[ClaimVerdict]) -> None:
-    rows = []
-    for one in verdicts:
-        difference, low, high = one.claim.turned(one.difference, one.low, one.high)
-        shown = "-" if difference is None else signed(difference) + signed_interval(low, high)
-        rows.append(
-            {
-                "claim": one.claim.text,
-                "n seeds": str(one.n),
-                "by fresh runs, points": shown,
-                "p": p_value(one.p_holm),
-                "verdict": one.verdict,
+def _by_variant(rows: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> list[dict[str, Cell]]:
+    replicates: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        replicates.setdefault(tuple(row[name] for name in [*factors, "variant"]), []).append(row)
+    variants = []
+    for replicate in replicates.values():
+        errors = [row[_ERROR] for row in replicate]
+        named: dict[str, Cell] = {name: replicate[0][name] for name in factors}
+        variants.append(
+            named
+            | {
+                "n": len(replicate),
+                "mean test error %": fmean(errors),
+                "sd": stdev(errors) if len(errors) > 1 else None,
+                "mean test loss": fmean(row[_LOSS] for row in replicate),
             }
         )
-    _print("Claims, tested on fresh runs alone", pd.DataFrame(rows))
-
-
-def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Print which runs came out the same, and what differs of those that didn't."""
-    rows = [
-        {
-            "run": one.key[:12],
-            "variant and seed": one.run,
-            "bits": "the same" if one.same_bits else _unlike(one),
-            "predictions": _predictions(one),
-        }
-        for one in verdicts
-    ]
-    _print("Trained again", pd.DataFrame(rows))
-    for one in verdicts:
-        if one.damaged:
-            print(f"Run {one.key[:12]} is damaged: {one.damaged}.")
-        elif not one.same_bits:
-            why = "; ".join(one.changed) or "nothing that is recorded: the run was tampered with"
-            print(f"Run {one.key[:12]} differs from epoch {one.first_epoch} on. Changed: {why}.")
-
-
-def _unlike(verdict: Verdict) -> str:
-    return "damaged" if verdict.damaged else f"differ from epoch {verdict.first_epoch}"
-
-
-def _predictions(verdict: Verdict) -> str:
-    if verdict.damaged:
-        return "-"
-    churn = "" if verdict.churn is None else f" (two seeds: up to {verdict.churn})"
-    return f"{verdict.flips} flips{churn}"
+    return sorted(variants, key=lambda row: row["mean test error %"])
 
 
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     name = type(error).__name__
     return f"{name}: {without_passwords(lines[0])}" if lines else name
-
-
-def _by_run(runs: Sequence[StudyRun]) -> pd.DataFrame:
-    rows = []
-    for run in runs:
-        evaluation, trained = stored_evaluation(run.key), load(paths.run(run.key))
-        rows.append(
-            {"protocol": trained.recipe["protocol"]}
-            | {name: level_text(level) for name, level in run.factors.items()}
-            | {
-                "variant": run.variant,
-                "seed": run.seed,
-                "test error %": evaluation.test_error,
-                "test loss": evaluation.test_loss,
-                "parameters": trained.parameters,
-                "run": run.key[:12],
-            }
-        )
-    return pd.DataFrame(rows).sort_values(["test error %", "test loss"])
-
-
-def _print(title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in frame.columns:
-        numeric = pd.api.types.is_numeric_dtype(frame[column])
-        table.add_column(str(column), justify="right" if numeric else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(name, value) for name, value in zip(frame.columns, row, strict=True)))
-    # A log has no width: there, rather long lines than cut columns.
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
-
-
-def _cell(column: str, value: object) -> str:
-    if isinstance(value, float):
-        if pd.isna(value):
-            return "-"
-        return f"{value:.4f}" if "loss" in column else f"{value:.2f}"
-    return str(value)

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class Format:
 
 
 def export(
-    network: Any, images: NDArray[np.float32], name: str, wanted: list[str], folder: Path
+    network: Any, images: NDArray[np.float32], name: str, wanted: Sequence[str], folder: Path
 ) -> list[Path]:
     """Write a network in each of the ``wanted`` formats and return the paths.
 
@@ -40,7 +40,7 @@ def export(
     images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
     name : str
         Of the files, without the end.
-    wanted : list of str
+    wanted : sequence of str
         Keys of `FORMATS`.
     folder : pathlib.Path
         Made if it isn't there.
@@ -53,19 +53,14 @@ def export(
     with greetings_hidden():
         labels = network.predict(images, verbose=0).argmax(axis=1)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_export_one(network, images, labels, folder, name, one) for one in wanted]
+    return [_export_as(form, network, images, labels, folder / name) for form in wanted]
 
 
-def _export_one(
-    network: Any,
-    images: NDArray[np.float32],
-    labels: NDArray[Any],
-    folder: Path,
-    name: str,
-    wanted: str,
+def _export_as(
+    wanted: str, network: Any, images: NDArray[np.float32], labels: NDArray[Any], stem: Path
 ) -> Path:
     form = FORMATS[wanted]
-    path = folder / f"{name}{form.suffix}"
+    path = stem.with_name(f"{stem.name}{form.suffix}")
     _remove(path)
     try:
         with greetings_hidden():
@@ -124,12 +119,12 @@ def _open_tflite(path: Path) -> Predict:
     interpreter = tf.lite.Interpreter(str(path))
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        given, found = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        (given,), (returned,) = interpreter.get_input_details(), interpreter.get_output_details()
         interpreter.resize_tensor_input(given["index"], images.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(given["index"], images)
         interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(found["index"]))
+        return np.asarray(interpreter.get_tensor(returned["index"]))
 
     return predict
 

@@ -97,14 +97,14 @@ def of_test_set(arrays: ProcessedArrays, indices: Sequence[int]) -> tuple[list[D
     UserError
         If there is no image with that index.
     """
-    images, labels = arrays.read("test_images"), arrays.read("test_labels")
+    images, labels = arrays.read("test_images"), arrays.read("test_classes")
     for index in indices:
         if not 0 <= index < len(images):
             raise UserError(
                 f"--test-index {index} won't do: the test images are 0 to {len(images) - 1}."
             )
     digits = [Digit(f"test image {index}", np.squeeze(images[index]), []) for index in indices]
-    return digits, [int(labels[index].argmax()) for index in indices]
+    return digits, [int(labels[index]) for index in indices]
 
 
 def _in_layout(pixels: NDArray[np.float32], shape: Sequence[int | None]) -> NDArray[np.float32]:

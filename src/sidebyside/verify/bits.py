@@ -1,29 +1,55 @@
-"""Whether a stored run is what the code produces: trained again, compared bit by bit."""
+"""Whether stored runs are what the code produces: trained again, compared bit by bit."""
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.config.recipes import config_of
+from sidebyside import paths
+from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.data.arrays import ProcessedArrays, training_arrays
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.recipe import Recipe
 from sidebyside.errors import UserError
-from sidebyside.execution.executors import Task, Workers, worker_count
+from sidebyside.execution.executors import LocalExecutor, Task
 from sidebyside.files import read_json
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, store
-from sidebyside.storage.results import StudyResults, StudyRun
+from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
+from sidebyside.storage.results import StudyResults, StudyRun, load_study
 from sidebyside.storage.store import DamagedError, Run
+from sidebyside.verify.outcome import Outcome
+from sidebyside.verify.test_set import looks
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which runs are trained again.
+
+    Attributes
+    ----------
+    keys : sequence of str or None
+        Those whose keys begin so.
+    count : int or None
+        Else so many by chance; None is all.
+    threads : int or None
+        For each run, instead of its own: to see that another number gives other bits.
+    """
+
+    keys: Sequence[str] | None
+    count: int | None
+    threads: int | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +62,8 @@ class Verdict:
         Variant and seed.
     key : str
     damaged : str or None
-        Why its files weren't trusted, so that nothing was trained.
+        Which of its copies, among the results and in the run store, isn't what was stored, so that
+        nothing was trained.
     first_epoch : int or None
         The first epoch, from 1, whose weights differ; None where none does.
     flips : int
@@ -69,85 +96,116 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields, and what follows from them, as JSON types."""
-        found = {"same_bits": self.same_bits, "same_predictions": self.same_predictions}
-        return asdict(self) | found
+        answers = {"same_bits": self.same_bits, "same_predictions": self.same_predictions}
+        return asdict(self) | answers
 
 
-def choose(results: StudyResults, keys_wanted: Sequence[str] | None, count: int) -> list[StudyRun]:
-    """Return runs of a study: those whose keys begin as ``keys_wanted``, or ``count`` by chance.
-
-    Raises
-    ------
-    UserError
-        If no run, or more than one, has such a key.
-    """
-    runs = results.trained
-    if keys_wanted is None:
-        return random.sample(runs, min(count, len(runs)))
-    chosen = []
-    for prefix in keys_wanted:
-        found = [run for run in runs if run.key.startswith(prefix)]
-        if len(found) != 1:
-            raise UserError(
-                f"{len(found)} runs of study={results.study} on dataset={results.dataset} have a "
-                f"key that begins with {prefix}: give more of its digits, or another study."
-            )
-        chosen += found
-    return chosen
-
-
-def verify(
-    results: StudyResults, runs: Sequence[StudyRun], base: Config, threads: int | None
-) -> Iterator[Verdict]:
-    """Train runs again, in parallel and each in a fresh process; yield a verdict for each.
+def verify_runs(
+    check: Literal["bits", "predictions"], study: str, base: Config, chosen: Chosen
+) -> Outcome[Verdict]:
+    """Train runs of a study again and hold bits or predictions against the stored ones.
 
     Parameters
     ----------
-    results : StudyResults
-    runs : sequence of StudyRun
+    check : str
+    study : str
     base : Config
         Of the study's dataset; a run's own recipe takes the place of all else.
-    threads : int or None
-        For each run, instead of its own: to see that another number gives other bits.
+    chosen : Chosen
 
     Raises
     ------
     UserError
-        If a process dies.
+        If there are no results, or no such runs, or a process dies.
     """
+    results = load_study(base.dataset.name, study)
+    before = journal.entries()
+    runs = _choose(results, chosen)
+    verdicts = []
+    for verdict in _train_again(results, runs, base, chosen.threads):
+        verdicts.append(verdict)
+        print(f"{len(verdicts)}/{len(runs)} runs trained again", file=sys.stderr)
+    same = sum(getattr(verdict, f"same_{check}") for verdict in verdicts)
+    return Outcome(
+        check=check,
+        passed=same == len(verdicts),
+        summary=f"{same} of {len(verdicts)} runs have the same {check}.",
+        findings=verdicts,
+        looks=looks(base.dataset.name, [run.key for run in results.runs], results.stopping, before),
+    )
+
+
+def _choose(results: StudyResults, chosen: Chosen) -> list[StudyRun]:
+    runs = results.trained
+    if chosen.keys is None:
+        return runs if chosen.count is None else random.sample(runs, min(chosen.count, len(runs)))
+    named = []
+    for prefix in chosen.keys:
+        matching = [run for run in runs if run.key.startswith(prefix)]
+        if len(matching) != 1:
+            raise UserError(
+                f"{len(matching)} runs of study={results.study} on dataset={results.dataset} have "
+                f"a key that begins with {prefix}: give more of its digits, or another study."
+            )
+        named += matching
+    return named
+
+
+def _train_again(
+    results: StudyResults, runs: Sequence[StudyRun], base: Config, threads: int | None
+) -> Iterator[Verdict]:
+    """Train runs again, in parallel and each in a fresh process; yield a verdict for each."""
+    executor = LocalExecutor.from_settings(compose_launcher())
     with TemporaryDirectory() as folder:
         tasks = [
             Task(partial(_verify_run, results, run, base, threads), Path(folder) / run.key)
             for run in runs
         ]
-        for number, outcome in Workers(worker_count(None)).run(tasks):
+        for number, outcome in executor.run(tasks):
             if isinstance(outcome, BaseException):
                 raise UserError(f"Run {runs[number]} couldn't be trained again: {outcome}.")
             yield outcome
 
 
 def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int | None) -> Verdict:
-    try:
-        stored = store.load(results.folder / run.key)
-        predicted = results.evaluation(run).read("predicted")
-        digests = read_json(stored.folder / store.DIGESTS)
-    except (DamagedError, OSError, ValueError) as reason:
-        return Verdict(str(run), run.key, str(reason), None, 0, None, [])
-    config = config_of(stored.recipe, base)
-    if threads is not None:
-        config = replace(config, training=replace(config.training, threads=threads))
-    arrays = prepare(config.dataset, config.data_format)
+    if reasons := _damage(results, run):
+        return Verdict(str(run), run.key, "; ".join(reasons), None, 0, None, [])
+    folders = [results.folder / run.key, paths.run(run.key)]
+    copies = [store.load(folder) for folder in folders if folder.exists()]
+    recipe = base.with_recipe(copies[0].identity["recipe"]).recipe()
+    recipe = replace(recipe, threads=threads or recipe.threads)
+    arrays = prepare(base.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
-        again, now = _retrain(config, arrays)
+        network, digests, predicted = _retrain(recipe, arrays)
+    differing = [_first_difference(stored, network, digests) for stored in copies]
     return Verdict(
         run=str(run),
         key=run.key,
         damaged=None,
-        first_epoch=_first_difference(digests, again, stored),
-        flips=int((predicted != now).sum()),
+        first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
+        flips=int((results.evaluation(run).read("predicted") != predicted).sum()),
         churn=_churn(results, run),
-        changed=differences(stored.identity, keys.identity(config, arrays)),
+        changed=differences(copies[0].identity, keys.identity(recipe, arrays.digest)),
     )
+
+
+def _damage(results: StudyResults, run: StudyRun) -> list[str]:
+    """Return what isn't as it was stored, of DVC's copy of a run and of the run store's."""
+    copies: list[tuple[str, Callable[[], object]]] = [
+        ("among the results", partial(store.load, results.folder / run.key)),
+        ("among the results", partial(results.evaluation, run)),
+    ]
+    if store.holds(run.key):
+        copies.append(("in the run store", partial(store.load, paths.run(run.key))))
+        if is_evaluated(run.key):
+            copies.append(("in the run store", partial(stored_evaluation, run.key)))
+    reasons = []
+    for place, load in copies:
+        try:
+            load()
+        except DamagedError as reason:
+            reasons.append(f"{place}, {reason}")
+    return reasons
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:
@@ -166,27 +224,35 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _retrain(config: Config, arrays: ProcessedArrays) -> tuple[list[str], NDArray[np.intp]]:
-    """Return the weights digest after each epoch and the predicted classes."""
+def _retrain(recipe: Recipe, arrays: ProcessedArrays) -> tuple[Any, list[str], NDArray[np.intp]]:
+    """Return the network, the weights digest after each epoch and the predicted classes."""
     with greetings_hidden():
-        from sidebyside.engine.scoring.score import predict_test_images
+        from sidebyside.engine.scoring.score import predict
         from sidebyside.engine.training.fit import fit
-    fitted = fit(config, arrays, lambda state: None)
-    predicted: NDArray[np.intp] = predict_test_images(fitted.network, arrays).argmax(axis=1)
-    return fitted.digests, predicted
+    fitted = fit(recipe, training_arrays(arrays, recipe.protocol), lambda state: None)
+    predicted: NDArray[np.intp] = predict(fitted.network, arrays.read("test_images")).argmax(axis=1)
+    return fitted.network, fitted.digests, predicted
 
 
-def _first_difference(before: Sequence[str], now: Sequence[str], stored: Run) -> int | None:
-    for epoch, (one, other) in enumerate(zip(before, now, strict=False), start=1):
-        if one != other:
+def _first_difference(stored: Run, network: Any, digests: Sequence[str]) -> int | None:
+    before = read_json(stored.folder / store.DIGESTS)
+    for epoch, (old, new) in enumerate(zip(before, digests, strict=False), start=1):
+        if old != new:
             return epoch
-    # The last digest stands twice in a run: in its list, and on its card.
-    if len(before) != len(now) or before[-1] != stored.weights_digest:
-        return min(len(before), len(now)) or 1
-    return None
+    # What the last epoch left stands in its list, on its card and in the file of its weights.
+    if len(before) == len(digests) and before[-1] == stored.weights_digest:
+        from sidebyside.engine.scoring.saved_model import read_network
+
+        weights = zip(read_network(stored.folder).weights, network.weights, strict=True)
+        if all(np.array_equal(old, new) for old, new in weights):
+            return None
+    return min(len(before), len(digests)) or 1
 
 
 def _churn(results: StudyResults, run: StudyRun) -> int | None:
-    replicate = [one for one in results.trained if one.variant == run.variant]
-    labels = [results.evaluation(one).read("predicted") for one in replicate]
+    labels = []
+    for member in results.trained:
+        if member.variant == run.variant:
+            with suppress(DamagedError):  # which is told of the run itself
+                labels.append(results.evaluation(member).read("predicted"))
     return max((int((a != b).sum()) for a, b in combinations(labels, 2)), default=None)

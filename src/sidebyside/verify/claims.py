@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sidebyside.analysis.analyse import equivalence_table, factor_table, replicate_of
-from sidebyside.analysis.effects import Effects, effects
+from sidebyside.analysis.analyse import analyse, equivalence_table, factor_table, replicate_of
+from sidebyside.analysis.effects.effects import effects
+from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.equivalence import Equivalence, compare_levels, tost
 from sidebyside.analysis.intervals import ROUNDING, rounding_variance
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.pairs import compare_pair
-from sidebyside.report.claims import Claim
-from sidebyside.report.statements import SIGNIFICANT
+from sidebyside.config.schema import Config, Study
+from sidebyside.report.gathering import gather
+from sidebyside.report.text.claims import Claim, claims
+from sidebyside.report.text.findings import SIGNIFICANT
+from sidebyside.storage import journal
 from sidebyside.storage.evidence import Evidence
+from sidebyside.verify.fresh_seeds import fresh_runs, train_fresh, variants_of
+from sidebyside.verify.outcome import Outcome
+from sidebyside.verify.test_set import looks_at
 
 Answer = Literal["holds", "fails", "underpowered"]
 _EFFECTS = {"main effect": "main", "simple effect": "simple", "interaction": "interactions"}
@@ -61,7 +68,60 @@ class _Fresh:
     p: float | None
 
 
-def retest(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[ClaimVerdict]:
+def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome[ClaimVerdict]:
+    """Test the claims of a study's report again on runs with fresh seeds.
+
+    The claims are those of the comparison as it would be made now. A claim that the fresh runs
+    neither show nor contradict doesn't count against the report: to show nothing is what too few
+    runs do, and with as many runs as the study has, a true claim that was barely shown isn't shown
+    again about every other time.
+
+    Parameters
+    ----------
+    study : Study
+    base : Config
+        Of the study's dataset.
+    seeds : int or None
+        Fresh runs of each variant; None is as many as the study has.
+
+    Raises
+    ------
+    UserError
+        If the study has neither results nor evidence, or its variants can't be trained here.
+    SystemExit
+        With 130 after Ctrl-C or SIGTERM.
+    """
+    before = journal.entries()
+    evidence = gather(base.dataset, study.name, allow_partial=True)
+    analysis = analyse(evidence, study, base.dataset.disputed)
+    claimed = claims(analysis)
+    verdicts = []
+    if claimed:
+        jobs = fresh_runs(evidence, variants_of(claimed, evidence), seeds, base)
+        verdicts = retest(claimed, train_fresh(jobs, evidence), study.margin)
+    answers = [verdict.verdict for verdict in verdicts]
+    return Outcome(
+        check="claims",
+        passed="fails" not in answers,
+        summary=_of_claims(answers),
+        findings=verdicts,
+        looks=looks_at(evidence, before),
+    )
+
+
+def _of_claims(answers: Sequence[str]) -> str:
+    if not answers:
+        return "The report claims nothing definite, so there is nothing to test."
+    text = f"Of {len(answers)} claims {answers.count('holds')} hold, {answers.count('fails')} fail"
+    if open_ones := answers.count("underpowered"):
+        text += (
+            f"; {open_ones} underpowered: so few fresh runs can't tell, --seeds N takes more of "
+            "each variant"
+        )
+    return f"{text}."
+
+
+def retest(claimed: Sequence[Claim], fresh: Evidence, margin: float) -> list[ClaimVerdict]:
     """Return a verdict for each claim, by the methods of the report.
 
     Effects by `sidebyside.analysis.effects.effects` with the seed as the cluster, pairs by the
@@ -77,62 +137,62 @@ def retest(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[Clai
 
     Parameters
     ----------
-    claims : sequence of Claim
+    claimed : sequence of Claim
     fresh : Evidence
         Of runs of every variant that a claim is about, see
         `sidebyside.verify.fresh_seeds.variants_of`.
     margin : float
         Largest difference that doesn't matter, points.
     """
-    found = _measured(claims, fresh, margin)
-    p_holm = _corrected(claims, found)
+    measured = _measured(claimed, fresh, margin)
+    p_holm = _corrected(claimed, measured)
     return [
         ClaimVerdict(
             claim=claim,
-            verdict=_answer(claim, one, p, margin),
-            n=one.n,
-            difference=one.difference,
-            low=one.low,
-            high=one.high,
+            verdict=_answer(claim, effect, p, margin),
+            n=effect.n,
+            difference=effect.difference,
+            low=effect.low,
+            high=effect.high,
             p_holm=p,
         )
-        for claim, one, p in zip(claims, found, p_holm, strict=True)
+        for claim, effect, p in zip(claimed, measured, p_holm, strict=True)
     ]
 
 
-def _measured(claims: Sequence[Claim], fresh: Evidence, margin: float) -> list[_Fresh]:
+def _measured(claimed: Sequence[Claim], fresh: Evidence, margin: float) -> list[_Fresh]:
     of_factors = None
-    if any(claim.kind in _EFFECTS for claim in claims):
+    if any(claim.kind in _EFFECTS for claim in claimed):
         of_factors = effects(
             factor_table(fresh),
             list(fresh.runs[0].factors),
             least_variance=rounding_variance(len(fresh.target)),
         )
     seeds = len({run.seed for run in fresh.runs})
-    found = []
-    for claim in claims:
+    measured = []
+    for claim in claimed:
         if of_factors is not None and claim.kind in _EFFECTS:
-            found.append(_of_effect(claim, of_factors, seeds))
+            measured.append(_of_effect(claim, of_factors, seeds))
         elif claim.kind == "equivalence":
-            found.append(_of_levels(claim, fresh, margin))
+            measured.append(_of_levels(claim, fresh, margin))
         else:
-            found.append(_of_pair(claim, fresh, margin))
-    return found
+            measured.append(_of_pair(claim, fresh, margin))
+    return measured
 
 
-def _of_effect(claim: Claim, found: Effects, seeds: int) -> _Fresh:
-    entries = getattr(found, _EFFECTS[claim.kind])
-    entry = next(entry for one in entries if claim.is_of(entry := one.as_json()))
+def _of_effect(claim: Claim, of_factors: Effects, seeds: int) -> _Fresh:
+    estimates = getattr(of_factors, _EFFECTS[claim.kind])
+    entry = next(entry for estimate in estimates if claim.is_of(entry := estimate.as_json()))
     return _Fresh(seeds, entry["difference"], entry["low"], entry["high"], entry["p"])
 
 
 def _of_levels(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     factor, (a, b) = claim.subject["factor"], claim.subject["levels"]
     least = rounding_variance(len(fresh.target))
-    found = compare_levels(equivalence_table(fresh), factor, (a, b), margin, least)
-    if found.all_identical:  # bit for bit again: nothing is left to test
-        return _Fresh(found.pairs, 0.0, 0.0, 0.0, 0.0)
-    return _of_equivalence(found.test)
+    levels = compare_levels(equivalence_table(fresh), factor, (a, b), margin, least)
+    if levels.all_identical:  # bit for bit again: nothing is left to test
+        return _Fresh(levels.pairs, 0.0, 0.0, 0.0, 0.0)
+    return _of_equivalence(levels.test)
 
 
 def _of_pair(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
@@ -144,22 +204,23 @@ def _of_pair(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     return _Fresh(pair.n, ends["mean"], ends["low"], ends["high"], pair.p)
 
 
-def _of_equivalence(found: Equivalence) -> _Fresh:
-    return _Fresh(found.n, found.difference, found.low, found.high, found.p)
+def _of_equivalence(test: Equivalence) -> _Fresh:
+    return _Fresh(test.n, test.difference, test.low, test.high, test.p)
 
 
-def _corrected(claims: Sequence[Claim], found: Sequence[_Fresh]) -> list[float | None]:
+def _corrected(claimed: Sequence[Claim], measured: Sequence[_Fresh]) -> list[float | None]:
     """Return the p values, those of each kind corrected over that kind."""
-    p_values = [one.p for one in found]
-    for kind in {claim.kind for claim in claims}:
-        family = [number for number, claim in enumerate(claims) if claim.kind == kind]
-        for number, p in zip(family, holm([found[one].p for one in family]), strict=True):
+    p_values = [effect.p for effect in measured]
+    for kind in {claim.kind for claim in claimed}:
+        family = [number for number, claim in enumerate(claimed) if claim.kind == kind]
+        corrected = holm([measured[number].p for number in family])
+        for number, p in zip(family, corrected, strict=True):
             p_values[number] = p
     return p_values
 
 
-def _answer(claim: Claim, found: _Fresh, p: float | None, margin: float) -> Answer:
-    _, low, high = claim.turned(found.difference, found.low, found.high)
+def _answer(claim: Claim, effect: _Fresh, p: float | None, margin: float) -> Answer:
+    _, low, high = claim.turned(effect.difference, effect.low, effect.high)
     if low is None or high is None or p is None:
         return "underpowered"
     if claim.of_equivalence:

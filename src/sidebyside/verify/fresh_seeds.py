@@ -4,24 +4,22 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidebyside import paths
 from sidebyside.analysis.analyse import variants
-from sidebyside.cli.stage import INTERRUPTED
-from sidebyside.config.recipes import config_of
-from sidebyside.config.schema import Config, Launch
-from sidebyside.data.prepare import prepare
+from sidebyside.config.compose import compose_launcher
+from sidebyside.config.schema import Config
 from sidebyside.errors import UserError
-from sidebyside.execution.evaluate import evaluate, is_evaluated
-from sidebyside.execution.executors import Task, Workers, worker_count
-from sidebyside.execution.launch import Job, launch
-from sidebyside.execution.train import train_checked
-from sidebyside.report.claims import Claim
+from sidebyside.execution.evaluate import evaluate
+from sidebyside.execution.executors import LocalExecutor
+from sidebyside.execution.launch import Wanted, launch
+from sidebyside.execution.train import plan
 from sidebyside.report.gathering import run_evidence
-from sidebyside.storage import keys, store
+from sidebyside.report.text.claims import Claim
+from sidebyside.storage import store
+from sidebyside.storage.evaluations import is_evaluated
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.results import StudyRun
 
@@ -44,9 +42,9 @@ def variants_of(claims: Sequence[Claim], evidence: Evidence) -> list[str]:
     return [name for name in variants(evidence) if name in wanted]
 
 
-def fresh_jobs(
+def fresh_runs(
     evidence: Evidence, names: Sequence[str], seeds: int | None, base: Config
-) -> list[Job]:
+) -> list[Wanted]:
     """Return runs of variants with seeds above all of the study's, from the lowest on.
 
     They are the same whenever they are asked for, so nobody can draw seeds until a claim holds.
@@ -64,24 +62,25 @@ def fresh_jobs(
     """
     planned = [int(name.rpartition("seed=")[2]) for name in evidence.missing]
     first = 1 + max([run.seed for run in evidence.runs] + planned)
-    jobs = []
+    runs: list[Wanted] = []
     for name in names:
         replicate = evidence.of_variant(name)
         for seed in range(first, first + (seeds or len(replicate))):
-            config = config_of(replicate[0].recipe | {"seed": seed}, base)
-            jobs.append(Job(replace(config, evaluate=True), replicate[0].factors))
-    return jobs
+            config = base.with_recipe(replicate[0].recipe | {"seed": seed})
+            runs.append((replace(config, evaluate=True), replicate[0].factors))
+    return runs
 
 
-def train_fresh(jobs: Sequence[Job], evidence: Evidence) -> Evidence:
-    """Return the evidence of jobs, training in parallel what the run store doesn't have yet.
+def train_fresh(runs: Sequence[Wanted], evidence: Evidence) -> Evidence:
+    """Return the evidence of runs, training in parallel what the run store doesn't have yet.
 
     They are ordinary runs of the run store and of MLflow, but not of the study: its results stay
     as they are.
 
     Parameters
     ----------
-    jobs : sequence of Job
+    runs : sequence of (Config, dict)
+        Configs, each with its levels.
     evidence : Evidence
         Of the study, whose test images these are.
 
@@ -92,56 +91,34 @@ def train_fresh(jobs: Sequence[Job], evidence: Evidence) -> Evidence:
     SystemExit
         With 130 after Ctrl-C or SIGTERM; what is finished is kept.
     """
-    runs = [_as_study_run(job) for job in jobs]
-    wanted = [job for job, run in zip(jobs, runs, strict=True) if not _is_finished(run)]
-    seeds = sorted({run.seed for run in runs})
+    jobs = [plan(config, factors) for config, factors in runs]
+    missing = [job for job in jobs if not _is_finished(job.run)]
+    seeds = sorted({job.run.seed for job in jobs})
     print(
-        f"{len(jobs)} runs with fresh seeds {seeds[0]} to {seeds[-1]}: {len(wanted)} to train, "
-        f"{len(jobs) - len(wanted)} finished before",
+        f"{len(jobs)} runs with fresh seeds {seeds[0]} to {seeds[-1]}: {len(missing)} to train, "
+        f"{len(jobs) - len(missing)} finished before",
         file=sys.stderr,
     )
-    if wanted:
-        with redirect_stdout(sys.stderr), TemporaryDirectory() as folder:
-            _launch(wanted, Path(folder))
-    found = []
-    for run in runs:
-        stored = store.load(paths.run(run.key))
-        found.append(run_evidence(run, stored, evaluate(stored), evidence.target))
-    return replace(evidence, runs=found, missing=[], ensembles=[], stopping=None)
-
-
-def _as_study_run(job: Job) -> StudyRun:
-    arrays = prepare(job.config.dataset, job.config.data_format)
-    key = keys.run_key(keys.identity(job.config, arrays))
-    return StudyRun(key, job.variant, job.factors, job.config.seed)
+    if missing:
+        _train([(job.config, job.run.factors) for job in missing])
+    trained = []
+    for job in jobs:
+        stored = store.load(paths.run(job.run.key))
+        trained.append(run_evidence(job.run, stored, evaluate(stored), evidence.target))
+    return replace(evidence, runs=trained, missing=[], ensembles=[], stopping=None)
 
 
 def _is_finished(run: StudyRun) -> bool:
     return store.find(run.key) is not None and is_evaluated(run.key)
 
 
-def _launch(jobs: Sequence[Job], folder: Path) -> None:
-    try:
-        launch(jobs, partial(_start, jobs, folder), folder)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            raise
+def _train(runs: Sequence[Wanted]) -> None:
+    executor = LocalExecutor.from_settings(compose_launcher())
+    with redirect_stdout(sys.stderr), TemporaryDirectory() as folder:
+        launched = launch(runs, executor, Path(folder))
+    if launched.failures:
+        reasons = "; ".join(f"{key[:12]}: {error}" for key, error in launched.failures.items())
         raise UserError(
-            "The claims aren't tested, as not all fresh runs could be trained; the reasons are "
-            "above, and the same command again trains what is missing."
-        ) from None
-
-
-def _start(
-    jobs: Sequence[Job], folder: Path, launches: Sequence[tuple[int, Launch]]
-) -> list[BaseException | None]:
-    tasks = [
-        Task(
-            partial(train_checked, replace(jobs[number].config, launch=launched)),
-            folder / f"{launched.key[:12]}.txt",
+            f"The claims aren't tested, as not all fresh runs could be trained ({reasons}). The "
+            "same command again trains what is missing."
         )
-        for number, launched in launches
-    ]
-    outcomes = dict(Workers(worker_count(None)).run(tasks))
-    failures = (outcomes[number] for number in range(len(tasks)))
-    return [one if isinstance(one, BaseException) else None for one in failures]

@@ -1,8 +1,8 @@
-"""The rungs of ``sidebyside verify``: from the same bits up to the same findings."""
+"""What ``sidebyside verify`` can show, from the same bits up to the same findings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from sidebyside.verify.test_set import Looks
 
@@ -25,39 +25,42 @@ class Finding(Protocol):
         """Return it as JSON types."""
 
 
+Kind_co = TypeVar("Kind_co", bound=Finding, covariant=True)
+
+
 @dataclass(frozen=True)
-class Outcome:
-    """What came out on a rung.
+class Outcome(Generic[Kind_co]):
+    """What came out of a check.
 
     Attributes
     ----------
-    rung : str
+    check : str
         One of `MEANING`.
     passed : bool
         Whether nothing speaks against it.
     summary : str
         In sentences.
-    found : sequence
+    findings : sequence
         Verdicts of runs, `sidebyside.verify.bits.Verdict`; of claims,
         `sidebyside.verify.claims.ClaimVerdict`; or of readings of published
-        recipes, `sidebyside.analysis.published.JudgedReading`.
+        recipes, `sidebyside.analysis.published.recipes.JudgedReading`.
     looks : Looks
         Whether runs may have been chosen by test error.
     """
 
-    rung: str
+    check: str
     passed: bool
     summary: str
-    found: Sequence[Finding]
+    findings: Sequence[Kind_co]
     looks: Looks
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as JSON types."""
         return {
-            "rung": self.rung,
-            "meaning": MEANING[self.rung],
+            "check": self.check,
+            "meaning": MEANING[self.check],
             "passed": self.passed,
             "summary": self.summary,
-            "verdicts": [one.as_json() for one in self.found],
+            "verdicts": [finding.as_json() for finding in self.findings],
             "test_set": self.looks.as_json(),
         }

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sidebyside.storage import journal
+from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.journal import Entry
 
 
@@ -46,26 +47,26 @@ class Looks:
 
     @property
     def sentences(self) -> list[str]:
-        """What is found, in words."""
-        found = [self._of_first(), self._of_order()]
+        """What the journal tells, in words."""
+        sentences = [self._of_first(), self._of_order()]
         if self.unknown:
-            found.append(
+            sentences.append(
                 f"{self.unknown} of the study's {self.runs} runs aren't in this run store's "
                 "journal: they were begun elsewhere, or before it was kept, and nothing is known "
                 "of them."
             )
         if self.watched:
-            found.append(
+            sentences.append(
                 f"{self.watched} of {self.runs} runs of the study validated on the test images "
                 "while they trained, as their protocol says."
             )
         if self.stopping:
-            found.append(
+            sentences.append(
                 "Seeds were added until test-error intervals were narrow enough "
                 f"(study.target_halfwidth={self.stopping['target_halfwidth']:g}): how many there "
                 "are was chosen by test error."
             )
-        return [sentence for sentence in found if sentence]
+        return [sentence for sentence in sentences if sentence]
 
     def _of_first(self) -> str:
         if self.first is None:
@@ -128,6 +129,12 @@ def looks(
         watched=len({k for _, e in seen if e.by == journal.VALIDATION for k in e.keys} & own),
         stopping=stopping,
     )
+
+
+def looks_at(evidence: Evidence, entries: Sequence[Entry]) -> Looks:
+    """Return what the journal tells of the study that an evidence is of, see `looks`."""
+    keys = [run.key for run in evidence.runs]
+    return looks(evidence.dataset, keys, evidence.stopping, entries)
 
 
 def _chosen(entries: Sequence[Entry]) -> dict[str, int]:

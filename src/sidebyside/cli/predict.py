@@ -1,0 +1,75 @@
+"""``sidebyside predict``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sidebyside.cli.selection import SeveralValues, arrays_of, find, json_option, model_options
+from sidebyside.cli.tables import print_table
+from sidebyside.errors import UserError
+from sidebyside.storage import journal
+
+if TYPE_CHECKING:
+    from sidebyside.inference.predict import Prediction
+
+
+@click.command("predict", cls=SeveralValues)
+@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--test-index", multiple=True, type=int, metavar="N...", help="test images, from 0")
+@model_options
+@click.option("--trust", is_flag=True, help="open a .keras or .h5 file that nothing vouches for")
+@json_option
+def command(
+    images: tuple[Path, ...],
+    test_index: tuple[int, ...],
+    model: str,
+    study: str | None,
+    dataset: str | None,
+    trust: bool,
+    as_json: bool,
+) -> None:
+    """Say which digits IMAGES show: PNG, JPEG or IDX files."""
+    from sidebyside.data.image_files import read_images
+    from sidebyside.inference.load import load_network, load_trusted
+    from sidebyside.inference.predict import image_shape, of_test_set, predict
+
+    if not images and not test_index:
+        raise UserError("Nothing to predict: name image files, or test images with --test-index.")
+    run = None if trust else find(model, study, dataset)
+    network = load_trusted(Path(model)) if run is None else load_network(run)
+    shape = image_shape(network)
+    digits = [digit for path in images for digit in read_images(path, shape)]
+    targets: list[int | None] = [None] * len(digits)
+    if test_index:
+        with journal.looking("predict", [run.key] if run else []):
+            of_test, known = of_test_set(arrays_of(run, dataset), test_index)
+        digits, targets = [*digits, *of_test], [*targets, *known]
+    name = model if run is None else f"run {run.key[:12]}"
+    predictions = predict(network, digits, targets)
+    if as_json:
+        content = [prediction.as_json() for prediction in predictions]
+        print(json.dumps({"model": name, "predictions": content}, indent=2))
+    else:
+        _print_predictions(name, predictions)
+
+
+def _print_predictions(model: str, predictions: Sequence["Prediction"]) -> None:
+    any_target = any(prediction.target is not None for prediction in predictions)
+    rows = [
+        {
+            "image": prediction.image,
+            "digit": str(prediction.digit),
+            "probability": f"{prediction.probability:.4f}",
+            **({"target": _target(prediction)} if any_target else {}),
+            "what was done to it": "; ".join(prediction.changes) or "-",
+        }
+        for prediction in predictions
+    ]
+    print_table(f"Predicted by {model}", rows)
+
+
+def _target(prediction: "Prediction") -> str:
+    return "-" if prediction.target is None else str(prediction.target)

@@ -1,0 +1,40 @@
+"""How a command ends: with a sentence and an exit code for whoever started it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sidebyside import paths
+from sidebyside.errors import INTERRUPTED, NO_ROOM, UserError, disk_is_full
+from sidebyside.redaction import passwords_hidden
+
+_USAGE = 2  # the exit code for a mistake of the user's
+
+
+@contextmanager
+def user_errors_reported() -> Iterator[None]:
+    """End the program with a sentence: exit code 2 for what the user can remove, 130 for Ctrl-C."""
+    try:
+        with passwords_hidden():
+            yield
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted: what is finished is kept. The same command again goes on.",
+            file=sys.stderr,
+        )
+        raise SystemExit(INTERRUPTED) from None
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(_USAGE) from None
+    except PermissionError as error:
+        print(
+            f"error: No permission to write {error.filename}: change the permissions there, or "
+            "set SIDEBYSIDE_HOME to a folder of yours.",
+            file=sys.stderr,
+        )
+        raise SystemExit(_USAGE) from None
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        print(f"error: {NO_ROOM} The run store is in {paths.home()}.", file=sys.stderr)
+        raise SystemExit(_USAGE) from None
