@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -10,13 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sidebyside.analysis.effects import effects
+from sidebyside.analysis.effects.effects import effects
+from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.ensembles import ensembles
 from sidebyside.analysis.equivalence import compare_levels, corrected
-from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.images import error_over_images
 from sidebyside.analysis.intervals import new_seeds_and_images, rounding_variance
-from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.analysis.pairs import (
+    Replicate,
+    compare_pairs,
+    counted_once,
+    identical_variants,
+)
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Candidate, Selection, select
 from sidebyside.config.factors import Level
@@ -58,6 +63,18 @@ class Analysis:
         factors = {effect["factor"] for effect in self.content["effects"]["main"]}
         return len(set(self.protocols.values())) > 1 and "protocol" not in factors
 
+    @property
+    def effects(self) -> dict[str, list[dict[str, Any]]]:
+        """What can be told of factors: nothing where it may be what the protocol does."""
+        effects: dict[str, list[dict[str, Any]]] = self.content["effects"]
+        return {kind: [] for kind in effects} if self.confounded else effects
+
+    @property
+    def main_effects(self) -> list[dict[str, Any]]:
+        """Those of factors that weren't expected to make no difference."""
+        expected = {entry["factor"] for entry in self.content["equivalence"]}
+        return [effect for effect in self.effects["main"] if effect["factor"] not in expected]
+
 
 def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analysis:
     """Return the statistics of a study.
@@ -80,43 +97,48 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     chosen = _selection(evidence, counted_once(list(replicates), identical, study.baseline))
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
-    pairs = _pairs([one.name for one in distinct], baseline)
+    names = [replicate.name for replicate in distinct]
+    pairs = _pairs(names, baseline)
     # A baseline that the runs themselves have chosen might have been any variant.
     chosen_from = math.comb(len(distinct), 2) if chosen and not study.baseline else 0
     compared = compare_pairs(distinct, pairs, study.margin, chosen_from)
-    common = rows_in_common([one.errors for one in distinct], [one.seeds for one in distinct])
+    common = rows_in_common([own.errors for own in distinct], [own.seeds for own in distinct])
     content: dict[str, Any] = {
         "identical": identical,
-        "effects": effects(
-            factor_table(evidence),
-            list(evidence.runs[0].factors),
-            wrong=_wrong(evidence.runs, evidence),
-            least_variance=rounding_variance(len(evidence.target)),
-            expected_equal=study.expected_equal,
-        ).as_json(),
+        "effects": _effects(evidence, study).as_json(),
         "pairs": [pair.as_json() for pair in compared],
         "equivalence": _equivalence(evidence, study),
-        "power": power(common, max(len(pairs), chosen_from), study.margin).as_json(),
-        "ensemble": ensembles(evidence, [one.name for one in distinct]).as_json(),
+        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
+        "ensemble": asdict(ensembles(evidence, names)),
         "floor": _floor(distinct, disputed),
-        "selection": chosen and chosen.as_json(),
+        "selection": chosen and asdict(chosen),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
     # aren't the same in every environment.
     content = each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
     return Analysis(
         content=content,
-        over_images={name: error_over_images(one.wrong) for name, one in replicates.items()},
-        seeds_and_images={name: _seeds_and_images(one) for name, one in replicates.items()},
+        over_images={name: error_over_images(own.wrong) for name, own in replicates.items()},
+        seeds_and_images={name: _seeds_and_images(own) for name, own in replicates.items()},
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
     )
 
 
+def _effects(evidence: Evidence, study: Study) -> Effects:
+    return effects(
+        factor_table(evidence),
+        list(evidence.runs[0].factors),
+        wrong=_wrong(evidence.runs, evidence),
+        least_variance=rounding_variance(len(evidence.target)),
+        expected_equal=study.expected_equal,
+    )
+
+
 def _seeds_and_images(replicate: Replicate) -> dict[str, float] | None:
     least = rounding_variance(replicate.wrong.shape[1])
-    found = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
-    return None if found is None else found.clipped_ends()
+    mean = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
+    return None if mean is None else mean.clipped_ends()
 
 
 def variants(evidence: Evidence) -> list[str]:
@@ -175,7 +197,7 @@ def _pairs(names: Sequence[str], baseline: str) -> list[tuple[str, str]]:
 
 def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
     table = equivalence_table(evidence)
-    least, found = rounding_variance(len(evidence.target)), []
+    least, entries = rounding_variance(len(evidence.target)), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -183,14 +205,14 @@ def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
                 f"factors are {', '.join(evidence.runs[0].factors) or 'none'}."
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
-        found += [
+        entries += [
             compare_levels(table, factor, pair, study.margin, least)
             for pair in combinations(levels, 2)
         ]
     exact = _exact(evidence.runs)
     return [
         entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
-        for entry in corrected(found)
+        for entry in corrected(entries)
     ]
 
 
@@ -217,11 +239,11 @@ def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str
         "images": len(disputed),
         "variants": [
             {
-                "variant": one.name,
-                "with": 100 * float(one.wrong.mean()),
-                "without": 100 * float(one.wrong[:, undisputed].mean()),
+                "variant": replicate.name,
+                "with": 100 * float(replicate.wrong.mean()),
+                "without": 100 * float(replicate.wrong[:, undisputed].mean()),
             }
-            for one in replicates
+            for replicate in replicates
         ],
     }
 

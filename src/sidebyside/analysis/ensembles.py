@@ -1,14 +1,13 @@
 """The networks of a variant together, beside one of them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
+from numpy.typing import NDArray
 
-from sidebyside.analysis.images import difference_over_images
-from sidebyside.analysis.intervals import CONFIDENCE, mean_estimate
+from sidebyside.analysis.images import difference_over_images, error_over_images
+from sidebyside.analysis.intervals import mean_estimate
 from sidebyside.storage.evidence import Ensemble, Evidence
 
 
@@ -50,44 +49,39 @@ class Ensembles:
     variants: list[EnsembleError]
     mean_gain: dict[str, float] | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of ``comparison.json``."""
-        return asdict(self)
-
 
 def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
     """Return the ensembles of those variants that have one."""
     known = [ensemble for ensemble in evidence.ensembles if ensemble.variant in names]
-    gains = [_gain_by_image(one, evidence) for one in known if one.members > 1]
-    found = mean_estimate(np.mean(gains, axis=0).tolist()) if gains else None
-    mean_gain = None
-    if found is not None:
-        mean_gain = {"mean": found.mean} | found.named_ends()
-    return Ensembles([_error(one, evidence) for one in known], mean_gain)
+    gains = []
+    for ensemble in known:
+        if ensemble.members > 1:
+            members, together = _wrong(ensemble, evidence)
+            gains.append(100 * (members.mean(axis=0) - together))
+    mean = mean_estimate(np.mean(gains, axis=0).tolist()) if gains else None
+    return Ensembles(
+        [_error(ensemble, evidence) for ensemble in known],
+        None if mean is None else {"mean": mean.mean} | mean.named_ends(),
+    )
 
 
 def _error(ensemble: Ensemble, evidence: Evidence) -> EnsembleError:
-    images = len(evidence.target)
-    wrong = ensemble.predicted != evidence.target
-    low, high = proportion_confint(int(wrong.sum()), images, 1 - CONFIDENCE, method="wilson")
-    runs = evidence.of_variant(ensemble.variant)
-    members = np.stack([run.predicted != evidence.target for run in runs])
-    gain = difference_over_images(members, wrong[np.newaxis])
+    members, together = _wrong(ensemble, evidence)
+    error = error_over_images(together[np.newaxis])
+    gain = difference_over_images(members, together[np.newaxis])
     return EnsembleError(
         variant=ensemble.variant,
         n=ensemble.members,
-        test_error=100 * float(wrong.mean()),
-        low=100 * float(low),
-        high=100 * float(high),
-        mean_of_members=float(np.mean([evidence.test_error(run) for run in runs])),
+        test_error=error["mean"],
+        low=error["low"],
+        high=error["high"],
+        mean_of_members=100 * float(members.mean(axis=1).mean()),
         gain={name: gain[name] for name in ("mean", "low", "high")},
     )
 
 
-def _gain_by_image(ensemble: Ensemble, evidence: Evidence) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _wrong(ensemble: Ensemble, evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return whether each network is wrong, shape (runs, images), and all together, (images,)."""
     runs = evidence.of_variant(ensemble.variant)
-    members = np.mean([run.predicted != evidence.target for run in runs], axis=0)
-    gain: np.ndarray[Any, np.dtype[np.float64]] = 100 * (
-        members - (ensemble.predicted != evidence.target)
-    )
-    return gain
+    members = np.stack([run.predicted != evidence.target for run in runs])
+    return members, ensemble.predicted != evidence.target

@@ -103,12 +103,12 @@ def tost(differences: Sequence[float], margin: float, least_variance: float = 0.
     if margin <= 0:
         raise ValueError(f"a margin of equivalence is above 0, not {margin}")
     n = len(differences)
-    found = mean_estimate(differences, least_variance)
-    if found is None:
+    mean = mean_estimate(differences, least_variance)
+    if mean is None:
         return Equivalence(margin, n, float(differences[0]) if n else None)
-    low, high = found.ends(1 - 2 * ALPHA)
-    p = found.p_within(margin)
-    return Equivalence(margin, n, found.mean, low, high, p, p)
+    low, high = mean.ends(1 - 2 * ALPHA)
+    p = mean.p_within(margin)
+    return Equivalence(margin, n, mean.mean, low, high, p, p)
 
 
 def compare_levels(
@@ -153,7 +153,9 @@ def compare_levels(
         pairs=len(both),
         identical=len(both) - len(differing),
         test=tost(
-            [float(np.mean(one)) for one in by_seed.values()], margin, 2 * least_variance / fewest
+            [float(np.mean(of_seed)) for of_seed in by_seed.values()],
+            margin,
+            2 * least_variance / fewest,
         ),
     )
 
@@ -168,7 +170,7 @@ def corrected(entries: Sequence[LevelEquivalence]) -> list[LevelEquivalence]:
 
 def _at(column: pd.Series, level: Level) -> list[bool]:
     # pandas' own == is False between two None.
-    return [found == level or (level is None and bool(pd.isna(found))) for found in column]
+    return [own == level or (level is None and bool(pd.isna(own))) for own in column]
 
 
 def _by_setting(

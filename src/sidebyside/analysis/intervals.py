@@ -80,25 +80,34 @@ def mean_estimate(values: Sequence[float], least_variance: float = 0.0) -> MeanE
     return MeanEstimate(float(np.mean(values)), variance / n, n - 1)
 
 
+def satterthwaite(variance: float, parts: Sequence[tuple[float, float]]) -> float:
+    """Return the degrees of freedom of a variance that is made of parts.
+
+    Satterthwaite 1946, "An approximate distribution of estimates of variance components"; ``parts``
+    are variances, each with its own degrees of freedom.
+    """
+    return variance**2 / sum(part**2 / freedom for part, freedom in parts)
+
+
 def interval(values: Sequence[float], least_variance: float = 0.0) -> dict[str, float | None]:
     """Return mean, standard deviation and a 95 % confidence interval of the mean.
 
     Student's t with n - 1 degrees of freedom: mean +- t(0.975) * sd / sqrt(n) (Student 1908,
     "The probable error of a mean"). sd, low and high are None for fewer than two values.
     """
-    found = mean_estimate(values, least_variance)
-    if found is None:
+    mean = mean_estimate(values, least_variance)
+    if mean is None:
         return {"mean": float(np.mean(values)), "sd": None, "low": None, "high": None}
-    low, high = found.ends()
-    return {"mean": found.mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
+    low, high = mean.ends()
+    return {"mean": mean.mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
 
 
-def clipped(found: dict[str, float | None]) -> dict[str, float | None]:
+def clipped(ends: dict[str, float | None]) -> dict[str, float | None]:
     """Return an interval of an error in percent without what no error can be: below 0, over 100."""
-    low, high = found["low"], found["high"]
+    low, high = ends["low"], ends["high"]
     if low is None or high is None:
-        return found
-    return found | {"low": max(low, 0.0), "high": min(high, 100.0)}
+        return ends
+    return ends | {"low": max(low, 0.0), "high": min(high, 100.0)}
 
 
 def new_seeds_and_images(
@@ -111,9 +120,8 @@ def new_seeds_and_images(
 
     Seeds and images are crossed random samples: V = s2_seeds / n + s2_images / N - s2_residual /
     (n N), as both of the first two hold the third (Searle, Casella & McCulloch 1992, "Variance
-    Components", section 4.3), degrees of freedom after Satterthwaite (1946, "An approximate
-    distribution of estimates of variance components"). Never narrower than the interval over seeds
-    alone. The training set stays as it is.
+    Components", section 4.3), degrees of freedom after Satterthwaite. Never narrower than the
+    interval over seeds alone. The training set stays as it is.
 
     Parameters
     ----------
@@ -145,15 +153,12 @@ def new_seeds_and_images(
     variance = max(seeds_variance + of_images - residual, of_images - residual / 2, 0.0)
     if not variance:
         return MeanEstimate(mean, 0.0, freedom)
-    parts = (
-        seeds_variance**2 / freedom
-        + of_images**2 / (images - 1)
-        + residual**2 / ((n - 1) * (images - 1))
-    )
-    found = MeanEstimate(mean, variance, variance**2 / parts)
+    parts = [(seeds_variance, freedom), (of_images, images - 1)]
+    parts.append((residual, (n - 1) * (images - 1)))
+    over_both = MeanEstimate(mean, variance, satterthwaite(variance, parts))
     # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
     over_seeds = MeanEstimate(mean, seeds_variance, freedom)
-    return max(found, over_seeds, key=lambda one: one.ends()[1])
+    return max(over_both, over_seeds, key=lambda estimate: estimate.ends()[1])
 
 
 def halfwidth(values: Sequence[float], n: int | None = None) -> float:
@@ -164,7 +169,8 @@ def halfwidth(values: Sequence[float], n: int | None = None) -> float:
     if len(values) < 2:
         return math.inf
     n = n or len(values)
-    return _t(n) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
+    return t * float(np.std(values, ddof=1)) / math.sqrt(n)
 
 
 def difference(
@@ -182,10 +188,6 @@ def difference(
     variance = a.variance + b.variance
     if not variance:
         return {"mean": mean, "low": mean, "high": mean}
-    freedom = variance**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
+    freedom = satterthwaite(variance, [(a.variance, a.freedom), (b.variance, b.freedom)])
     low, high = MeanEstimate(mean, variance, freedom).ends()
     return {"mean": mean, "low": low, "high": high}
-
-
-def _t(n: int) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))

@@ -1,4 +1,4 @@
-"""Two variants held against each other over the seeds that both were run with."""
+"""Variants held against each other over their common seeds; which are one under two names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from sidebyside.analysis.intervals import (
 )
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
+from sidebyside.storage.evidence import RunEvidence
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
         If the margin isn't positive, once a verdict is asked for.
     """
     common = [seed for seed in a.seeds if seed in b.seeds]
-    of_a, of_b = ([one.seeds.index(seed) for seed in common] for one in (a, b))
+    of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
     wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
     least = rounding_variance(a.wrong.shape[1], errors=2)
     by_image = 100 * (wrong_a.astype(float) - wrong_b.astype(float))
@@ -221,16 +222,51 @@ def compare_pairs(
     each a family of its own; see `compare_pair`. Where these pairs were chosen by what the runs had
     shown, ``chosen_from`` is the number of all that might have been.
     """
-    by_name = {one.name: one for one in replicates}
-    found = [compare_pair(by_name[a], by_name[b], margin) for a, b in pairs]
-    differing = holm([pair.p for pair in found], chosen_from)
-    equivalent = holm([pair.p_equivalent for pair in found], chosen_from)
+    by_name = {replicate.name: replicate for replicate in replicates}
+    alone = [compare_pair(by_name[a], by_name[b], margin) for a, b in pairs]
+    differing = holm([pair.p for pair in alone], chosen_from)
+    equivalent = holm([pair.p_equivalent for pair in alone], chosen_from)
     return [
         replace(
             pair,
             p_holm=p,
             p_equivalent_holm=p_equivalent,
-            pairs=max(len(found), chosen_from),
+            pairs=max(len(alone), chosen_from),
         )
-        for pair, p, p_equivalent in zip(found, differing, equivalent, strict=True)
+        for pair, p, p_equivalent in zip(alone, differing, equivalent, strict=True)
     ]
+
+
+def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:
+    """Return groups of variants with the same weights, bit for bit, in all their common seeds.
+
+    Dropout left out, a network trains to the same bits in both data formats, say. A group is in the
+    order of the grid, and so are the groups; variants that are like no other aren't named.
+    """
+    weights: dict[str, dict[int, str]] = {}
+    for run in runs:
+        weights.setdefault(run.variant, {})[run.seed] = run.weights_digest
+    groups: list[list[str]] = []
+    for variant, own in weights.items():
+        for group in groups:
+            if all(_same(own, weights[other]) for other in group):
+                group.append(variant)
+                break
+        else:
+            groups.append([variant])
+    return [group for group in groups if len(group) > 1]
+
+
+def counted_once(
+    names: Sequence[str], groups: Sequence[Sequence[str]], kept: str | None
+) -> list[str]:
+    """Return variants, of each group only one: ``kept``, or the first."""
+    dropped = {
+        name for group in groups for name in group if name != (kept if kept in group else group[0])
+    }
+    return [name for name in names if name not in dropped]
+
+
+def _same(first: dict[int, str], second: dict[int, str]) -> bool:
+    common = first.keys() & second.keys()
+    return bool(common) and all(first[seed] == second[seed] for seed in common)

@@ -3,8 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +47,6 @@ class Power:
     pairs: int
     smallest_difference: float | None
     seeds_for: dict[str, int | None]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of ``comparison.json``."""
-        return asdict(self)
 
 
 def power(errors: NDArray[np.float64], pairs: int, margin: float) -> Power:

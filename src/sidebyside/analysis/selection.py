@@ -1,8 +1,7 @@
 """What the choice of a variant by its validation error does to its test error."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from sidebyside.analysis.intervals import (
     mean_estimate,
     new_seeds_and_images,
     rounding_variance,
+    satterthwaite,
 )
 from sidebyside.analysis.power import rows_in_common
 
@@ -75,15 +75,11 @@ class Selection:
     lowest_test_error: float
     flattery: float
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of ``comparison.json``."""
-        return asdict(self)
-
 
 def select(candidates: Sequence[Candidate]) -> Selection:
     """Return the choice by validation error, and what it costs to believe its own test error."""
-    chosen = min(candidates, key=lambda one: float(np.mean(one.validation)))
-    lowest = min(candidates, key=lambda one: float(np.mean(one.test)))
+    chosen = min(candidates, key=lambda candidate: float(np.mean(candidate.validation)))
+    lowest = min(candidates, key=lambda candidate: float(np.mean(candidate.test)))
     error, lowest_error = float(np.mean(chosen.test)), float(np.mean(lowest.test))
     honest = corrected_for_choice(candidates)
     least = rounding_variance(chosen.wrong.shape[1])
@@ -124,13 +120,9 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     MeanEstimate or None
         None for fewer than two seeds in common.
     """
-    seeds = [one.seeds for one in candidates]
-    errors = np.stack(
-        [
-            rows_in_common([one.validation for one in candidates], seeds),
-            rows_in_common([one.test for one in candidates], seeds),
-        ]
-    )
+    seeds = [candidate.seeds for candidate in candidates]
+    kinds = [[c.validation for c in candidates], [c.test for c in candidates]]
+    errors = np.stack([rows_in_common(kind, seeds) for kind in kinds])
     _, count, n = errors.shape
     chosen = int(errors[0].mean(axis=1).argmin()) if n else 0
     least = rounding_variance(candidates[chosen].wrong.shape[1])
@@ -149,13 +141,9 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     given_variants = float((of_test**2 * kept).sum()) * (1 - 1 / count)
     unsure = float((of_test * (1 - kept) * along) ** 2 @ np.ones(2)) * 2 / max(count - 3, 1)
     variance = of_all.variance + given_variants + unsure
-    parts = (
-        of_all.variance**2 / of_all.freedom
-        + given_variants**2 / ((count - 1) * (n - 1))
-        + unsure**2 / (count - 1)
-    )
-    shift = float(of_test @ (kept * along))
-    return MeanEstimate(of_all.mean + shift, variance, variance**2 / parts)
+    parts = [(of_all.variance, of_all.freedom), (given_variants, (count - 1) * (n - 1))]
+    freedom = satterthwaite(variance, [*parts, (unsure, count - 1)])
+    return MeanEstimate(of_all.mean + float(of_test @ (kept * along)), variance, freedom)
 
 
 def _apart_and_noise(errors: _Array) -> tuple[_Array, _Array]:

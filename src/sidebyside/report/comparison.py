@@ -1,5 +1,6 @@
 """What a report is of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sidebyside.analysis.analyse import Analysis
-from sidebyside.analysis.published import Published
+from sidebyside.analysis.published.recipes import Published
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,42 @@ class Comparison:
         Where it is.
     runs : pandas.DataFrame
         A row per run: key, variant, the factors, seed, test_error (percent), test_loss, ...
-    variants : list of dict
-        As in ``comparison.json``: n, test_error and test_loss with mean, sd, low and high.
+    content : dict
+        What ``comparison.json`` holds.
     analysis : Analysis
-        The statistics: effects, pairs, equivalence, power, ...
-    statements : list of str
-        The answer in sentences, the most important first.
+        The statistics, the baseline and the protocols.
     published : Published or None
         Published figures held against the runs, where they are runs of published recipes.
     """
 
     folder: Path
     runs: pd.DataFrame
-    variants: list[dict[str, Any]]
+    content: dict[str, Any]
     analysis: Analysis
-    statements: list[str]
     published: Published | None
+
+    @property
+    def variants(self) -> pd.DataFrame:
+        """A row per variant: name, n, test_error_mean (percent), test_error_low, ..."""
+        return _table(self.content["variants"])
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """A row per pair of variants: a, b, n, difference_mean (points), p_holm, verdict, ..."""
+        return _table(self.content["pairs"])
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """A row per effect: kind (main, interactions, simple), difference (points), low, ..."""
+        kinds = self.content["effects"].items()
+        return _table([{"kind": kind} | effect for kind, effects in kinds for effect in effects])
+
+    @property
+    def statements(self) -> list[str]:
+        """The answer in sentences, the most important first."""
+        return list(self.content["statements"])
+
+
+def _table(entries: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return entries as rows, what is nested in columns of its own."""
+    return pd.json_normalize(list(entries), sep="_")

@@ -43,7 +43,7 @@ def fixed(evidence: Evidence) -> dict[str, Any]:
     return {
         name: value
         for name, value in recipes[0].items()
-        if name != "seed" and all(name in one and one[name] == value for one in recipes)
+        if name != "seed" and all(name in recipe and recipe[name] == value for recipe in recipes)
     }
 
 
@@ -94,8 +94,7 @@ def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
 
 def training_command(evidence: Evidence) -> str:
     """Return the command that trains the runs of a study, whatever params.yaml says today."""
-    words = ["python", "pipelines/train.py", "-m", *_overrides(evidence)]
-    return shlex.join(words)
+    return shlex.join(["python", "pipelines/train.py", "-m", *_overrides(evidence)])
 
 
 def _overrides(evidence: Evidence) -> Iterator[str]:
@@ -185,7 +184,7 @@ def _grammar(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_grammar, value))}]"
     if isinstance(value, Mapping):
-        inner = (f"{key}:{_grammar(one)}" for key, one in value.items() if one is not None)
+        inner = (f"{key}:{_grammar(own)}" for key, own in value.items() if own is not None)
         return f"{{{','.join(inner)}}}"
     return level_text(value)
 
@@ -195,7 +194,7 @@ def _value_text(name: str, value: Any) -> str:
         return level_text(value) if isinstance(value, bool | int | float | str) else _grammar(value)
     return ", ".join(
         " ".join(
-            [block["type"], *(str(one) for key, one in block.items() if key != "type" and one)]
+            [block["type"], *(str(own) for key, own in block.items() if key != "type" and own)]
         )
         for block in value
     )

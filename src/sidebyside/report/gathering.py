@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
-from sidebyside.config.schema import DATA_FORMATS, Dataset
+from sidebyside.config.schema import Dataset
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
+from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError
-from sidebyside.execution.evaluate import Evaluation
 from sidebyside.report.gallery import disagreements
 from sidebyside.storage import journal
+from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence, committed
-from sidebyside.storage.results import StudyResults, StudyRun, has_results, read_train_results
+from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
 from sidebyside.storage.store import DamagedError, Run
 
 _GALLERY = 24  # test images kept for the report's gallery
@@ -30,7 +31,7 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
     """
     if not has_results(dataset.name, study) and (known := committed(dataset.name, study)):
         return known
-    results = read_train_results(dataset.name, study)
+    results = load_study(dataset.name, study)
     if results.missing and not allow_partial:
         raise UserError(
             f"study={study} on dataset={dataset.name} isn't finished: {len(results.missing)} of "
@@ -48,9 +49,11 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
 
 def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -> Evidence:
     arrays = _processed(dataset)
-    target = arrays.read("test_labels").argmax(axis=1).astype(np.uint8)
+    target = arrays.read("test_classes")
     runs = [
-        _known(run, known) if run.in_evidence else _of_results(results, run, target)
+        _known(run, known)
+        if run.in_evidence
+        else run_evidence(run, results.load(run), _evaluation(results, run), target)
         for run in results.runs
     ]
     gallery_index = disagreements(
@@ -62,7 +65,7 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
         runs=runs,
         target=target,
         samples=_pixels(arrays.read("train_images")[:_SAMPLES], dataset),
-        sample_labels=arrays.read("train_labels")[:_SAMPLES].argmax(axis=1).astype(np.uint8),
+        sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
         ensembles=_ensembles(results, known),
         gallery_index=gallery_index,
@@ -72,17 +75,13 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
 
 
 def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
-    for one in known.runs if known else []:
-        if one.key == run.key:
-            return one
+    for evidence in known.runs if known else []:
+        if evidence.key == run.key:
+            return evidence
     raise UserError(
         f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: run "
         "the study again."
     )
-
-
-def _of_results(results: StudyResults, run: StudyRun, target: NDArray[np.uint8]) -> RunEvidence:
-    return run_evidence(run, results.load(run), _evaluation(results, run), target)
 
 
 def run_evidence(
@@ -118,7 +117,7 @@ def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
 
 def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
     """Return each variant's ensemble of the runs whose probabilities are here, or as known."""
-    before = {one.variant: one for one in known.ensembles} if known else {}
+    before = {ensemble.variant: ensemble for ensemble in known.ensembles} if known else {}
     ensembles = []
     for variant in dict.fromkeys(run.variant for run in results.runs):
         replicate = [run for run in results.trained if run.variant == variant]

@@ -7,7 +7,7 @@ import numpy as np
 
 from sidebyside.data.arrays import ProcessedArrays
 from sidebyside.errors import UserError
-from sidebyside.report.pictures import draw_samples
+from sidebyside.report.pictures.runs import draw_samples
 
 Images = Literal["train", "test"]
 _MOST = 60  # rows or columns: a picture of more can't be drawn in a sensible size
@@ -35,7 +35,7 @@ def draw_sample_grid(
     """
     if not (1 <= rows <= _MOST and 1 <= columns <= _MOST):
         raise UserError(f"A grid of {rows}x{columns} won't do: choose 1 to {_MOST} each.")
-    stored, labels = arrays.read(f"{images}_images"), arrays.read(f"{images}_labels")
+    stored, labels = arrays.read(f"{images}_images"), arrays.read(f"{images}_classes")
     last = first + rows * columns
     if first < 0 or last > len(stored):
         raise UserError(
@@ -43,4 +43,4 @@ def draw_sample_grid(
             "counted from 0."
         )
     pixels = np.array([np.squeeze(image) for image in stored[first:last]])
-    draw_samples(pixels, labels[first:last].argmax(axis=1), rows, columns, path)
+    draw_samples(pixels, labels[first:last], rows, columns, path)

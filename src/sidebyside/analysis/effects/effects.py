@@ -1,0 +1,255 @@
+"""Main effects, interactions and simple effects of the factors, the seed as the cluster.
+
+One linear model of all runs, ordinary least squares: the factors and their interactions in
+sum-to-zero coding, so that an effect averages over the other factors, and the seeds as blocks
+(Montgomery 2017, "Design and Analysis of Experiments", chapters 4 and 5).
+
+Runs with the same seed share the order of their images and more, so it is the seed that is
+replicated, not the run: intervals are those of `sidebyside.analysis.effects.cluster_robust.cr2`
+with the seed as the cluster. No number of variants makes up for few seeds, and runs that are
+counted twice because they came out the same change nothing.
+
+p values are corrected after Holm: main effects, interactions, and the simple effects of one
+difference over the levels of one other factor, each a family of its own.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations, permutations, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sidebyside.analysis.effects.cluster_robust import cr2
+from sidebyside.analysis.effects.estimates import (
+    Effects,
+    Estimate,
+    Interaction,
+    MainEffect,
+    SimpleEffect,
+)
+from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
+from sidebyside.analysis.intervals import MeanEstimate, new_seeds_and_images
+from sidebyside.analysis.multiplicity import holm
+from sidebyside.config.factors import REPLICATE, Level
+
+_Names = dict[str, Any]  # what an effect is of: fields of its dataclass
+_Family = list[tuple[_Names, Contrast]]
+
+
+def effects(
+    runs: pd.DataFrame,
+    factors: Sequence[str],
+    *,
+    wrong: NDArray[np.bool_] | None = None,
+    least_variance: float = 0.0,
+    expected_equal: Sequence[str] = (),
+) -> Effects:
+    """Return main effects, two-way interactions and simple effects with 95 % intervals over seeds.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A row per run with its level of each factor, ``seed`` (what runs of a cluster share) and
+        ``test_error`` (percent). A column with None among its levels should have dtype object.
+    factors : sequence of str
+        Those with a single level take no part. The reference is the first level met.
+    wrong : ndarray of bool, shape (runs, images), optional
+        Whether a prediction is wrong: for the intervals over new images too.
+    least_variance : float
+        Of a test error, see `sidebyside.analysis.intervals.rounding_variance`.
+    expected_equal : sequence of str
+        Factors whose levels are tested for equivalence: their main effects aren't tested here, and
+        are no part of Holm's family.
+    """
+    codes, levels = _coded(runs, factors)
+    model = model_of(codes, pd.factorize(runs[REPLICATE])[0])
+    families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
+    contrasts = [contrast for family in families for _, contrast in family]
+    errors = runs["test_error"].to_numpy(float)
+    estimates = iter(_estimates(model, contrasts, errors, wrong, least_variance))
+    main, between, *by_level = (
+        [(names, next(estimates)) for names, _ in family] for family in families
+    )
+    interactions = [
+        Interaction(**names, estimate=estimate) for names, estimate in _corrected(between)
+    ]
+    simple = [
+        SimpleEffect(**names, estimate=estimate)
+        for family in by_level
+        for names, estimate in _corrected(family)
+    ]
+    averages = [
+        MainEffect(**names, estimate=estimate)
+        for names, estimate in _corrected(main, expected_equal)
+    ]
+    qualified = [_qualified(effect, interactions, simple) for effect in averages]
+    return Effects(qualified, interactions, simple)
+
+
+def _coded(
+    runs: pd.DataFrame, factors: Sequence[str]
+) -> tuple[dict[str, NDArray[np.intp]], dict[str, list[Level]]]:
+    """Return the number of each run's level, and the levels, of the factors that vary."""
+    codes, levels = {}, {}
+    for factor in factors:
+        code, met = pd.factorize(runs[factor], use_na_sentinel=False)
+        if len(met) > 1:
+            codes[factor], levels[factor] = code, [_plain(level) for level in met]
+    return codes, levels
+
+
+def _plain(level: Any) -> Level:
+    if pd.isna(level):
+        return None
+    plain: Level = level.item() if isinstance(level, np.generic) else level
+    return plain
+
+
+def _main_contrasts(levels: Mapping[str, Sequence[Level]]) -> _Family:
+    return [
+        (_apart(factor, own, number), [(1, {factor: number}), (-1, {factor: 0})])
+        for factor, own in levels.items()
+        for number in range(1, len(own))
+    ]
+
+
+def _apart(factor: str, levels: Sequence[Level], number: int) -> _Names:
+    return {"factor": factor, "level": levels[number], "reference": levels[0]}
+
+
+def _interaction_contrasts(levels: Mapping[str, Sequence[Level]]) -> _Family:
+    """Return the differences of differences."""
+    return [
+        (
+            {
+                "factors": [a, b],
+                "levels": [levels[a][i], levels[b][j]],
+                "references": [levels[a][0], levels[b][0]],
+            },
+            [(1, {a: i, b: j}), (-1, {a: i, b: 0}), (-1, {a: 0, b: j}), (1, {a: 0, b: 0})],
+        )
+        for a, b in combinations(levels, 2)
+        for i, j in product(range(1, len(levels[a])), range(1, len(levels[b])))
+    ]
+
+
+def _simple_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[_Family]:
+    """Return, by difference of a factor and by other factor, a contrast per level of the other."""
+    return [
+        [
+            (
+                _apart(factor, levels[factor], number) | {"given": given, "at": at},
+                [(1, {factor: number, given: place}), (-1, {factor: 0, given: place})],
+            )
+            for place, at in enumerate(levels[given])
+        ]
+        for factor, given in permutations(levels, 2)
+        for number in range(1, len(levels[factor]))
+    ]
+
+
+def _estimates(
+    model: Model,
+    contrasts: Sequence[Contrast],
+    errors: Array,
+    wrong: NDArray[np.bool_] | None,
+    least_variance: float,
+) -> list[Estimate]:
+    """Return the estimates, not corrected yet, in the order of the contrasts."""
+    rows = [model.row(contrast) for contrast in contrasts]
+    known = [number for number, row in enumerate(rows) if row is not None]
+    estimates = [Estimate()] * len(rows)
+    if not known:
+        return estimates
+    of_columns = np.array([rows[number] for number in known])
+    inverse = np.linalg.pinv(model.matrix)
+    weights = of_columns @ inverse  # of each run's error
+    residuals = errors - model.matrix @ (inverse @ errors)
+    variances, freedoms = cr2(model.matrix, residuals, model.seeds, of_columns)
+    variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
+    by_seed = None if wrong is None else _by_seed(weights, model, wrong)
+    for place, number in enumerate(known):
+        difference = MeanEstimate(
+            float(weights[place] @ errors), float(variances[place]), float(freedoms[place])
+        )
+        of_images = None if by_seed is None else by_seed[:, place]
+        estimates[number] = _estimate(difference, of_images, model.count)
+    return estimates
+
+
+def _by_seed(weights: Array, model: Model, wrong: NDArray[np.bool_]) -> Array:
+    """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images).
+
+    In points, times the number of seeds, so that their mean is the contrast.
+    """
+    of_seeds = [np.flatnonzero(model.seeds == seed) for seed in range(model.count)]
+    return np.stack(
+        [100 * model.count * (weights[:, runs] @ wrong[runs].astype(float)) for runs in of_seeds]
+    )
+
+
+def _estimate(difference: MeanEstimate, by_seed: Array | None, seeds: int) -> Estimate:
+    if math.isnan(difference.freedom):
+        return Estimate(difference.mean, n=seeds)
+    low, high = difference.ends()
+    both = None
+    if by_seed is not None:
+        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom)
+    return Estimate(
+        difference=difference.mean,
+        low=low,
+        high=high,
+        standard_error=difference.error,
+        degrees_of_freedom=difference.freedom,
+        p=difference.p,
+        seeds_and_images=None if both is None else both.named_ends(),
+        n=seeds,
+    )
+
+
+def _corrected(
+    family: Sequence[tuple[_Names, Estimate]], untested: Sequence[str] = ()
+) -> list[tuple[_Names, Estimate]]:
+    """Return a family of estimates with Holm's p values."""
+    tested = [None if names.get("factor") in untested else estimate.p for names, estimate in family]
+    size = sum(p is not None for p in tested)
+    return [
+        (names, replace(estimate, p_holm=p, family=size))
+        for (names, estimate), p in zip(family, holm(tested), strict=True)
+    ]
+
+
+def _qualified(
+    effect: MainEffect, interactions: Sequence[Interaction], simple: Sequence[SimpleEffect]
+) -> MainEffect:
+    """Return a main effect with the factors by whose levels it isn't what it is on average."""
+    factor, level = effect.factor, effect.level
+    others = [
+        other
+        for interaction in interactions
+        if interaction.estimate.shown
+        and (factor, level) in zip(interaction.factors, interaction.levels, strict=True)
+        for other in interaction.factors
+        if other != factor
+    ]
+    by_level = {
+        given: [
+            _same_way(at_level.estimate, effect.estimate)
+            for at_level in simple
+            if (at_level.factor, at_level.level, at_level.given) == (factor, level, given)
+        ]
+        for given in others
+    }
+    return replace(
+        effect, contradicted_by=[name for name, same in by_level.items() if not all(same)]
+    )
+
+
+def _same_way(estimate: Estimate, average: Estimate) -> bool:
+    assert estimate.difference is not None
+    assert average.difference is not None
+    return estimate.shown and (estimate.difference > 0) == (average.difference > 0)

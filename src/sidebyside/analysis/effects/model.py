@@ -1,0 +1,118 @@
+"""The linear model of a study's runs: factors, their interactions, and the seeds as blocks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Term = tuple[str, ...]  # the factors of a main effect or of an interaction; the intercept has none
+Cell = Mapping[str, int]  # numbers of the levels of some factors, averaged over the others
+Contrast = Sequence[tuple[int, Cell]]  # cells, each with the sign of its mean in a difference
+
+
+@dataclass(frozen=True)
+class Model:
+    """The columns of the terms in sum-to-zero coding, then those of the seeds.
+
+    Attributes
+    ----------
+    codings : dict of ndarray, each shape (levels, levels - 1)
+        Of the levels of each factor.
+    terms : list of tuple
+        Those that the design tells from each other.
+    left_out : list of tuple
+        Those that it doesn't.
+    matrix : ndarray, shape (runs, columns)
+    seeds : ndarray of int, shape (runs,)
+    """
+
+    codings: dict[str, Array]
+    terms: list[Term]
+    left_out: list[Term]
+    matrix: Array
+    seeds: NDArray[np.intp]
+
+    @property
+    def count(self) -> int:
+        """The number of seeds."""
+        return int(self.seeds.max()) + 1
+
+    def row(self, contrast: Contrast) -> Array | None:
+        """Return a contrast's weights of all columns, None where the design can't tell it."""
+        if any(self._weights(term, contrast).any() for term in self.left_out):
+            return None
+        row = np.zeros(self.matrix.shape[1])
+        weights = np.concatenate([self._weights(term, contrast) for term in self.terms])
+        row[: len(weights)] = weights
+        return row
+
+    def _weights(self, term: Term, contrast: Contrast) -> Array:
+        return np.sum([sign * _coded(term, cell, self.codings) for sign, cell in contrast], axis=0)
+
+
+def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> Model:
+    """Return the model of a study, lower orders first: an interaction never hides a main effect.
+
+    Interactions of three and more factors take part where each variant was run at least twice.
+
+    Parameters
+    ----------
+    codes : dict of ndarray of int, each shape (runs,)
+        The number of each run's level, by factor.
+    seeds : ndarray of int, shape (runs,)
+    """
+    codings = {name: _sum_to_zero(int(code.max()) + 1) for name, code in codes.items()}
+    cells = [dict(zip(codes, cell, strict=True)) for cell in zip(*codes.values(), strict=True)]
+    repeated = codes and np.unique([*codes.values()], axis=1, return_counts=True)[1].min() > 1
+    blocks = _blocks(seeds)
+    columns: dict[Term, Array] = {(): np.ones((len(seeds), 1))}
+    left_out: list[Term] = []
+    for order in range(1, (len(codes) if repeated else min(2, len(codes))) + 1):
+        offered = {
+            term: np.array([_coded(term, cell, codings) for cell in cells])
+            for term in combinations(codes, order)
+        }
+        estimable = _estimable(offered, [*columns.values(), blocks])
+        columns |= {term: offered[term] for term in estimable}
+        left_out += [term for term in offered if term not in estimable]
+    return Model(codings, [*columns], left_out, np.hstack([*columns.values(), blocks]), seeds)
+
+
+def _sum_to_zero(count: int) -> Array:
+    """Return the coding of so many levels, shape (count, count - 1)."""
+    return np.vstack([np.eye(count - 1), -np.ones(count - 1)])
+
+
+def _coded(term: Term, cell: Cell, codings: Mapping[str, Array]) -> Array:
+    """Return the columns of a term: products of its factors', whose sum over levels is 0."""
+    product = np.ones(1)
+    for name in term:
+        coding = codings[name]
+        product = np.kron(product, coding[cell[name]] if name in cell else 0 * coding[0])
+    return product
+
+
+def _blocks(seeds: NDArray[np.intp]) -> Array:
+    """Return a column per seed that several runs share, but for one where all runs share theirs."""
+    shared = np.flatnonzero(np.bincount(seeds) > 1)
+    if np.isin(seeds, shared).all():
+        shared = shared[1:]
+    return (seeds[:, np.newaxis] == shared).astype(float)
+
+
+def _estimable(offered: Mapping[Term, Array], given: Sequence[Array]) -> list[Term]:
+    """Return the terms that the design tells from the given columns and from each other.
+
+    Without such a term the rank would be less by its number of columns (Searle 1971, "Linear
+    Models", section 5.4).
+    """
+    rank = np.linalg.matrix_rank(np.hstack([*given, *offered.values()]))
+    estimable = []
+    for term, columns in offered.items():
+        others = [column for name, column in offered.items() if name != term]
+        if rank - np.linalg.matrix_rank(np.hstack([*given, *others])) == columns.shape[1]:
+            estimable.append(term)
+    return estimable

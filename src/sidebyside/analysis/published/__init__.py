@@ -1,0 +1,1 @@
+"""What our runs of published recipes say of the published figures."""

@@ -1,0 +1,66 @@
+"""The files of a report but for its pictures and its page."""
+
+from pathlib import Path
+from typing import Any
+
+from sidebyside import paths
+from sidebyside.files import each_number, read_json, without_links, write_json
+from sidebyside.report.comparison import Comparison
+from sidebyside.report.text.document import document
+from sidebyside.report.text.published import verdict_text
+from sidebyside.storage.evidence import FILE, Evidence, write_evidence
+from sidebyside.storage.store import TIMING
+
+_COSTS = "costs.json"
+_DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
+
+
+def write_files(comparison: Comparison, evidence: Evidence) -> None:
+    """Write numbers, tables, text and evidence to the report's folder."""
+    folder = without_links(comparison.folder)
+    write_json(folder / "comparison.json", _rounded(comparison.content))
+    write_json(folder / "metrics.json", _rounded(_metrics(comparison)))
+    (folder / "comparison.md").write_text(document(comparison, evidence))
+    if comparison.published:
+        (folder / "verdicts.md").write_text(verdict_text(comparison.published))
+    comparison.runs.to_csv(folder / "runs.csv", index=False, float_format="%.6f")
+    write_evidence(folder / FILE, evidence)
+    _write_costs(folder / _COSTS, evidence)
+
+
+def _rounded(content: Any) -> Any:
+    return each_number(content, lambda number: round(number, _DECIMALS))
+
+
+def _metrics(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """Return what ``dvc metrics`` shows: numbers only, by variant."""
+    return {
+        variant["name"] or "variant": {
+            "test_error": variant["test_error"]["mean"],
+            "test_loss": variant["test_loss"]["mean"],
+            "n": variant["n"],
+        }
+        for variant in comparison.content["variants"]
+    }
+
+
+def _write_costs(path: Path, evidence: Evidence) -> None:
+    """Write training times in seconds; DVC doesn't track them, as they never come out the same.
+
+    Those of runs that were trained elsewhere stay as they are.
+    """
+    before = read_json(path) if path.is_file() else {}
+    costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
+    for run in evidence.runs:
+        timing = paths.run(run.key) / TIMING
+        if timing.is_file():
+            costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
+    if costs:
+        write_json(path, costs)
+
+
+def training_seconds(folder: Path) -> dict[str, float]:
+    """Return the training time of each run of a report whose time is known."""
+    path = folder / _COSTS
+    costs = read_json(path) if path.is_file() else {}
+    return {key: cost["seconds"] for key, cost in costs.items()}

@@ -1,0 +1,198 @@
+"""What the page tells: numbers, names and words; variants are numbered by mean error."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.report.comparison import Comparison
+from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.text.findings import of_pair
+from sidebyside.report.text.numbers import spelled
+from sidebyside.storage.evidence import Evidence, RunEvidence
+
+_DIGITS = 12  # of a source's digest
+_OPENING = 3  # statements that are the answer
+_PROTOCOLS = {
+    "clean": "A sixth of the training images is held out for validation; the test images were "
+    "used once, after training.",
+    "train60k": "Trained on all training images, validated on none.",
+    "test_as_validation": "Trained on all training images and validated on the test images: "
+    "whoever watched could stop when the test error suited them, so these figures flatter.",
+    "tf55k": "The first twelfth of the training images isn't used; validated on the test images: "
+    "whoever watched could stop when the test error suited them, so these figures flatter.",
+    "split20": "The last fifth of the training images is held out for validation.",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A study as its page tells it, see `sidebyside.report.page.page.write_report`."""
+
+    comparison: Comparison
+    evidence: Evidence
+    seconds: Mapping[str, float]
+    made: Mapping[str, str]
+    disputed: Collection[int]
+    given_margin: float | None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What ``comparison.json`` has."""
+        return self.comparison.content
+
+    @property
+    def answer(self) -> list[str]:
+        """The sentences that open the page."""
+        return self.comparison.statements[:_OPENING]
+
+    @property
+    def findings(self) -> list[str]:
+        """The other sentences."""
+        return self.comparison.statements[_OPENING:]
+
+    @cached_property
+    def variants(self) -> list[dict[str, Any]]:
+        """The variants by mean test error, the lowest first."""
+        return sorted(self.content["variants"], key=lambda variant: variant["test_error"]["mean"])
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each variant on the page."""
+        return {variant["name"]: number for number, variant in enumerate(self.variants, 1)}
+
+    @cached_property
+    def errors(self) -> dict[str, list[float]]:
+        """Test errors of each variant's runs, percent."""
+        return {
+            name: [self.evidence.test_error(run) for run in self.evidence.of_variant(name)]
+            for name in self.numbers
+        }
+
+    @property
+    def protocols(self) -> dict[str, str]:
+        """What the study's protocols mean."""
+        names = dict.fromkeys(run.protocol for run in self.evidence.runs)
+        return {name: _PROTOCOLS.get(name, "") for name in names}
+
+    @property
+    def test_watched(self) -> bool:
+        """Whether the validation images of some runs are the test images."""
+        return any(name in TEST_AS_VALIDATION for name in self.protocols)
+
+    @property
+    def seeds(self) -> str:
+        """The number of seeds per variant, e.g. "2" or "2 to 5"."""
+        return count_text([variant["n"] for variant in self.variants])
+
+    def label(self, variant: str) -> str:
+        """Return number and name of a variant, and its protocol where the name doesn't tell."""
+        text = f"{self.numbers[variant]}  {spelled(variant)}"
+        if len(self.protocols) == 1 or "protocol" in self.evidence.runs[0].factors:
+            return text
+        return f"{text} ({self._protocol(variant)})"
+
+    def _protocol(self, variant: str) -> str:
+        return self.comparison.analysis.protocols[variant]
+
+    def protocol_note(self, a: str, b: str) -> str:
+        """Return a remark where two variants follow different protocols, else nothing."""
+        first, second = self._protocol(a), self._protocol(b)
+        return "" if first == second else f"different protocols: {first}, {second}"
+
+    @property
+    def margin(self) -> float | None:
+        """The largest difference that doesn't matter, None where the study names none."""
+        if self.given_margin is not None:
+            return self.given_margin
+        return next((entry["margin"] for entry in self.content["equivalence"]), None)
+
+    @property
+    def baseline(self) -> str:
+        """The variant that the others are held against."""
+        return self.comparison.analysis.baseline
+
+    @property
+    def against(self) -> list[dict[str, Any]]:
+        """The pairs with the baseline second, by the number of the other variant."""
+        pairs = [pair for pair in self.content["pairs"] if pair["b"] == self.baseline]
+        return sorted(pairs, key=lambda pair: self.numbers[pair["a"]])
+
+    def in_words(self, pair: Mapping[str, Any]) -> str:
+        """Return a pair's statement with the variants' numbers for their names."""
+        text = of_pair(pair)
+        for name in (pair["a"], pair["b"]):  # in the order in which the statement names them
+            text = text.replace(name, f"variant {self.numbers[name]}", 1)
+        return text[0].upper() + text[1:]
+
+    @property
+    def furthest(self) -> str | None:
+        """The variant whose mean error is furthest from the baseline's."""
+        mean = {name: float(np.mean(errors)) for name, errors in self.errors.items()}
+        others = [name for name in mean if name != self.baseline]
+        return max(others, key=lambda name: abs(mean[name] - mean[self.baseline]), default=None)
+
+    @property
+    def gallery(self) -> list[Entry]:
+        """The images that the variants disagree on most."""
+        return gallery_entries(self.evidence, self.disputed)
+
+    @cached_property
+    def costs(self) -> list[dict[str, Any]]:
+        """Parameters, mean seconds and error of each variant."""
+        rows = []
+        for variant in self.variants:
+            runs = self.evidence.of_variant(variant["name"])
+            times = [self.seconds[run.key] for run in runs if run.key in self.seconds]
+            rows.append(
+                {
+                    "name": variant["name"],
+                    "parameters": variant["parameters"],
+                    "timed": len(times),
+                    "seconds": float(np.mean(times)) if times else None,
+                    "error": variant["test_error"]["mean"],
+                }
+            )
+        return rows
+
+    @property
+    def origins(self) -> list[dict[str, str]]:
+        """The environments and sources that runs were made under, with the number of runs."""
+        origins = Counter(tuple(_origin(run).items()) for run in self.evidence.runs)
+        return [{"runs": str(runs)} | dict(origin) for origin, runs in origins.items()]
+
+    @property
+    def settings(self) -> list[dict[str, str]]:
+        """The settings that weren't varied."""
+        return condition_rows(self.evidence)
+
+    @property
+    def command(self) -> str:
+        """The command that trains the runs."""
+        return training_command(self.evidence)
+
+
+def count_text(counts: Sequence[int]) -> str:
+    """Return e.g. "2" or "2 to 5"."""
+    few, many = min(counts), max(counts)
+    return str(few) if few == many else f"{few} to {many}"
+
+
+def _origin(run: RunEvidence) -> dict[str, str]:
+    """Return what a run was made by and on, as words to show."""
+    environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
+    cpu = environment.get("cpu", {})
+    digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
+    known = environment.get("versions", {}) | {
+        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu),
+        "instructions": " ".join(cpu.get("instructions", [])),
+        "threads": str(environment.get("threads", "")),
+        "oneDNN": environment.get("onednn", ""),
+        "code": ", ".join(digests),
+    }
+    return {name: value or "not recorded" for name, value in known.items()}

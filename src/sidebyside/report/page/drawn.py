@@ -1,0 +1,225 @@
+"""The pictures of the page, as SVG text; none where there is nothing to draw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from sidebyside.analysis.intervals import interval
+from sidebyside.config.factors import level_text
+from sidebyside.report.page.content import Page, count_text
+from sidebyside.report.page.intervals import Row, interval_plot
+from sidebyside.report.page.levels import Level, interaction_plots, level_plots
+from sidebyside.report.page.plots import (
+    Point,
+    confusion_plot,
+    cost_plot,
+    curve_plots,
+    errors_by_epoch,
+)
+from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE
+from sidebyside.storage.evidence import RunEvidence
+
+_MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 10 kB
+_MOST_LINES = 8  # levels of a factor in a picture of an interaction
+_COLORS = {"better": GREEN, "worse": ORANGE, "equivalent": BLUE, "can't tell": GREY}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The pictures of a page."""
+
+    page: Page
+
+    def files(self) -> dict[str, str]:
+        """Return those pictures that MLflow and DVC show too, by file name."""
+        named = {
+            "variants": self.variants,
+            "pairs": self.pairs,
+            "equivalence": self.equivalence,
+            "confusion_difference": self.confusion,
+        }
+        named |= {f"effect_of_{name}": svg for name, svg in self.levels.items()}
+        interactions = enumerate(self.interactions.values(), start=1)
+        named |= {f"interaction_{number}": svg for number, svg in interactions}
+        return {name: svg for name, svg in named.items() if svg}
+
+    @cached_property
+    def variants(self) -> str:
+        """Dots, means and intervals of the variants."""
+        rows = [
+            Row(
+                label=self.page.label(variant["name"]),
+                mean=variant["test_error"]["mean"],
+                seeds=_ends(variant["test_error"]),
+                together=_ends(variant["seeds_and_images"]),
+                runs=self.page.errors[variant["name"]],
+            )
+            for variant in self.page.variants
+        ]
+        return interval_plot(rows, "test error in %", "95 % interval over seeds")
+
+    @cached_property
+    def pairs(self) -> str:
+        """Differences from the baseline."""
+        rows = [
+            Row(
+                label=f"{self.page.label(pair['a'])} (n={pair['n']}): {_unbroken(pair['verdict'])}",
+                mean=pair["difference"]["mean"],
+                seeds=_ends(pair["difference"]),
+                together=_ends(pair["seeds_and_images"]),
+                color=_COLORS[pair["verdict"]],
+            )
+            for pair in self.page.against
+            if pair["difference"]["mean"] is not None
+        ]
+        label = "error minus the baseline's, points (left: better)"
+        return self._differences(rows, label, "95 % interval over seeds")
+
+    @cached_property
+    def equivalence(self) -> str:
+        """Differences of levels that should make none, with their 90 % intervals."""
+        rows = [
+            Row(
+                label=f"{entry['factor']}: {level_text(entry['levels'][1])} minus "
+                f"{level_text(entry['levels'][0])} (n={entry['n']} seeds)",
+                mean=entry["difference"],
+                seeds=_ends(entry),
+            )
+            for entry in self.page.content["equivalence"]
+            if entry["difference"] is not None
+        ]
+        return self._differences(rows, "difference, points", "90 % interval over seeds")
+
+    def _differences(self, rows: Sequence[Row], label: str, over_seeds: str) -> str:
+        if not rows:
+            return ""
+        return interval_plot(rows, label, over_seeds, self.page.margin or 0, zero=True)
+
+    @property
+    def _factors(self) -> dict[str, list[Any]]:
+        """The levels of each factor that has several."""
+        levels = self.page.content["factors"].items()
+        return {name: of_factor for name, of_factor in levels if len(of_factor) > 1}
+
+    @cached_property
+    def levels(self) -> dict[str, str]:
+        """Mean error by level, by factor."""
+        levels = {
+            name: [self._level({name: level}) for level in of_factor]
+            for name, of_factor in self._factors.items()
+        }
+        return level_plots(levels) if levels else {}
+
+    @cached_property
+    def interactions(self) -> dict[str, str]:
+        """Mean error by the levels of two factors, by what the picture is called."""
+        pairs = {}
+        for pair in combinations(self._factors, 2):
+            across, lines = sorted(pair, key=lambda name: -len(self._factors[name]))
+            if len(self._factors[lines]) <= _MOST_LINES:
+                levels = self._lines(across, lines)
+                n = count_text([level.n for line in levels.values() for level in line])
+                pairs[f"{across} across, a line per {lines} (n={n} seeds)"] = levels
+        if not pairs:
+            return {}
+        return dict(zip(pairs, interaction_plots(list(pairs.values())), strict=True))
+
+    def _lines(self, across: str, lines: str) -> dict[str, list[Level]]:
+        return {
+            level_text(level): [
+                self._level({across: place, lines: level})
+                for place in self._factors[across]
+                if self._runs_at({across: place, lines: level})
+            ]
+            for level in self._factors[lines]
+        }
+
+    def _runs_at(self, levels: Mapping[str, Any]) -> list[RunEvidence]:
+        wanted = {name: level_text(level) for name, level in levels.items()}
+        return [
+            run
+            for run in self.page.evidence.runs
+            if all(level_text(run.factors[name]) == text for name, text in wanted.items())
+        ]
+
+    def _level(self, levels: Mapping[str, Any]) -> Level:
+        """Return the mean of the runs at some levels, the first of which names it."""
+        runs = self._runs_at(levels)
+        mean = float(np.mean([self.page.evidence.test_error(run) for run in runs]))
+        by_seed = self._by_seed(runs, mean)
+        variants = dict.fromkeys(run.variant for run in runs)
+        return Level(
+            name=level_text(next(iter(levels.values()))),
+            n=len(by_seed),
+            mean=mean,
+            ends=_ends(interval(by_seed)),
+            variants=[float(np.mean(self.page.errors[name])) for name in variants],
+        )
+
+    def _by_seed(self, runs: Sequence[RunEvidence], mean: float) -> list[float]:
+        """Return the mean of some variants by seed: runs with one seed aren't independent.
+
+        A seed that some variant wasn't run with is judged by the others.
+        """
+        apart: dict[int, list[float]] = {}
+        for run in runs:
+            of_variant = float(np.mean(self.page.errors[run.variant]))
+            error = self.page.evidence.test_error(run) - of_variant
+            apart.setdefault(run.seed, []).append(error)
+        return [mean + float(np.mean(errors)) for errors in apart.values()]
+
+    @cached_property
+    def curves(self) -> dict[str, str]:
+        """Learning curves, by variant."""
+        shown = [variant["name"] for variant in self.page.variants[:_MOST_CURVES]]
+        curves = {name: errors_by_epoch(self.page.evidence.of_variant(name)) for name in shown}
+        curves = {name: errors for name, errors in curves.items() if errors}
+        return curve_plots(curves) if curves else {}
+
+    @cached_property
+    def confusion(self) -> str:
+        """The mean confusion matrix of the furthest variant minus the baseline's, if any."""
+        if self.page.furthest is None:
+            return ""
+        evidence = self.page.evidence
+        first, second = (
+            np.mean([evidence.confusion(run) for run in evidence.of_variant(name)], axis=0)
+            for name in (self.page.furthest, self.page.baseline)
+        )
+        return confusion_plot(first - second)
+
+    def cost(self, cost: str, label: str) -> str:
+        """Return a cost beside the error, nothing where there is nothing to weigh."""
+        known = [row for row in self.page.costs if row[cost] is not None]
+        if len({row[cost] for row in known}) < 2:
+            return ""
+        front = pareto_front([(row[cost], row["error"]) for row in known])
+        points = [
+            Point(self.page.numbers[row["name"]], row[cost], row["error"], on_front)
+            for row, on_front in zip(known, front, strict=True)
+        ]
+        return cost_plot(points, label)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Return which points no other beats: none is as low in both and lower in one."""
+    return [
+        not any(
+            other[0] <= point[0] and other[1] <= point[1] and other != point for other in points
+        )
+        for point in points
+    ]
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _ends(interval: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    if interval is None or interval["low"] is None or interval["high"] is None:
+        return None
+    return float(interval["low"]), float(interval["high"])

@@ -1,0 +1,93 @@
+"""The report as one page of HTML: no network, no script, readable on a phone and on paper."""
+
+import base64
+import io
+import shutil
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from sidebyside.config.factors import level_text
+from sidebyside.report.comparison import Comparison
+from sidebyside.report.page.content import Page
+from sidebyside.report.page.drawn import Drawn
+from sidebyside.report.text.numbers import ends_text, fixed, p_value, signed, spelled
+from sidebyside.storage.evidence import Evidence
+
+
+def write_report(
+    comparison: Comparison,
+    evidence: Evidence,
+    seconds: Mapping[str, float],
+    made: Mapping[str, str],
+    path: Path,
+    *,
+    disputed: Collection[int] = (),
+    margin: float | None = None,
+) -> None:
+    """Write the page of a study, the same bytes for the same arguments.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    evidence : Evidence
+    seconds : dict of float
+        Training time by run key, where it is known.
+    made : dict of str
+        How the report was made, e.g. the git commit: shown as it is.
+    path : pathlib.Path
+        The HTML file; the pictures are also written to the folder ``pictures`` beside it.
+    disputed : collection of int
+        Test images whose labels human raters dispute.
+    margin : float or None
+        Largest difference of two variants that doesn't matter, points. None takes that of the
+        tests of equivalence, if there are any.
+    """
+    page = Page(comparison, evidence, seconds, made, disputed, margin)
+    drawn = Drawn(page)
+    template = _environment().get_template("report.html.j2")
+    path.write_text(template.render(page=page, drawn=drawn))
+    folder = path.with_name("pictures")
+    shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
+    folder.mkdir()
+    for name, svg in drawn.files().items():
+        (folder / f"{name}.svg").write_text(svg)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sidebyside.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "fixed": fixed,
+        "signed": signed,
+        "interval": ends_text,
+        "signed_interval": partial(ends_text, text=signed),
+        "p_value": p_value,
+        "spelled": spelled,
+        "level": level_text,
+        "svg": _svg_uri,
+        "image": _image_uri,
+    }
+    return environment
+
+
+def _svg_uri(svg: str) -> str:
+    # As an image of its own, its ids can't clash with those of the others.
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _image_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return pixels, 255 is white on black, as a PNG dark on light."""
+    file = io.BytesIO()
+    Image.fromarray(255 - pixels).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

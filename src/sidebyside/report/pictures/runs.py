@@ -1,0 +1,100 @@
+"""Pictures of one run: its learning curves, its confusion matrix, samples of its images.
+
+They are drawn where networks are trained, so nothing here needs pandas or statistics.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside.report.pictures.style import BLUE, GREY, STYLE, new_figure, save
+
+
+def draw_history(history: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
+    """Draw one run's learning curves: accuracy above, cross-entropy below.
+
+    Parameters
+    ----------
+    history : dict of list of float
+        Figures after each epoch: accuracy, loss and, where there are validation images,
+        val_accuracy and val_loss.
+    title : str
+    path : pathlib.Path
+        The PNG to write.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(6, 6)
+        panels = figure.subplots(2, 1, sharex=True)
+        shown = (("accuracy", "accuracy"), ("loss", "cross-entropy in nats"))
+        for axes, (name, label) in zip(panels, shown, strict=True):
+            for prefix, color, whose in (("", GREY, "training"), ("val_", BLUE, "validation")):
+                if values := history.get(prefix + name):
+                    epochs = range(1, len(values) + 1)
+                    axes.plot(epochs, values, color=color, marker="o", ms=3, label=whose)
+            axes.set_ylabel(label)
+            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        panels[0].legend(frameon=False)
+        panels[0].set_title(title, size=9, wrap=True)
+        panels[1].set_xlabel("epoch")
+        save(figure, path)
+
+
+def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -> None:
+    """Draw a confusion matrix: targets down, predictions across, only errors coloured."""
+    counts = np.asarray(confusion)
+    errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(6, 6)
+        axes = figure.add_subplot()
+        axes.imshow(errors, cmap="Oranges", vmax=max(errors.max(), 1) * 1.4)
+        strong = errors.max() * 0.9
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                bold = "bold" if row == column else "normal"
+                color = "white" if errors[row, column] > strong > 3 else "black"
+                axes.text(
+                    column,
+                    row,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    size=8,
+                    weight=bold,
+                    color=color,
+                )
+        axes.set_xticks(range(len(counts)))
+        axes.set_yticks(range(len(counts)))
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("target")
+        axes.grid(visible=False)
+        axes.set_title(title, size=9, wrap=True)
+        save(figure, path)
+
+
+def draw_samples(
+    images: NDArray[Any], labels: NDArray[Any], rows: int, columns: int, path: Path
+) -> None:
+    """Draw a grid of the first images with their labels.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, height, width)
+        From 0, black, to the largest value, white; drawn dark on light.
+    labels : ndarray of int, shape (N,)
+    rows, columns : int
+    path : pathlib.Path
+        The PNG to write.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(0.8 * columns, 0.95 * rows)
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for panel, image, label in zip(panels.flat, images, labels, strict=False):
+            panel.imshow(image, cmap="gray_r")
+            panel.set_title(str(label), size=9, loc="center")
+        for panel in panels.flat:
+            panel.axis("off")
+        save(figure, path)

@@ -1,0 +1,1 @@
+"""What a report says: numbers, sentences, claims, tables and the Markdown they make."""

@@ -1,0 +1,86 @@
+"""The report as Markdown."""
+
+from collections.abc import Sequence
+
+from sidebyside.config.factors import level_text
+from sidebyside.report.comparison import Comparison
+from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.text.findings import Entry
+from sidebyside.report.text.numbers import ends_text
+from sidebyside.report.text.published import published_text
+from sidebyside.report.text.sections import analysis_text
+from sidebyside.report.text.tables import paragraph, table
+from sidebyside.storage.evidence import Evidence
+
+NOMINAL_COVERAGE = 88  # percent: "stopped when narrow" in docs/coverage.md, whose tests hold it
+
+
+def document(comparison: Comparison, evidence: Evidence) -> str:
+    """Return ``comparison.md``."""
+    command = f"python pipelines/compare.py study={evidence.study} dataset={evidence.dataset}"
+    parts = [f"# {evidence.study} on {evidence.dataset}", f"Made by `{command}`."]
+    if evidence.missing:
+        parts.append(
+            f"**Not finished: {len(evidence.missing)} runs are missing** "
+            f"({'; '.join(evidence.missing)})."
+        )
+    if comparison.published:
+        parts += [published_text(comparison.published), "## Findings"]
+    parts.append("\n".join(f"- {sentence}" for sentence in comparison.statements))
+    if evidence.stopping:
+        parts.append(of_stopping(evidence.stopping))
+    parts += [
+        "## All variants",
+        paragraph("""
+            Test error in percent, mean over n seeds, with three 95 % intervals: for new seeds and
+            new images of the kind together; over seeds (Student t: other trainings, the same test
+            images); over images (bootstrap: these networks, other test images). The training
+            images are the same in all of them."""),
+        table(_variant_rows(comparison.content["variants"])),
+        analysis_text(comparison.analysis),
+        *_made(evidence),
+        "## Pictures",
+        "![Test error by variant](pictures/variants.svg)",
+        "![Confusion matrix of the best variant](confusion_best.png)",
+        "![Sample digits](samples.png)",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _made(evidence: Evidence) -> list[str]:
+    """Return the sections on what was trained, and how to train it again."""
+    return [
+        "## What was trained",
+        "The settings that all runs share, and the command that trains them:",
+        table(condition_rows(evidence)),
+        f"```sh\n{training_command(evidence)}\n```",
+    ]
+
+
+def _variant_rows(variants: Sequence[Entry]) -> list[dict[str, str]]:
+    rows = []
+    for variant in sorted(variants, key=lambda variant: variant["test_error"]["mean"]):
+        error, loss = variant["test_error"], variant["test_loss"]
+        levels = {name: level_text(level) for name, level in variant["factors"].items()}
+        figures = {
+            "n": str(variant["n"]),
+            "test error %": f"{error['mean']:.2f}",
+            "95 %, new seeds and images": ends_text(variant["seeds_and_images"]),
+            "over seeds": ends_text(error),
+            "over images": ends_text(variant["over_images"]),
+            "test loss": f"{loss['mean']:.4f}",
+            "parameters": str(variant["parameters"]),
+            "protocol": variant["protocol"],
+        }
+        rows.append(levels | figures)
+    return rows
+
+
+def of_stopping(rule: Entry) -> str:
+    """Return how seeds were added, and what that does to the intervals."""
+    return paragraph(f"""
+        **How many seeds.** Seeds were added to each variant until its 95 % interval was within
+        +-{rule["target_halfwidth"]:g} points, or it had {rule["max_seeds"]}. The intervals take no
+        account of this rule: they are nominal, and in simulated studies hold the truth
+        {NOMINAL_COVERAGE} times in a hundred (docs/coverage.md), as a variant whose few seeds agree
+        by chance gets no more.""")
