@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sidebyside.analysis.effects import effects
+from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.equivalence import compare_levels
 from sidebyside.analysis.images import difference_over_images, error_over_images, mcnemar_p
 from sidebyside.analysis.intervals import (
@@ -29,8 +29,8 @@ from sidebyside.analysis.intervals import (
 )
 from sidebyside.analysis.pairs import Replicate, compare_pairs
 from sidebyside.analysis.power import difference_sd, smallest_difference
+from sidebyside.analysis.published.verdicts import judge, predictions
 from sidebyside.analysis.selection import Candidate, select
-from sidebyside.analysis.verdicts import judge, predictions
 from sidebyside.execution.stopping import seeds_to_add
 from sidebyside.storage.evidence import read_evidence
 

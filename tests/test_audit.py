@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from conftest import SOURCE
+from support.projects import SOURCE
 
 NOWHERE = "http://127.0.0.1:9"
 LOCK = "".join(f"{pin} \\\n    --hash=sha256:{'0' * 64}\n" for pin in ("first==1.0", "second==2.0"))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import SOURCE
+from support.projects import SOURCE
 
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
 
@@ -22,6 +22,7 @@ def test_what_is_shown_is_what_was_generated(path, monkeypatch):
         sys.modules.pop("embed", None)
 
 
+@pytest.mark.slow
 def test_the_table_of_faults_is_that_of_the_tests():
     made = subprocess.run(
         [sys.executable, str(SOURCE / "docs" / "faults.py")],

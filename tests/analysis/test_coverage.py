@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidebyside.report.statements import NOMINAL_COVERAGE
+from sidebyside.report.text.document import NOMINAL_COVERAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW_STUDIES = 120  # in the normal run; all of them with -m simulation
@@ -26,6 +26,7 @@ def _benchmark():
 simulation = _benchmark()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", [name for name in simulation.DESIGNS if "n=10" not in name])
 def test_few_simulated_studies(design):
     rates = simulation.simulate(design, FEW_STUDIES)

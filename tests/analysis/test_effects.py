@@ -10,7 +10,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from sidebyside.analysis.effects import effects
+from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.multiplicity import holm
 
 RUNS = Path(__file__).resolve().parents[2] / "reports" / "mnist" / "factorial" / "runs.csv"
@@ -65,17 +65,19 @@ def committed():
     return pd.read_csv(RUNS, dtype=str).astype({"test_error": float})
 
 
-def estimates(found):
-    return [one.estimate for one in [*found.main, *found.interactions]]
+def estimates(of_factors):
+    return [effect.estimate for effect in [*of_factors.main, *of_factors.interactions]]
 
 
 @pytest.mark.parametrize(
     ("missing", "expected"), [([], ALL), ([0, 7, 29, 30, 56, 75], SOME_MISSING)]
 )
 def test_standard_errors_and_freedom_are_those_of_clubsandwich(missing, expected):
-    found = effects(committed().drop(index=missing), FACTORS)
-    of_effect = {one.factor: (-2, one.estimate) for one in found.main}
-    of_effect |= {":".join(one.factors): (4, one.estimate) for one in found.interactions}
+    of_factors = effects(committed().drop(index=missing), FACTORS)
+    of_effect = {effect.factor: (-2, effect.estimate) for effect in of_factors.main}
+    of_effect |= {
+        ":".join(effect.factors): (4, effect.estimate) for effect in of_factors.interactions
+    }
     for line in expected.split("\n")[1:-1]:
         name, coefficient, error, freedom = line.split()
         factor, estimate = of_effect[name]
@@ -90,7 +92,7 @@ def test_a_balanced_effect_is_the_t_interval_of_its_contrasts_by_seed():
     by_seed = (runs["test_error"] * sign).groupby(runs["seed"]).sum() / 8
     expected = stats.ttest_1samp(by_seed, 0)
     (estimate,) = (
-        one.estimate for one in effects(runs, FACTORS).main if one.factor == "kernel_size"
+        effect.estimate for effect in effects(runs, FACTORS).main if effect.factor == "kernel_size"
     )
     ends = expected.confidence_interval()
     assert (estimate.low, estimate.high) == pytest.approx((ends.low, ends.high), abs=1e-9)
@@ -129,7 +131,7 @@ def test_what_seeds_do_to_a_factor_is_noise_of_its_effect():
     shifts = np.random.default_rng(1).normal(0, 0.2, 5)
     sign = runs["a"].map({"x": -1, "y": 1})
     runs["test_error"] += sign * shifts[runs["seed"]]
-    by_factor = {one.factor: one.estimate for one in effects(runs, ["a", "b", "c"]).main}
+    by_factor = {effect.factor: effect.estimate for effect in effects(runs, ["a", "b", "c"]).main}
     assert by_factor["a"].standard_error > 10 * by_factor["b"].standard_error
 
 
@@ -141,24 +143,26 @@ def test_holm_steps_down():
 
 def test_holm_is_within_each_family_and_without_what_is_expected_equal():
     runs = made({"a": ["x", "y", "z"], "b": ["x", "y"], "c": ["x", "y"]}, seeds=3)
-    found = effects(runs, ["a", "b", "c"], expected_equal=["c"])
-    tested = [one.estimate for one in found.main if one.factor != "c"]
-    assert [one.p_holm for one in tested] == holm([one.p for one in tested])
-    assert found.main[-1].estimate.p is not None
-    assert found.main[-1].estimate.p_holm is None
-    family = [one.estimate for one in found.interactions]
-    assert [one.p_holm for one in family] == holm([one.p for one in family])
+    of_factors = effects(runs, ["a", "b", "c"], expected_equal=["c"])
+    tested = [effect.estimate for effect in of_factors.main if effect.factor != "c"]
+    assert [effect.p_holm for effect in tested] == holm([effect.p for effect in tested])
+    assert of_factors.main[-1].estimate.p is not None
+    assert of_factors.main[-1].estimate.p_holm is None
+    family = [effect.estimate for effect in of_factors.interactions]
+    assert [effect.p_holm for effect in family] == holm([effect.p for effect in family])
 
 
 def test_an_interaction_comes_with_simple_effects_and_contradicts_the_average():
     runs = made({"a": ["x", "y"], "b": ["u", "v"], "c": ["s", "t"]}, seeds=5, sd=0.05)
     both = (runs["a"] == "y") & (runs["b"] == "v")
     runs["test_error"] -= 1.0 * both
-    found = effects(runs, ["a", "b", "c"])
-    a, _, c = found.main
+    of_factors = effects(runs, ["a", "b", "c"])
+    a, _, c = of_factors.main
     assert a.estimate.shown
     assert (a.contradicted_by, c.contradicted_by) == (["b"], [])
-    at_u, at_v = (one for one in found.simple if (one.factor, one.given) == ("a", "b"))
+    at_u, at_v = (
+        effect for effect in of_factors.simple if (effect.factor, effect.given) == ("a", "b")
+    )
     assert (at_u.at, at_u.estimate.shown) == ("u", False)
     assert (at_v.at, at_v.estimate.shown) == ("v", True)
     x = runs[(runs["b"] == "v") & (runs["a"] == "x")].groupby("seed")["test_error"].mean()
@@ -166,16 +170,18 @@ def test_an_interaction_comes_with_simple_effects_and_contradicts_the_average():
     expected = stats.ttest_rel(y, x)
     assert at_v.estimate.p == pytest.approx(expected.pvalue, abs=1e-9)
     assert at_v.estimate.low == pytest.approx(expected.confidence_interval().low, abs=1e-9)
-    told = {frozenset((one["factor"], one["given"])) for one in found.as_json()["simple"]}
+    told = {
+        frozenset((effect["factor"], effect["given"])) for effect in of_factors.as_json()["simple"]
+    }
     assert told == {frozenset("ab")}
 
 
 def test_an_interaction_of_like_signs_contradicts_nothing():
     runs = made({"a": ["x", "y"], "b": ["u", "v"]}, seeds=5, sd=0.02)
     runs["test_error"] -= (runs["a"] == "y") * (1.0 + (runs["b"] == "v"))
-    found = effects(runs, ["a", "b"])
-    assert found.interactions[0].estimate.shown
-    assert found.main[0].contradicted_by == []
+    of_factors = effects(runs, ["a", "b"])
+    assert of_factors.interactions[0].estimate.shown
+    assert of_factors.main[0].contradicted_by == []
 
 
 def test_seeds_and_images_together():
@@ -183,7 +189,7 @@ def test_seeds_and_images_together():
     runs = made({"a": ["x", "y"]}, seeds=4)
     wrong = generator.random((8, 500)) < 0.1
     runs["test_error"] = 100 * wrong.mean(axis=1)
-    (one,) = effects(runs, ["a"], wrong=wrong).main
+    (effect,) = effects(runs, ["a"], wrong=wrong).main
     apart = 100.0 * (wrong[4:].astype(int) - wrong[:4])
     n, images = apart.shape
     by_seed, by_image = apart.mean(axis=1), apart.mean(axis=0)
@@ -191,7 +197,7 @@ def test_seeds_and_images_together():
     residual = (rest**2).sum() / ((n - 1) * (images - 1)) / (n * images)
     variance = by_seed.var(ddof=1) / n + by_image.var(ddof=1) / images - residual
     variance = max(variance, by_image.var(ddof=1) / images - residual / 2)
-    low, high = one.estimate.seeds_and_images.values()
+    low, high = effect.estimate.seeds_and_images.values()
     assert (low + high) / 2 == pytest.approx(apart.mean())
     assert high - low > 2 * 1.96 * np.sqrt(variance)
 
@@ -199,26 +205,26 @@ def test_seeds_and_images_together():
 def test_levels_of_any_plain_kind_and_names_of_any_kind():
     levels = {"model.kernel size": [3, 5], "drop-out": [None, 0.25], "1": [True, False]}
     runs = made(levels, seeds=2).astype(dict.fromkeys(levels, object))
-    found = effects(runs, list(levels))
-    assert [(one.factor, one.reference, one.level) for one in found.main] == [
+    of_factors = effects(runs, list(levels))
+    assert [(effect.factor, effect.reference, effect.level) for effect in of_factors.main] == [
         ("model.kernel size", 3, 5),
         ("drop-out", None, 0.25),
         ("1", True, False),
     ]
-    assert all(estimate.p is not None for estimate in estimates(found))
+    assert all(estimate.p is not None for estimate in estimates(of_factors))
 
 
 def test_a_factor_with_one_level_takes_no_part():
     runs = made({"a": ["x", "y"], "b": ["x"]}, seeds=3)
-    found = effects(runs, ["a", "b"])
-    assert [one.factor for one in found.main] == ["a"]
-    assert found.interactions == []
+    of_factors = effects(runs, ["a", "b"])
+    assert [effect.factor for effect in of_factors.main] == ["a"]
+    assert of_factors.interactions == []
     assert effects(runs, ["b"]).main == []
 
 
 def test_one_seed_leaves_nothing_to_judge_noise_by():
-    found = effects(made({"a": "xy", "b": "xy", "c": "xy"}, seeds=1), ["a", "b", "c"])
-    for estimate in estimates(found):
+    of_factors = effects(made({"a": "xy", "b": "xy", "c": "xy"}, seeds=1), ["a", "b", "c"])
+    for estimate in estimates(of_factors):
         assert estimate.difference is not None
         assert (estimate.low, estimate.high, estimate.p, estimate.p_holm) == (None,) * 4
 
@@ -226,8 +232,8 @@ def test_one_seed_leaves_nothing_to_judge_noise_by():
 def test_what_a_single_seed_determines_has_no_interval():
     runs = made({"a": ["x", "y", "z"], "b": ["u", "v"]}, seeds=3)
     lone = (runs["a"] == "z") & (runs["b"] == "v") & (runs["seed"] > 0)
-    found = effects(runs[~lone], ["a", "b"])
-    by_levels = {tuple(one.levels): one.estimate for one in found.interactions}
+    of_factors = effects(runs[~lone], ["a", "b"])
+    by_levels = {tuple(effect.levels): effect.estimate for effect in of_factors.interactions}
     assert by_levels["z", "v"].difference is not None
     assert by_levels["z", "v"].low is None
     assert by_levels["y", "v"].low is not None
@@ -239,7 +245,7 @@ def test_runs_without_noise_are_no_surer_than_whole_images_allow():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         least = (100 / 1000) ** 2 / 12
-        a, b = (one.estimate for one in effects(runs, ["a", "b"], least_variance=least).main)
+        a, b = (effect.estimate for effect in effects(runs, ["a", "b"], least_variance=least).main)
     assert a.difference == pytest.approx(-0.4)
     assert a.standard_error == pytest.approx(np.sqrt(12 * least / 6**2))
     assert a.low < -0.4 < a.high < 0
@@ -250,26 +256,26 @@ def test_runs_without_noise_are_no_surer_than_whole_images_allow():
 def test_missing_runs_do_not_shift_an_effect():
     runs = made({"a": "xyz", "b": "xy"}, seeds=4)
     runs["test_error"] = runs["a"].map({"x": 1, "y": 2, "z": 4}) + 5.0 * (runs["b"] == "y")
-    found = effects(runs.drop(index=[0, 1, 9, 23]), ["a", "b"])
-    assert [one.estimate.difference for one in found.main] == pytest.approx([1, 3, 5])
+    of_factors = effects(runs.drop(index=[0, 1, 9, 23]), ["a", "b"])
+    assert [effect.estimate.difference for effect in of_factors.main] == pytest.approx([1, 3, 5])
 
 
 def test_a_missing_variant_hides_the_interaction_only():
     runs = made({"a": "xyz", "b": "xy"}, seeds=4)
-    found = effects(runs[(runs["a"] != "z") | (runs["b"] != "y")], ["a", "b"])
-    assert all(one.estimate.p is not None for one in found.main)
-    assert {one.estimate.difference for one in found.interactions} == {None}
+    of_factors = effects(runs[(runs["a"] != "z") | (runs["b"] != "y")], ["a", "b"])
+    assert all(effect.estimate.p is not None for effect in of_factors.main)
+    assert {effect.estimate.difference for effect in of_factors.interactions} == {None}
 
 
 def test_factors_that_always_change_together_cannot_be_told_apart():
     runs = made({"a": "xy", "c": "xy"}, seeds=4).assign(b=lambda table: table["a"])
-    by_factor = {one.factor: one.estimate for one in effects(runs, ["a", "b", "c"]).main}
+    by_factor = {effect.factor: effect.estimate for effect in effects(runs, ["a", "b", "c"]).main}
     assert by_factor["a"].difference is by_factor["b"].difference is None
     assert by_factor["c"].p is not None
 
 
 def test_more_seeds_are_asked_for_where_nothing_is_shown():
-    (one,) = effects(made({"a": ["x", "y"]}, seeds=3), ["a"]).main
-    assert not one.estimate.shown
-    assert one.estimate.more_seeds > 0
-    assert one.estimate.as_json()["more_seeds"] == one.estimate.more_seeds
+    (effect,) = effects(made({"a": ["x", "y"]}, seeds=3), ["a"]).main
+    assert not effect.estimate.shown
+    assert effect.estimate.more_seeds > 0
+    assert effect.estimate.as_json()["more_seeds"] == effect.estimate.more_seeds

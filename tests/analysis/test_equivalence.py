@@ -14,18 +14,18 @@ from sidebyside.analysis.intervals import rounding_variance
 
 def test_tost_is_that_of_statsmodels():
     a, b = np.random.default_rng(0).normal(2, 0.1, (2, 6))
-    found = tost(list(a - b), 0.3)
-    assert found.p == pytest.approx(ttost_paired(a, b, -0.3, 0.3)[0], abs=1e-9)
+    result = tost(list(a - b), 0.3)
+    assert result.p == pytest.approx(ttost_paired(a, b, -0.3, 0.3)[0], abs=1e-9)
     half = stats.t.ppf(0.95, 5) * (a - b).std(ddof=1) / np.sqrt(6)
-    assert found.low == pytest.approx((a - b).mean() - half, abs=1e-9)
-    assert found.equivalent == (max(-found.low, found.high) < 0.3)
+    assert result.low == pytest.approx((a - b).mean() - half, abs=1e-9)
+    assert result.equivalent == (max(-result.low, result.high) < 0.3)
 
 
 def test_equal_differences_are_no_surer_than_whole_images_allow():
     least = rounding_variance(1000, errors=2)
-    found = tost([0.1, 0.1, 0.1], 0.2, least)
-    assert found.low < 0.1 < found.high
-    assert 0 < found.p < 0.05
+    result = tost([0.1, 0.1, 0.1], 0.2, least)
+    assert result.low < 0.1 < result.high
+    assert 0 < result.p < 0.05
     assert not tost([0.1, 0.1, 0.1], 0.2, rounding_variance(100, errors=2)).equivalent
 
 
@@ -52,11 +52,11 @@ def grid(seeds=range(3)):
 
 
 def test_differences_are_of_runs_equal_in_all_else_and_averaged_by_seed():
-    found = compare_levels(grid(), "a", (0.5, None), 20)
-    assert (found.pairs, found.identical, found.test.n) == (6, 0, 3)
+    result = compare_levels(grid(), "a", (0.5, None), 20)
+    assert (result.pairs, result.identical, result.test.n) == (6, 0, 3)
     expected = tost([10.0, 10.1, 10.2], 20)
-    assert found.test.difference == pytest.approx(expected.difference)
-    assert (found.test.low, found.test.p) == pytest.approx((expected.low, expected.p))
+    assert result.test.difference == pytest.approx(expected.difference)
+    assert (result.test.low, result.test.p) == pytest.approx((expected.low, expected.p))
     assert compare_levels(grid().drop(index=0), "a", (0.5, None), 20).pairs == 5
     with pytest.raises(ValueError, match="name all factors"):
         compare_levels(grid().drop(columns="b"), "a", (0.5, 0.7), 1)
@@ -66,12 +66,12 @@ def test_identical_pairs_are_counted_apart():
     runs = grid()
     same = runs["b"] == 2
     runs.loc[same, "weights"] = "one network"
-    found = compare_levels(runs, "a", (0.5, None), 20)
-    assert (found.pairs, found.identical, found.test.n) == (6, 3, 3)
+    result = compare_levels(runs, "a", (0.5, None), 20)
+    assert (result.pairs, result.identical, result.test.n) == (6, 3, 3)
     runs["weights"] = "one network"
-    found = compare_levels(runs, "a", (0.5, None), 20)
-    assert (found.equivalent, found.all_identical, found.test.n) == (True, True, 0)
-    assert found.as_json()["equivalent"]
+    result = compare_levels(runs, "a", (0.5, None), 20)
+    assert (result.equivalent, result.all_identical, result.test.n) == (True, True, 0)
+    assert result.as_json()["equivalent"]
 
 
 def test_several_tests_are_corrected():

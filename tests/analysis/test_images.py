@@ -15,16 +15,18 @@ def _wrong(shape, chance, seed):
 
 def test_one_run_has_wilsons_interval():
     wrong = np.arange(200)[None] < 30
-    found = error_over_images(wrong)
+    over_images = error_over_images(wrong)
     expected = stats.binomtest(30, 200).proportion_ci(method="wilson")
-    assert found["mean"] == pytest.approx(15)
-    assert (found["low"], found["high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert over_images["mean"] == pytest.approx(15)
+    assert (over_images["low"], over_images["high"]) == pytest.approx(
+        (100 * expected.low, 100 * expected.high)
+    )
 
 
 def test_faultless_runs_are_not_certainly_faultless():
-    found = error_over_images(np.zeros((3, 200), bool))
-    assert (found["mean"], found["low"]) == pytest.approx((0, 0))
-    assert 1 < found["high"] < 3
+    over_images = error_over_images(np.zeros((3, 200), bool))
+    assert (over_images["mean"], over_images["low"]) == pytest.approx((0, 0))
+    assert 1 < over_images["high"] < 3
 
 
 def test_the_bootstrap_is_that_of_images():
@@ -32,9 +34,9 @@ def test_the_bootstrap_is_that_of_images():
     expected = stats.bootstrap(
         (wrong.mean(axis=0),), np.mean, method="percentile", rng=np.random.default_rng(5)
     ).confidence_interval
-    found = error_over_images(wrong)
-    assert found["low"] == pytest.approx(100 * expected.low, abs=0.05)
-    assert found["high"] == pytest.approx(100 * expected.high, abs=0.05)
+    over_images = error_over_images(wrong)
+    assert over_images["low"] == pytest.approx(100 * expected.low, abs=0.05)
+    assert over_images["high"] == pytest.approx(100 * expected.high, abs=0.05)
 
 
 @pytest.mark.parametrize("runs", [(1, 1), (3, 3), (2, 3)])
@@ -47,17 +49,17 @@ def test_sign_flips_are_scipys_permutation_test(runs):
         vectorized=True,
         n_resamples=np.inf,
     )
-    found = difference_over_images(a, b)
-    assert found["mean"] == pytest.approx(100 * expected.statistic)
-    assert found["p"] == pytest.approx(expected.pvalue, abs=1e-9)
+    over_images = difference_over_images(a, b)
+    assert over_images["mean"] == pytest.approx(100 * expected.statistic)
+    assert over_images["p"] == pytest.approx(expected.pvalue, abs=1e-9)
 
 
 def test_over_images_is_the_same_each_time_and_quick():
     a, b = _wrong((3, 10_000), 0.02, 3), _wrong((3, 10_000), 0.02, 4)
     start = time.perf_counter()
-    found = [error_over_images(a), difference_over_images(a, b)]
+    over_images = [error_over_images(a), difference_over_images(a, b)]
     assert time.perf_counter() - start < 0.6
-    assert found == [error_over_images(a), difference_over_images(a, b)]
+    assert over_images == [error_over_images(a), difference_over_images(a, b)]
 
 
 def test_equal_predictions_have_no_difference_over_images():

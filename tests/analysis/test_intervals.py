@@ -17,10 +17,10 @@ VALUES = [1.0, 1.2, 0.9, 1.3]
 
 
 def test_an_interval_over_seeds_is_students():
-    found = interval(VALUES)
+    estimate = interval(VALUES)
     expected = stats.ttest_1samp(VALUES, 0).confidence_interval()
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
-    assert found["sd"] == pytest.approx(np.std(VALUES, ddof=1))
+    assert (estimate["low"], estimate["high"]) == pytest.approx((expected.low, expected.high))
+    assert estimate["sd"] == pytest.approx(np.std(VALUES, ddof=1))
     assert interval([1.0]) == {"mean": 1.0, "sd": None, "low": None, "high": None}
 
 
@@ -28,9 +28,9 @@ def test_whole_images_leave_equal_errors_in_doubt():
     least = rounding_variance(1000)
     assert least == pytest.approx(0.1**2 / 12)
     assert rounding_variance(1000, errors=2) == pytest.approx(0.1**2 / 6)
-    found = interval([1.5, 1.5, 1.5], least)
+    estimate = interval([1.5, 1.5, 1.5], least)
     half = stats.t.ppf(0.975, 2) * np.sqrt(least / 3)
-    assert (found["low"], found["high"]) == pytest.approx((1.5 - half, 1.5 + half))
+    assert (estimate["low"], estimate["high"]) == pytest.approx((1.5 - half, 1.5 + half))
     assert interval(VALUES, least) == interval(VALUES)
 
 
@@ -42,18 +42,18 @@ def test_an_error_is_neither_below_0_nor_above_100():
 def test_a_difference_of_samples_is_welchs():
     other = [1.5, 1.6, 1.4]
     expected = stats.ttest_ind(VALUES, other, equal_var=False).confidence_interval()
-    found = difference(VALUES, other)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
+    estimate = difference(VALUES, other)
+    assert (estimate["low"], estimate["high"]) == pytest.approx((expected.low, expected.high))
     assert difference(VALUES, [1.5]) == {"mean": pytest.approx(-0.4), "low": None, "high": None}
     agreeing = difference([1.0, 1.0], [1.2, 1.2], rounding_variance(100))
     assert agreeing["low"] < -0.2 < agreeing["high"]
 
 
 def test_p_values_are_those_of_t_tests():
-    found = mean_estimate(VALUES)
-    assert found.p == pytest.approx(stats.ttest_1samp(VALUES, 0).pvalue)
+    estimate = mean_estimate(VALUES)
+    assert estimate.p == pytest.approx(stats.ttest_1samp(VALUES, 0).pvalue)
     inside = stats.ttest_1samp(VALUES, 1.4, alternative="less").pvalue
-    assert found.p_within(1.4) == pytest.approx(inside)
+    assert estimate.p_within(1.4) == pytest.approx(inside)
     assert mean_estimate([0.0, 0.0]).p == 1
     assert mean_estimate([0.0, 0.0]).p_within(0.1) == 0
 
@@ -71,19 +71,19 @@ def test_new_seeds_and_images_add_their_variances():
     total = ((values - mean) ** 2).sum()
     ms_rest = total - (n - 1) * ms_seeds - (images - 1) * ms_images
     ms_rest /= (n - 1) * (images - 1)
-    found = new_seeds_and_images(values)
-    assert found.variance == pytest.approx((ms_seeds + ms_images - ms_rest) / (n * images))
+    estimate = new_seeds_and_images(values)
+    assert estimate.variance == pytest.approx((ms_seeds + ms_images - ms_rest) / (n * images))
     parts = ms_seeds**2 / (n - 1) + ms_images**2 / (images - 1)
     parts += ms_rest**2 / ((n - 1) * (images - 1))
-    assert found.freedom == pytest.approx((ms_seeds + ms_images - ms_rest) ** 2 / parts)
+    assert estimate.freedom == pytest.approx((ms_seeds + ms_images - ms_rest) ** 2 / parts)
     assert new_seeds_and_images(values[:1]) is None
 
 
 def test_new_images_never_make_an_interval_narrower():
     wrong = np.zeros((2, 400), bool)
     wrong[0, :60], wrong[1, :20] = True, True
-    found, over_seeds = new_seeds_and_images(100.0 * wrong).ends(), interval([15.0, 5.0])
-    assert found == pytest.approx((over_seeds["low"], over_seeds["high"]))
+    estimate, over_seeds = new_seeds_and_images(100.0 * wrong).ends(), interval([15.0, 5.0])
+    assert estimate == pytest.approx((over_seeds["low"], over_seeds["high"]))
 
 
 def test_the_best_variant_of_the_committed_factorial(committed_factorial):

@@ -11,7 +11,7 @@ from sidebyside.analysis.intervals import new_seeds_and_images
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
 from sidebyside.analysis.power import pairs_needed
-from sidebyside.report.statements import of_pair
+from sidebyside.report.text.findings import of_pair
 
 
 def _replicate(name, errors, seeds=None, images=10_000):
@@ -90,15 +90,15 @@ def test_verdicts_are_corrected_over_the_list():
     replicates = [_replicate("A", [2.0] * 6)]
     replicates += [_replicate(name, list(2 + shift + noise)) for name, shift in shifts.items()]
     names = [("A", name) for name in "BCDE"]
-    found = compare_pairs(replicates, names, 0.01)
+    together = compare_pairs(replicates, names, 0.01)
     alone = [compare_pair(replicates[0], b, 0.01) for b in replicates[1:]]
-    assert [pair.p_holm for pair in found] == holm([pair.p for pair in alone])
-    assert all(one.p_holm == one.p for one in alone)
-    assert all(pair.p_holm >= pair.p for pair in found)
-    assert all(one.verdict == "better" for one in alone)
-    assert [pair.verdict for pair in found] == ["can't tell"] * 3 + ["better"]
-    assert all(pair.more_seeds > 0 for pair in found[:3])
-    json.dumps([pair.as_json() for pair in found], allow_nan=False)
+    assert [pair.p_holm for pair in together] == holm([pair.p for pair in alone])
+    assert all(pair.p_holm == pair.p for pair in alone)
+    assert all(pair.p_holm >= pair.p for pair in together)
+    assert all(pair.verdict == "better" for pair in alone)
+    assert [pair.verdict for pair in together] == ["can't tell"] * 3 + ["better"]
+    assert all(pair.more_seeds > 0 for pair in together[:3])
+    json.dumps([pair.as_json() for pair in together], allow_nan=False)
 
 
 def test_ties_count_half():
@@ -137,10 +137,10 @@ def test_equivalence_is_corrected_over_the_list():
     alone = compare_pair(*replicates, 0.1)
     assert (alone.verdict, alone.p_equivalent < 0.05) == ("equivalent", True)
     far = [_replicate(name, [1 + value for value in A]) for name in ("C", "D", "E", "F")]
-    names = [("A", one.name) for one in [replicates[1], *far]]
-    found = compare_pairs([*replicates, *far], names, 0.1)
-    assert found[0].p_equivalent_holm == pytest.approx(5 * alone.p_equivalent)
-    assert found[0].verdict == "can't tell"
+    names = [("A", replicate.name) for replicate in [replicates[1], *far]]
+    together = compare_pairs([*replicates, *far], names, 0.1)
+    assert together[0].p_equivalent_holm == pytest.approx(5 * alone.p_equivalent)
+    assert together[0].verdict == "can't tell"
 
 
 def test_a_baseline_that_was_chosen_costs_as_much_as_all_that_might_have_been():

@@ -27,8 +27,8 @@ def test_the_sd_is_the_root_mean_square_over_all_pairs():
 
 def test_the_smallest_difference_has_a_power_of_80_percent():
     # With 66 pairs and 5 seeds statsmodels has a number, with fewer seeds it hasn't.
-    found = smallest_difference(0.1, 5, 0.05 / 66)
-    assert TTestPower().power(found / 0.1, 5, alpha=0.05 / 66) == pytest.approx(0.8, abs=1e-3)
+    shown = smallest_difference(0.1, 5, 0.05 / 66)
+    assert TTestPower().power(shown / 0.1, 5, alpha=0.05 / 66) == pytest.approx(0.8, abs=1e-3)
     critical = stats.t.isf(0.05 / 66 / 2, 2)
     far = smallest_difference(0.1, 3, 0.05 / 66)
     assert stats.nct.sf(critical, 2, far / 0.1 * np.sqrt(3)) == pytest.approx(0.8, abs=1e-6)
@@ -54,11 +54,11 @@ def test_extremes():
 
 def test_power_speaks_of_the_margin_and_counts_all_pairs():
     errors = np.random.default_rng(1).normal(2, 0.1, (4, 5))
-    found = power(errors, 6, 0.5)
-    assert list(found.seeds_for) == ["0.5", "0.25"]
-    assert found.seeds_for["0.5"] == pairs_needed(found.sd, 0.5, 0.05 / 6)
-    assert found.smallest_difference == smallest_difference(found.sd, 5, 0.05 / 6)
-    assert power(errors, 66, 0.5).smallest_difference > found.smallest_difference
+    shown = power(errors, 6, 0.5)
+    assert list(shown.seeds_for) == ["0.5", "0.25"]
+    assert shown.seeds_for["0.5"] == pairs_needed(shown.sd, 0.5, 0.05 / 6)
+    assert shown.smallest_difference == smallest_difference(shown.sd, 5, 0.05 / 6)
+    assert power(errors, 66, 0.5).smallest_difference > shown.smallest_difference
     alone = power(errors[:, :1], 6, 0.1)
     assert (alone.sd, alone.n, alone.smallest_difference) == (None, 1, None)
 

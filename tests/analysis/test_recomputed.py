@@ -50,17 +50,17 @@ def test_every_pair_is_a_paired_t_test(content, wrong):
     expected = []
     for pair in content["pairs"]:
         a, b = (100 * wrong[pair[name]].mean(axis=1) for name in ("a", "b"))
-        found = stats.ttest_rel(a, b)
-        ends = found.confidence_interval()
+        by_scipy = stats.ttest_rel(a, b)
+        ends = by_scipy.confidence_interval()
         assert pair["difference"]["low"] == close(ends.low)
         assert pair["difference"]["high"] == close(ends.high)
-        assert pair["p"] == close(found.pvalue)
+        assert pair["p"] == close(by_scipy.pvalue)
         within = max(
             stats.ttest_1samp(a - b, 0.1, alternative="less").pvalue,
             stats.ttest_1samp(a - b, -0.1, alternative="greater").pvalue,
         )
         assert pair["p_equivalent"] == close(within)
-        expected.append(found.pvalue)
+        expected.append(by_scipy.pvalue)
     assert [pair["p_holm"] for pair in content["pairs"]] == close(holm(expected))
 
 
@@ -92,9 +92,9 @@ def test_main_effects_are_t_tests_of_contrasts_by_seed(content, wrong):
         level = f"{effect['factor']}={str(effect['level']).lower()}"
         chosen = np.mean([e for name, e in errors.items() if level in name], axis=0)
         others = np.mean([e for name, e in errors.items() if level not in name], axis=0)
-        found = stats.ttest_rel(chosen, others)
-        assert effect["p"] == close(found.pvalue)
-        assert effect["low"] == close(found.confidence_interval().low)
+        by_scipy = stats.ttest_rel(chosen, others)
+        assert effect["p"] == close(by_scipy.pvalue)
+        assert effect["low"] == close(by_scipy.confidence_interval().low)
         assert effect["degrees_of_freedom"] == close(4)
 
 
@@ -107,7 +107,7 @@ def test_layouts_are_compared_over_what_differs(content, wrong):
         if "channels_last" in name and "dropout=true" in name
     ]
     by_seed = np.mean(apart, axis=0)
-    found = stats.ttest_1samp(by_seed, 0).confidence_interval(0.9)
+    by_scipy = stats.ttest_1samp(by_seed, 0).confidence_interval(0.9)
     assert (entry["pairs"], entry["identical"], entry["n"]) == (40, 20, 5)
-    assert (entry["low"], entry["high"]) == (close(found.low), close(found.high))
+    assert (entry["low"], entry["high"]) == (close(by_scipy.low), close(by_scipy.high))
     assert entry["equivalent"]

@@ -25,38 +25,38 @@ def candidates(means, noise=0.1, seeds=5, seed=0):
 
 
 def test_among_equals_the_choice_is_not_believed():
-    found = [select(candidates([1.0] * 12, seed=seed)) for seed in range(60)]
-    own = np.mean([one.test_error for one in found])
-    corrected = np.mean([one.corrected["mean"] for one in found])
+    choice = [select(candidates([1.0] * 12, seed=seed)) for seed in range(60)]
+    own = np.mean([candidate.test_error for candidate in choice])
+    corrected = np.mean([candidate.corrected["mean"] for candidate in choice])
     assert own < 0.95
     assert abs(corrected - 1.0) < 0.3 * (1.0 - own)
-    assert found[0].bias == pytest.approx(found[0].corrected["mean"] - found[0].test_error)
+    assert choice[0].bias == pytest.approx(choice[0].corrected["mean"] - choice[0].test_error)
 
 
 def test_who_is_far_ahead_stays_there():
-    found = select(candidates([1.0, 2, 3, 4, 5, 6]))
-    assert found.chosen == "0"
-    assert abs(found.bias) < 0.005
+    choice = select(candidates([1.0, 2, 3, 4, 5, 6]))
+    assert choice.chosen == "0"
+    assert abs(choice.bias) < 0.005
 
 
 def test_of_few_variants_nothing_is_learnt():
     few = candidates([1.0, 1.0])
-    found = select(few)
-    own = interval(next(one.test for one in few if one.name == found.chosen))
-    assert found.corrected == pytest.approx({name: own[name] for name in ("mean", "low", "high")})
+    choice = select(few)
+    own = interval(next(candidate.test for candidate in few if candidate.name == choice.chosen))
+    assert choice.corrected == pytest.approx({name: own[name] for name in ("mean", "low", "high")})
 
 
 def test_one_seed_gives_no_correction():
-    found = select(candidates([1.0, 1.1, 1.2, 1.3], seeds=1))
-    assert (found.corrected, found.bias) == (None, None)
+    choice = select(candidates([1.0, 1.1, 1.2, 1.3], seeds=1))
+    assert (choice.corrected, choice.bias) == (None, None)
 
 
 def test_what_choosing_by_test_error_flatters():
     pair = candidates([1.0, 1.05], seeds=3)
     pair[0].test[:] = [9.0] * 3
-    found = select(pair)
-    if found.chosen == "0":
-        assert found.lowest_test == "1"
-        assert found.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
+    choice = select(pair)
+    if choice.chosen == "0":
+        assert choice.lowest_test == "1"
+        assert choice.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
     else:
-        assert found.flattery == 0
+        assert choice.flattery == 0

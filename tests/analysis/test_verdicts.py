@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sidebyside.analysis.moderated import moderated_variances
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.analysis.verdicts import BETTER, REPRODUCED, WORSE, judge, predictions
+from sidebyside.analysis.published.verdicts import (
+    BETTER,
+    REPRODUCED,
+    WORSE,
+    judge,
+    moderated_variances,
+    predictions,
+)
 
 VARIANCES = [1.0, 4.0, 9.0, 0.25, 30.0]
 
@@ -46,9 +52,9 @@ def runs(mean, sd=0.05):
 def test_a_figure_is_reproduced_better_worse_or_open():
     readings = [[runs(1.0)], [runs(1.0)], [runs(1.0)], [runs(1.0, sd=0.06)]]
     found = judge([1.02, 0.5, 1.5, 1.0], readings, 0.4)
-    assert [one.verdict for one in found] == [REPRODUCED, BETTER, WORSE, REPRODUCED]
+    assert [reading.verdict for reading in found] == [REPRODUCED, BETTER, WORSE, REPRODUCED]
     narrow = judge([1.02, 0.5, 1.5, 1.0], readings, 0.1)
-    assert [one.verdict for one in narrow] == ["can't tell", BETTER, WORSE, "can't tell"]
+    assert [reading.verdict for reading in narrow] == ["can't tell", BETTER, WORSE, "can't tell"]
     assert judge([1.0], [[[1.0]]], 0.4)[0].verdict == "can't tell"
 
 
@@ -57,7 +63,7 @@ def test_no_interval_wider_than_the_tolerance_reproduces():
     found = judge([1.0] * 12, wide, 0.4)
     low, high = predictions([wide[0][0]] * 12)[0].ends()
     assert high - low > 0.4
-    assert {one.verdict for one in found} == {"can't tell"}
+    assert {reading.verdict for reading in found} == {"can't tell"}
 
 
 def test_verdicts_are_corrected_over_recipes():
@@ -68,12 +74,12 @@ def test_verdicts_are_corrected_over_recipes():
         2 * stats.t.sf(abs(figure - 1.0) / predictions([runs(1.0)] * 3)[0].error, 12)
         for figure in figures
     ]
-    assert [one.p_holm for one in together] == pytest.approx(holm(p_values))
+    assert [reading.p_holm for reading in together] == pytest.approx(holm(p_values))
 
 
 def test_all_readings_have_to_contradict_and_the_choice_of_one_costs():
-    one = judge([1.5], [[runs(1.0), runs(1.0)]], 0.4)[0]
-    assert (one.verdict, one.nearest) == (WORSE, 0)
+    reading = judge([1.5], [[runs(1.0), runs(1.0)]], 0.4)[0]
+    assert (reading.verdict, reading.nearest) == (WORSE, 0)
     two = judge([1.5], [[runs(1.0), runs(1.48)]], 0.4)[0]
     assert (two.verdict, two.nearest) == (REPRODUCED, 1)
     pooled = judge([1.48], [[runs(1.48), runs(1.48)]], 0.4)[0].p_within_holm

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts commands
+
 MISTAKES = {
     "unknown dataset": (["dataset=mnsit"], ["dataset=mnsit", "did you mean mnist"]),
     "unknown model": (["model=conv_par"], ["model=conv_par", "did you mean conv_pair"]),

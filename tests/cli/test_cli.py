@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from conftest import environment
 from sidebyside.cli.main import main
 from sidebyside.data.preprocessing import idx
+from support.processes import run as run_to_its_end
+from support.projects import environment
 
 STUDY = (
     "-m",
@@ -42,17 +43,17 @@ def command(project, studied, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SIDEBYSIDE_HOME", str(studied))
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, code=0) -> str:
+    def given(*arguments, code=0) -> str:
         if code:
             with pytest.raises(SystemExit) as ended:
-                main([str(one) for one in arguments])
+                main([str(argument) for argument in arguments])
             assert ended.value.code == code
         else:
-            main([str(one) for one in arguments])
+            main([str(argument) for argument in arguments])
         said = capsys.readouterr()
         return said.err if code else said.out
 
-    return run
+    return given
 
 
 def seven(path: Path, ink: object = "black", paper: object = "white", mode="RGB") -> Path:
@@ -109,9 +110,9 @@ def test_a_summary_shows_shapes_and_formulas(command):
         assert words in said
 
 
-def test_a_summary_is_what_keras_builds(compose):
-    from sidebyside.config.summary import summarise
+def test_a_summary_is_what_keras_builds(one_thread, compose):
     from sidebyside.config.validate import check
+    from sidebyside.engine.summary import summarise
     from sidebyside.engine.training.fit import compiled
 
     blocks = (
@@ -119,7 +120,9 @@ def test_a_summary_is_what_keras_builds(compose):
         "{type:dropout,rate:0.1},{type:flatten},{type:dense,units:7}]"
     )
     config = check(compose(blocks, "data_format=channels_first"))
-    network, rows = compiled(config), summarise(config)
+    shape, classes = tuple(config.dataset.image_shape), config.dataset.classes
+    network = compiled(config.recipe(), shape, classes)
+    rows = summarise(config.model, shape, classes, config.data_format)
     assert [row.name for row in rows] == [layer.name for layer in network.layers]
     assert [row.shape for row in rows] == [layer.output.shape for layer in network.layers]
     assert [row.parameters for row in rows] == [layer.count_params() for layer in network.layers]
@@ -149,27 +152,27 @@ def test_the_best_network_reads_what_was_drawn(command, tmp_path):
         seven(tmp_path / "transparent.png", ink=(0, 0, 90, 255), paper=(0, 0, 0, 0), mode="RGBA"),
         nought(tmp_path / "light on dark.jpg"),
     ]
-    found = json.loads(command("predict", *drawn, "--json"))["predictions"]
-    assert [one["digit"] for one in found] == [7, 7, 7, 0]
-    assert all(0.5 < one["probability"] <= 1 for one in found)
-    assert [any("inverted" in done for done in one["changes"]) for one in found] == [1, 1, 1, 0]
-    assert all(any("centred" in done for done in one["changes"]) for one in found)
-    assert {one["target"] for one in found} == {None}
+    read = json.loads(command("predict", *drawn, "--json"))["predictions"]
+    assert [image["digit"] for image in read] == [7, 7, 7, 0]
+    assert all(0.5 < image["probability"] <= 1 for image in read)
+    assert [any("inverted" in done for done in image["changes"]) for image in read] == [1, 1, 1, 0]
+    assert all(any("centred" in done for done in image["changes"]) for image in read)
+    assert {image["target"] for image in read} == {None}
 
 
 def test_thin_strokes_are_thickened(command, tmp_path):
-    image = Image.new("L", (300, 300), 255)
-    ImageDraw.Draw(image).line([(60, 40), (200, 44), (120, 250)], fill=0, width=2)
-    image.save(tmp_path / "thin.png")
-    (found,) = json.loads(command("predict", "thin.png", "--json"))["predictions"]
-    assert found["digit"] == 7
-    assert "strokes thickened" in found["changes"]
+    drawn = Image.new("L", (300, 300), 255)
+    ImageDraw.Draw(drawn).line([(60, 40), (200, 44), (120, 250)], fill=0, width=2)
+    drawn.save(tmp_path / "thin.png")
+    (image,) = json.loads(command("predict", "thin.png", "--json"))["predictions"]
+    assert image["digit"] == 7
+    assert "strokes thickened" in image["changes"]
 
 
 def test_test_images_come_with_their_targets(command, project):
     said = json.loads(command("predict", "--test-index", 0, 99, 999, "--json"))["predictions"]
     labels = np.load(project / "data/processed/mnist5k/channels_last/test_labels.npy")
-    assert [one["target"] for one in said] == labels[[0, 99, 999]].argmax(axis=1).tolist()
+    assert [image["target"] for image in said] == labels[[0, 99, 999]].argmax(axis=1).tolist()
     assert "target" in command("predict", "--test-index", 0)
 
 
@@ -178,10 +181,10 @@ def test_an_idx_file_gives_the_predictions_of_its_images(command, project, tmp_p
     (tmp_path / "three").write_bytes(idx.serialise(np.rint(images * 255).astype(np.uint8)))
     from_file = json.loads(command("predict", "three", "--json"))["predictions"]
     from_set = json.loads(command("predict", "--test-index", 0, 1, 2, "--json"))["predictions"]
-    assert [one["image"] for one in from_file] == [f"three[{number}]" for number in range(3)]
-    for one, other in zip(from_file, from_set, strict=True):
-        assert one["digit"] == other["digit"]
-        assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+    assert [image["image"] for image in from_file] == [f"three[{number}]" for number in range(3)]
+    for image, same in zip(from_file, from_set, strict=True):
+        assert image["digit"] == same["digit"]
+        assert image["probability"] == pytest.approx(same["probability"], abs=1e-5)
 
 
 def broken(path: Path) -> Path:
@@ -286,7 +289,7 @@ def test_a_file_that_is_no_model_is_refused_even_on_trust(command, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_a_model_that_brings_code_is_refused_even_on_trust(command, tmp_path, suffix):
+def test_a_model_that_brings_code_is_refused_even_on_trust(one_thread, command, tmp_path, suffix):
     import keras
 
     code = keras.layers.Lambda(lambda x: (open("ran", "w").close(), x)[1])
@@ -315,7 +318,7 @@ def test_samples_are_drawn_and_logged_to_the_study(command, studied, tmp_path):
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
     client = mlflow.MlflowClient(f"sqlite:///{studied / 'mlflow.db'}")
     (parent,) = client.search_runs(["1"], "tags.level = 'parent'")
-    assert [one.path for one in client.list_artifacts(parent.info.run_id)] == ["samples.png"]
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["samples.png"]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +336,7 @@ def test_samples_that_are_not_there_are_refused(command, arguments, words):
 def test_each_run_has_its_curves_and_log_lines_in_mlflow(studied):
     client = mlflow.MlflowClient(f"sqlite:///{studied / 'mlflow.db'}")
     for run in client.search_runs(["1"], "tags.run_key != ''"):
-        names = {one.path for one in client.list_artifacts(run.info.run_id)}
+        names = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert {"learning_curves.png", "epochs.log"} <= names
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         lines = (folder / "epochs.log").read_text().splitlines()
@@ -350,6 +353,46 @@ def test_the_command_is_installed():
     assert "predict" in said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([name, "--help"] for name in ("summary", "predict", "export", "compare", "sync", "ui")),
+        ["--help"],
+        ["verify", "claims", "--help"],
+        ["summary", "preset=simple_cnn_5x5"],
+    ],
+)
+def test_what_is_not_needed_is_not_imported(project, tmp_path, arguments):
+    check = (
+        "import sys; from sidebyside.cli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print({'tensorflow', 'pandas', 'mlflow'} & set(sys.modules))"
+    )
+    done = run_to_its_end([sys.executable, "-c", check, *arguments], project, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing command"),
+        (["nosuch"], "No such command 'nosuch'"),
+        (["sync", "--nosuch"], "No such option '--nosuch'"),
+        (["compare", "only-one"], "Missing argument 'SECOND'"),
+        (["samples", "--images", "both"], "'both' is not one of 'train', 'test'"),
+        (["export", "--format", "keras", "onnx"], "'onnx' is not one of"),
+        (["predict", "--test-index", "0", "photo.jpg"], "'photo.jpg' is not a valid integer"),
+    ],
+)
+def test_a_command_line_that_is_none_gets_one_line(command, arguments, words):
+    said = command(*arguments, code=2)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert words in said
+    assert "--help` tells what can be given" in said
+
+
 VARIANTS = [
     f"kernel_size=5,dropout=true,optimizer=adam,data_format=channels_{which}"
     for which in ("last", "first")
@@ -357,25 +400,26 @@ VARIANTS = [
 
 
 def test_two_variants_are_compared(command):
-    (found,) = json.loads(command("compare", *VARIANTS, "--json"))
-    assert (found["a"], found["b"]) == tuple(VARIANTS)
-    assert found["n"] == 1
-    assert found["verdict"] == "can't tell"
-    assert 0 <= found["mcnemar_p"] <= 1
+    (pair,) = json.loads(command("compare", *VARIANTS, "--json"))
+    assert (pair["a"], pair["b"]) == tuple(VARIANTS)
+    assert pair["n"] == 1
+    assert pair["verdict"] == "can't tell"
+    assert 0 <= pair["mcnemar_p"] <= 1
     said = command("compare", *VARIANTS)
+    assert "**" not in said
     assert "Can't tell" in said
     assert "McNemar's p" in said
 
 
 def test_two_runs_are_compared_by_image(command, studied):
     keys = sorted(path.parent.name for path in (studied / "runs").glob("*/run.json"))
-    (found,) = json.loads(command("compare", keys[0][:10], keys[1], "--json"))
+    (pair,) = json.loads(command("compare", keys[0][:10], keys[1], "--json"))
     errors = [
         json.loads((studied / "runs" / key / "evaluation" / "evaluation.json").read_text())
         for key in keys
     ]
     expected = errors[0]["test_error"] - errors[1]["test_error"]
-    assert found["difference"]["mean"] == pytest.approx(expected)
+    assert pair["difference"]["mean"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

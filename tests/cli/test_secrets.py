@@ -11,11 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from conftest import TINY, copy_project, run
 from sidebyside import UserError
 from sidebyside.config.schema import Tracking
+from sidebyside.config.validate import check
 from sidebyside.redaction import without_passwords
-from sidebyside.tracking.client import Card, Tracker
+from sidebyside.storage.results import StudyRun
+from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.published.contents import Card
+from support.processes import run
+from support.projects import TINY, copy_project
+
+pytestmark = pytest.mark.slow  # each starts commands
 
 PLANTED = "pl4nted"
 ELSEWHERE = "els3where"
@@ -159,16 +165,11 @@ def test_a_server_that_breaks_off_is_named_without_its_password(home, dropping, 
     assert PLANTED not in str(refused.value)
 
 
-def test_a_failure_is_recorded_without_passwords(home):
+def test_a_failure_is_recorded_without_passwords(compose, home):
     tracker = Tracker(Tracking(uri=None, experiment="sidebyside"))
     tracker.prepare()
-    recipe = {"seed": 0, "protocol": "clean", "dataset": "d", "data_format": "f", "epochs": 1}
-    recipe |= {"batch_size": 1, "threads": 1}
-    recipe["model"] = {"name": "m", "kernel_size": None, "dropout": None}
-    recipe["optimizer"] = {"name": "o", "learning_rate": 1.0}
-    tracker.end_early(
-        Card("0", recipe, None, None), "FAILED", f"no answer from http://a:{PLANTED}@h/"
-    )
+    card = Card(StudyRun("0", "", {}, 0), check(compose()).recipe())
+    tracker.end_early(card, "FAILED", f"no answer from http://a:{PLANTED}@h/")
     (report,) = home.rglob("failure.txt")
     assert report.read_text() == "no answer from http://a:***@h/"
 

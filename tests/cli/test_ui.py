@@ -1,4 +1,4 @@
-"""The UI: for this machine alone, or with names, a login and TLS in front; really started."""
+"""The UI, really started: for this machine alone."""
 
 import os
 import socket
@@ -10,28 +10,25 @@ from pathlib import Path
 import pytest
 import requests
 
-from conftest import environment
-from sidebyside.cli.ui import main
+from sidebyside.cli.main import main
+from support.projects import environment
 
-NAME = "mlflow.example.org"
-ADMIN = ("admin", "long enough a password")
-LOGIN = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret", "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1]}
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search"
 
 
 class Ui:
     """A started UI; requests name the host that a browser would."""
 
-    def __init__(self, project, home, *arguments, **more):
+    def __init__(self, project, home):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.home, self.log = home, home / "log.txt"
-        command = [sys.executable, "-m", "sidebyside.cli.ui", "--port", str(self.port), *arguments]
+        self.log = home / "log.txt"
+        command = [sys.executable, "-m", "sidebyside.cli.main", "ui", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command,
-                env=environment(project, home, MLFLOW_WORKERS="1", **more),
+                env=environment(project, home, MLFLOW_WORKERS="1"),
                 cwd=home,
                 stdout=log,
                 stderr=log,
@@ -46,15 +43,15 @@ class Ui:
                 time.sleep(0.1)
         raise TimeoutError(self.log.read_text())
 
-    def get(self, host, path="/", **more):
-        url = f"http://127.0.0.1:{self.port}{path}"
-        return requests.get(url, headers={"Host": host}, timeout=20, **more).status_code
+    def get(self, host):
+        url = f"http://127.0.0.1:{self.port}/"
+        return requests.get(url, headers={"Host": host}, timeout=20).status_code
 
-    def post(self, host, origin, **more):
+    def post(self, host, origin):
         url = f"http://127.0.0.1:{self.port}{SEARCH}"
         headers = {"Host": host, "Origin": origin}
         body = {"max_results": 5}
-        return requests.post(url, headers=headers, json=body, timeout=20, **more).status_code
+        return requests.post(url, headers=headers, json=body, timeout=20).status_code
 
 
 @pytest.fixture
@@ -66,56 +63,34 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
-    """A plain UI and one for others, started together."""
-    project = Path(__file__).resolve().parents[2]
-    homes = [tmp_path_factory.mktemp(name) for name in ("plain", "shared")]
-    plain = Ui(project, homes[0])
-    shared = Ui(project, homes[1], "--allowed-hosts", NAME, **LOGIN)
+    """A UI that answers."""
+    ui = Ui(Path(__file__).resolve().parents[2], tmp_path_factory.mktemp("home"))
     try:
-        for ui in (plain, shared):
-            ui.wait()
-        yield plain, shared
+        ui.wait()
+        yield ui
     finally:
-        for ui in (plain, shared):
-            ui.process.terminate()
-            ui.process.wait()
+        ui.process.terminate()
+        ui.process.wait()
 
 
-def test_a_plain_ui_is_for_this_machine_alone(started):
-    plain, _ = started
-    assert f"http://127.0.0.1:{plain.port} shows the runs" in plain.log.read_text()
-    assert plain.get(f"127.0.0.1:{plain.port}") == 200
-    assert plain.get("localhost:8080") == 200  # through a tunnel
+def test_a_ui_is_for_this_machine_alone(started):
+    assert f"http://127.0.0.1:{started.port} shows the runs" in started.log.read_text()
+    assert started.get(f"127.0.0.1:{started.port}") == 200
+    assert started.get("localhost:8080") == 200  # through a tunnel
     # Another site whose name was made to point here.
-    assert plain.get(f"evil.example.com:{plain.port}") == 403
-    assert plain.get("localhost.evil.example.com") == 403
-    assert plain.post(f"localhost:{plain.port}", "http://evil.example.com") == 403
-    assert plain.post(f"localhost:{plain.port}", f"http://localhost:{plain.port}") == 200
-    assert listening(plain.port) == {"0100007F"}  # 127.0.0.1, as /proc writes it
-
-
-def test_a_ui_for_others_asks_for_a_login(started):
-    _, shared = started
-    assert f"https://{NAME} shows the runs, by way of a server of yours that speaks TLS" in (
-        shared.log.read_text()
-    )
-    assert shared.get(NAME, SEARCH + "?max_results=1") == 401
-    assert shared.get(NAME, SEARCH + "?max_results=1", auth=("admin", "password1234")) == 401
-    assert shared.get(NAME, SEARCH + "?max_results=1", auth=ADMIN) == 200
-    assert shared.get("evil.example.com", auth=ADMIN) == 403
-    assert shared.post(NAME, f"https://{NAME}", auth=ADMIN) == 200
-    assert shared.post(NAME, f"http://{NAME}", auth=ADMIN) == 403
-    assert (shared.home / "basic_auth.db").is_file()
-    assert ADMIN[1] not in shared.log.read_text()
+    assert started.get(f"evil.example.com:{started.port}") == 403
+    assert started.get("localhost.evil.example.com") == 403
+    assert started.post(f"localhost:{started.port}", "http://evil.example.com") == 403
+    assert started.post(f"localhost:{started.port}", f"http://localhost:{started.port}") == 200
+    assert listening(started.port) == {"0100007F"}  # 127.0.0.1, as /proc writes it
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 def test_a_ui_opens_no_pickle_and_shows_no_store_on_its_command_line(started):
-    for ui in started:
-        process = Path("/proc") / str(ui.process.pid)
-        variables = process.joinpath("environ").read_bytes().split(b"\0")
-        assert b"MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false" in variables
-        assert b"sqlite:" not in process.joinpath("cmdline").read_bytes()
+    process = Path("/proc") / str(started.process.pid)
+    variables = process.joinpath("environ").read_bytes().split(b"\0")
+    assert b"MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false" in variables
+    assert b"sqlite:" not in process.joinpath("cmdline").read_bytes()
 
 
 def listening(port):
@@ -125,26 +100,21 @@ def listening(port):
     return {address for address, number in places if int(number, 16) == port}
 
 
-NAMED = ("--host", "0.0.0.0", "--allowed-hosts", NAME)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "192.0.2.1x", "example.org", ""])
+def test_a_host_that_others_reach_is_refused(home, monkeypatch, capsys, host):
+    refused(monkeypatch, capsys, "--host", host, words="docs/security.md says how others reach it")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "variables", "words"),
-    [
-        (["--host", "0.0.0.0"], LOGIN, "--allowed-hosts mlflow.example.org"),
-        (["--host", "192.0.2.1x"], LOGIN, "can't be used"),
-        (["--allowed-hosts", "*"], LOGIN, "give each name in full"),
-        (["--host", "0.0.0.0", "--allowed-hosts", f"{NAME},*.org"], LOGIN, "each name in full"),
-        (NAMED, {}, "needs a secret in MLFLOW_FLASK_SERVER_SECRET_KEY"),
-        (NAMED, LOGIN | {"MLFLOW_AUTH_ADMIN_PASSWORD": ""}, "set MLFLOW_AUTH_ADMIN_PASSWORD"),
-        (NAMED, LOGIN | {"MLFLOW_AUTH_ADMIN_PASSWORD": "short"}, "12 characters or more"),
-        ([], {"MLFLOW_TRACKING_URI": "http://a:secret@h"}, "=http://a:***@h has a UI of its own"),
-    ],
-)
-def test_what_is_missing_is_named(home, monkeypatch, capsys, arguments, variables, words):
-    monkeypatch.setattr(os, "environ", os.environ.copy() | variables)
+def test_a_store_with_a_ui_of_its_own_is_named(home, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://a:secret@h")
+    refused(monkeypatch, capsys, words="=http://a:***@h has a UI of its own")
+
+
+def refused(monkeypatch, capsys, *arguments, words):
+    """Start a UI that ends with a sentence."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--port", "0"])
+        main(["ui", *arguments, "--port", "0"])
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert said.err.startswith("error: ")
@@ -164,6 +134,6 @@ def test_a_port_that_is_taken_is_named(home, capsys, fault):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SystemExit) as ended:
-            main(["--port", str(port)])
+            main(["ui", "--port", str(port)])
     assert ended.value.code == fault.code
     assert f"Port {port} of 127.0.0.1 {fault.says}" in capsys.readouterr().err

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import SOURCE
 from sidebyside import UserError
-from sidebyside.config.recipes import config_of
 from sidebyside.config.validate import check
+from support.projects import SOURCE
 
 SHIPPED = [
     f"{group}={path.stem}"
@@ -60,21 +59,21 @@ def test_a_dropout_switch_without_dropout_is_refused(compose):
 
 
 def test_seed_zero_is_a_seed(compose):
-    assert check(compose("seed=0")).recipe()["seed"] == 0
+    assert check(compose("seed=0")).recipe().seed == 0
 
 
 def test_the_recipe_holds_nothing_that_changes_no_result(compose):
-    one = check(compose("tracking.uri=sqlite:///elsewhere.db", "evaluate=false"))
-    assert one.recipe() == check(compose("training.seeds=9")).recipe()
+    elsewhere = check(compose("tracking.uri=sqlite:///elsewhere.db", "evaluate=false"))
+    assert elsewhere.recipe() == check(compose("training.seeds=9")).recipe()
 
 
 def test_a_recipe_that_no_config_allows_is_named(compose):
     config = check(compose())
-    recipe = config.recipe()
-    assert config_of(recipe | {"seed": 7}, config) == replace(config, seed=7)
+    recipe = config.recipe().as_json()
+    assert config.with_recipe(recipe | {"seed": 7}) == replace(config, seed=7)
     for wrong, words in (
         ({"dataset": "mnist"}, "are of dataset=mnist"),
         ({"optimizer": recipe["optimizer"] | {"learning_rate": 0.0}}, "learning_rate is 0.0"),
     ):
         with pytest.raises(UserError, match=words):
-            config_of(recipe | wrong, config)
+            config.with_recipe(recipe | wrong)

@@ -3,12 +3,14 @@
 import pytest
 import yaml
 
-from conftest import SOURCE
-from sidebyside.config.schema import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.config.validate import check
+from sidebyside.engine.recipe import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.engine.training.shapes import layer_shapes
+from support.projects import SOURCE
 
-TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "analysis" / "published.yaml").read_text())
+TABLE = yaml.safe_load(
+    (SOURCE / "src" / "sidebyside" / "analysis" / "published" / "published.yaml").read_text()
+)
 RECIPES = TABLE["recipes"]
 
 # Two more readings of the recipe whose page contradicts itself.
@@ -96,6 +98,7 @@ def test_what_a_recipe_pins_is_not_changed_by_hand(run_script, arguments, key):
     assert f"{key} can't be set on top of preset=" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_of_a_preset_is_tagged_with_its_protocol(run_script, home):
     import mlflow
 

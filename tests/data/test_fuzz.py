@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from conftest import SOURCE
+from support.projects import SOURCE
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("reader", ["idx", "image", "evidence"])

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
-from sidebyside.config.protocols import PROTOCOLS, divide, training_size
+from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.config.validate import check
 from sidebyside.data.arrays import open_arrays
 from sidebyside.data.prepare import prepare, preprocess
 from sidebyside.data.preprocessing import idx
+from sidebyside.data.preprocessing.splits import divide
 
 pytestmark = pytest.mark.usefixtures("home")  # whose journal notes that test images were read
 
@@ -34,6 +35,9 @@ def test_arrays_have_the_shapes_that_are_recorded(project, data_format, shape):
             "after": [count, *shape],
         }
         assert arrays.shapes[f"{part}_labels"] == {"before": [count], "after": [count, 10]}
+        classes = arrays.read(f"{part}_classes")
+        assert classes.dtype == np.uint8
+        np.testing.assert_array_equal(labels.argmax(axis=1), classes)
 
 
 def test_both_formats_hold_the_same_pixels(project):
@@ -128,26 +132,30 @@ def test_arrays_that_the_config_contradicts_are_refused(workspace, changed, word
 LABELS = np.arange(6000) % 10
 
 
+def divided(protocol):
+    return divide(protocol, LABELS, training_size(protocol, len(LABELS)))
+
+
 def test_the_clean_protocol_holds_out_a_stratified_sixth():
-    division = divide("clean", LABELS)
+    division = divided("clean")
     assert len(division.validation) == 1000
     assert sorted([*division.training, *division.validation]) == list(range(6000))
     assert np.bincount(LABELS[division.validation]).tolist() == [100] * 10
-    np.testing.assert_array_equal(divide("clean", LABELS).validation, division.validation)
+    np.testing.assert_array_equal(divided("clean").validation, division.validation)
 
 
 def test_published_protocols_divide_as_their_tutorials_did():
     everything = list(range(6000))
     for protocol in ("train60k", "test_as_validation"):
-        division = divide(protocol, LABELS)
+        division = divided(protocol)
         assert division.training.tolist() == everything
         assert division.validation is None
-    assert divide("tf55k", LABELS).training.tolist() == everything[500:]
-    assert divide("tf55k", LABELS).validation is None
-    assert divide("split20", LABELS).training.tolist() == everything[:4800]
-    assert divide("split20", LABELS).validation.tolist() == everything[4800:]
+    assert divided("tf55k").training.tolist() == everything[500:]
+    assert divided("tf55k").validation is None
+    assert divided("split20").training.tolist() == everything[:4800]
+    assert divided("split20").validation.tolist() == everything[4800:]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_size_is_known_before_the_labels_are(protocol):
-    assert len(divide(protocol, LABELS).training) == training_size(protocol, len(LABELS))
+    assert len(divided(protocol).training) == training_size(protocol, len(LABELS))

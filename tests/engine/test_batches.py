@@ -102,6 +102,7 @@ print((private() - before) / images.nbytes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manner", ["batches", "arrays"])
 def test_private_memory_holds_no_second_copy_of_the_images(tmp_path, manner):
     path = tmp_path / "images.npy"

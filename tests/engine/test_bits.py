@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from conftest import TINY, environment
 from sidebyside.files import read_json
+from support.projects import TINY, environment
+
+pytestmark = pytest.mark.slow
 
 ONE = (*TINY, "model.kernel_size=3", "seed=1")
 
@@ -42,9 +44,10 @@ def test_a_run_in_a_sweep_is_the_run_alone(project, tmp_path, alone, workers):
 
 def test_a_run_in_this_process_is_the_run_alone(compose, home, alone):
     from sidebyside import train
+    from sidebyside.config.validate import check
 
     for seed in (0, 1):  # the second one in a process that has trained before
-        run = train(compose(*TINY, "model.kernel_size=3", f"seed={seed}"))
+        run = train(check(compose(*TINY, "model.kernel_size=3", f"seed={seed}")))
     assert alone == {run.key: run.weights_digest}
 
 

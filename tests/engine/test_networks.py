@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import SOURCE
 from sidebyside import UserError
 from sidebyside.config.validate import check
 from sidebyside.engine.training.networks import build
 from sidebyside.engine.training.shapes import layer_shapes
+from support.projects import SOURCE
 
 MODELS = sorted(path.stem for path in (SOURCE / "conf" / "model").glob("*.yaml"))
 NORMALISED = (

@@ -11,10 +11,10 @@ import numpy as np
 import psutil
 import pytest
 
-from conftest import TINY, copy_project, run
-from sidebyside.data.arrays import file_digest
-from sidebyside.files import read_json, write_exact_json
-from support.sweeping import (
+from sidebyside.files import file_digest, read_json, write_json
+from support.processes import run
+from support.projects import TINY, copy_project
+from support.sweeps import (
     keys_in,
     parents_of,
     runs_of,
@@ -242,11 +242,11 @@ def test_an_edit_makes_stale_what_it_may_change(project, tmp_path, fault):
         assert done.returncode == fault.code, done.stderr
         return done.stderr
 
-    edit_and_train("tables")
+    edit_and_train("cli/tables")
     first = timings(home)
-    assert "changed since" not in edit_and_train("tables")
+    assert "changed since" not in edit_and_train("cli/tables")
     assert timings(home) == first
-    said = edit_and_train("networks")
+    said = edit_and_train("engine/training/networks")
     assert "1 of 1 runs" in said
     assert fault.says in said
     assert first.items() <= timings(home).items()
@@ -275,7 +275,7 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
         variables = [stored[name] for name in stored.files]
     np.savez(newest, variables[0] + 1, *variables[1:])
     card = read_json(newest.with_suffix(".json"))
-    write_exact_json(newest.with_suffix(".json"), card | {"sha256": file_digest(newest)})
+    write_json(newest.with_suffix(".json"), card | {"sha256": file_digest(newest)})
     done = sweep(root, root, *one)
     assert done.returncode == fault.code, done.stderr
     assert fault.says in done.stderr
@@ -284,8 +284,7 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
 
 
 def verified(root):
-    done = run(
-        [sys.executable, "-m", "sidebyside.cli.main", "verify", "--all", "--json"], root, root
-    )
+    command = [sys.executable, "-m", "sidebyside.cli.main", "verify", "bits", "--all", "--json"]
+    done = run(command, root, root)
     assert done.returncode == 1, done.stderr
     return json.loads(done.stdout)["verdicts"]

@@ -11,8 +11,9 @@ import time
 import mlflow
 import pytest
 
-from conftest import TINY, read_until, run, start
 from sidebyside.files import read_json
+from support.processes import read_until, run, start
+from support.projects import TINY
 
 pytestmark = pytest.mark.slow
 

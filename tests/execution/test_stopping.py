@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
-from conftest import TINY, run
 from sidebyside.analysis.intervals import halfwidth
 from sidebyside.execution.stopping import seeds_to_add
+from support.processes import run
+from support.projects import TINY
 
 
 def test_only_wide_intervals_get_seeds_and_none_more_than_allowed():
@@ -37,6 +38,7 @@ def study(project, tmp_path):
     return launched
 
 
+@pytest.mark.slow
 def test_a_study_grows_until_it_may_not(study, tmp_path):
     done = study("seed=0,1", "study.target_halfwidth=0.001", "study.max_seeds=3")
     assert done.returncode == 0, done.stderr
@@ -44,6 +46,7 @@ def test_a_study_grows_until_it_may_not(study, tmp_path):
     assert len(list((tmp_path / "runs").glob("*/run.json"))) == 3
 
 
+@pytest.mark.slow
 def test_a_target_without_test_errors_is_refused(study, tmp_path):
     done = study("seed=0,1", "study.target_halfwidth=0.05", "evaluate=false")
     assert done.returncode == 2

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from support.sweeping import keys_in, parents_of, runs_of, sweep
+from support.sweeps import keys_in, parents_of, runs_of, sweep
+
+pytestmark = pytest.mark.slow
 
 GRID = ("model.kernel_size=3,5", "optimizer=adam,sgd", "seed=0,1")
 

@@ -9,9 +9,10 @@ import psutil
 import pytest
 import yaml
 
-from conftest import SOURCE, read_until
-from support.reproducing import Repository, launch_roles, make_repository
-from support.sweeping import wait_until
+from support.processes import read_until
+from support.projects import SOURCE
+from support.repositories import Repository, launch_roles, make_repository
+from support.sweeps import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ import pytest
 from sidebyside.analysis.analyse import analyse
 from sidebyside.config.factors import variant_name
 from sidebyside.config.schema import Study
-from sidebyside.report.claims import claims
-from sidebyside.report.statements import statements
+from sidebyside.report.text.claims import claims
+from sidebyside.report.text.statements import statements
 from sidebyside.storage.evidence import Evidence, RunEvidence
 from sidebyside.verify.claims import retest
 from sidebyside.verify.fresh_seeds import variants_of
@@ -75,13 +75,13 @@ def claims_of(**made):
 
 def claimed(evidence):
     analysis = analyse(evidence, STUDY, [])
-    return analysis, claims(analysis.content, analysis.confounded)
+    return analysis, claims(analysis)
 
 
-def verdicts(found, evidence):
+def verdicts(definite, evidence):
     return {
         (one.claim.kind, *map(str, one.claim.subject.values())): one.verdict
-        for one in retest(found, evidence, STUDY.margin)
+        for one in retest(definite, evidence, STUDY.margin)
     }
 
 
@@ -91,19 +91,19 @@ LAYOUT = ("equivalence", "layout", "['last', 'first']")
 
 
 def test_what_is_claimed_is_what_the_report_says():
-    analysis, found = claimed(study(OLD, effect=2, together=1))
-    text = " ".join(statements(analysis.content, ["clean"], analysis.confounded))
-    kinds = [claim.kind for claim in found]
+    analysis, definite = claimed(study(OLD, effect=2, together=1))
+    text = " ".join(statements(analysis))
+    kinds = [claim.kind for claim in definite]
     assert {"main effect", "interaction", "pair"} <= set(kinds)
-    for claim in found:
+    for claim in definite:
         if claim.kind in ("main effect", "interaction"):
             assert claim.text[1:] in text  # a sentence begins with a capital
     verdict_of = {(pair["a"], pair["b"]): pair["verdict"] for pair in analysis.content["pairs"]}
     stated = {names for names, verdict in verdict_of.items() if verdict != "can't tell"}
-    of_pairs = [claim for claim in found if "pair" in claim.kind]
+    of_pairs = [claim for claim in definite if "pair" in claim.kind]
     assert {(claim.subject["a"], claim.subject["b"]) for claim in of_pairs} == stated
-    assert verdicts(found, study(FRESH, effect=2, together=1)) == dict.fromkeys(
-        [(claim.kind, *map(str, claim.subject.values())) for claim in found], "holds"
+    assert verdicts(definite, study(FRESH, effect=2, together=1)) == dict.fromkeys(
+        [(claim.kind, *map(str, claim.subject.values())) for claim in definite], "holds"
     )
 
 
@@ -116,8 +116,8 @@ def test_no_number_becomes_text_by_its_last_bits():
 
 
 def test_what_cannot_be_told_is_no_claim():
-    _, found = claimed(study(range(2), sd=1))
-    assert found == []
+    _, definite = claimed(study(range(2), sd=1))
+    assert definite == []
 
 
 def test_a_claim_of_factors_is_none_where_protocols_are_mixed():
@@ -157,16 +157,16 @@ def test_a_claim_of_factors_is_none_where_protocols_are_mixed():
     ],
 )
 def test_a_difference_holds_fails_or_stays_open(old, fresh, verdict):
-    found = claims_of(effect=old)
-    assert verdicts(found, fresh)[KERNEL] == verdict
+    definite = claims_of(effect=old)
+    assert verdicts(definite, fresh)[KERNEL] == verdict
 
 
 @pytest.mark.parametrize("old", [2, -2])
 @pytest.mark.parametrize("fresh", [1.8, -1.8])
 def test_a_difference_of_fresh_runs_is_positive_where_it_is_as_claimed(old, fresh):
-    found = [claim for claim in claims_of(effect=old) if not claim.of_equivalence]
-    assert {claim.kind for claim in found} >= {"main effect", "pair"}
-    for one in retest(found, study(FRESH, effect=fresh), STUDY.margin):
+    definite = [claim for claim in claims_of(effect=old) if not claim.of_equivalence]
+    assert {claim.kind for claim in definite} >= {"main effect", "pair"}
+    for one in retest(definite, study(FRESH, effect=fresh), STUDY.margin):
         difference, low, high = one.claim.turned(one.difference, one.low, one.high)
         assert low < difference < high
         assert difference == pytest.approx(1.8 if old * fresh > 0 else -1.8, abs=0.5)
@@ -184,35 +184,35 @@ def test_a_difference_of_fresh_runs_is_positive_where_it_is_as_claimed(old, fres
     ids=["again", "outside", "outside below", "on the margin", "noisy"],
 )
 def test_an_equivalence_holds_fails_or_stays_open(fresh, verdict):
-    found = claims_of()
-    assert verdicts(found, fresh)[LAYOUT] == verdict
-    pairs = {key: one for key, one in verdicts(found, fresh).items() if key[0] != "equivalence"}
+    definite = claims_of()
+    assert verdicts(definite, fresh)[LAYOUT] == verdict
+    pairs = {key: one for key, one in verdicts(definite, fresh).items() if key[0] != "equivalence"}
     assert {key[0] for key in pairs} == {"equivalent pair"}
     if verdict == "holds":
         assert "fails" not in pairs.values()
 
 
 def test_p_values_are_corrected_over_the_claims_of_a_kind_alone():
-    found = claims_of(effect=2)
-    pairs = [claim for claim in found if claim.kind == "pair"]
+    definite = claims_of(effect=2)
+    pairs = [claim for claim in definite if claim.kind == "pair"]
     assert len(pairs) == 4
     fresh = study(FRESH, effect=0.3)
     together = {one.claim.text: one.p_holm for one in retest(pairs, fresh, 0.5)}
     alone = {claim.text: retest([claim], fresh, 0.5)[0].p_holm for claim in pairs}
     smallest = min(alone, key=alone.__getitem__)
     assert together[smallest] == pytest.approx(min(1, 4 * alone[smallest]))
-    with_effects = {one.claim.text: one.p_holm for one in retest(found, fresh, 0.5)}
+    with_effects = {one.claim.text: one.p_holm for one in retest(definite, fresh, 0.5)}
     assert {text: with_effects[text] for text in together} == together
 
 
 def test_fresh_runs_are_of_those_variants_that_a_claim_is_about():
     evidence = study(OLD, effect=2)
-    found = claims_of(effect=2)
+    definite = claims_of(effect=2)
     names = list(dict.fromkeys(one.variant for one in evidence.runs))
-    pair = next(claim for claim in found if claim.kind == "pair")
+    pair = next(claim for claim in definite if claim.kind == "pair")
     assert variants_of([pair], evidence) == [
         name for name in names if name in pair.subject.values()
     ]
-    effect = next(claim for claim in found if claim.kind == "main effect")
+    effect = next(claim for claim in definite if claim.kind == "main effect")
     assert variants_of([effect], evidence) == names
     assert variants_of([], evidence) == []

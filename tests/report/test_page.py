@@ -13,12 +13,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sidebyside.analysis.published import Published
+from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.factors import variant_name
 from sidebyside.config.schema import Dataset, File, Files, Study
-from sidebyside.report.compare import compare
+from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
-from sidebyside.report.page import pareto_front, write_report
+from sidebyside.report.page.drawn import pareto_front
+from sidebyside.report.page.page import write_report
 from sidebyside.storage.evidence import (
     Ensemble,
     Evidence,
@@ -164,7 +165,7 @@ class Rendered:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SIDEBYSIDE_ROOT", str(root))
             patch.setenv("SIDEBYSIDE_HOME", str(root))
-            self.comparison = compare(dataset(), study)
+            self.comparison = compare_study(dataset(), study)
         self.json = json.loads((folder / "comparison.json").read_text())
         self.path = folder / "page.html"
         self.seconds = {one.key: 10.0 + 2 * i for i, one in enumerate(self.evidence.runs)}
@@ -245,6 +246,7 @@ def pages(tmp_path_factory):
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_gets_a_page_that_needs_nothing_else(pages, name):
     page = pages(name)
@@ -270,6 +272,7 @@ def embedded(html, kind):
     return [base64.b64decode(one) for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_statements_open_the_page_in_their_order(pages, name):
     page = pages(name)
@@ -279,6 +282,22 @@ def test_the_statements_open_the_page_in_their_order(pages, name):
         assert places[2] < page.text.index("More findings") < places[3]
 
 
+@pytest.mark.slow
+def test_a_comparison_has_its_tables_as_frames(pages):
+    comparison, content = pages("whole").comparison, pages("whole").json
+    assert comparison.variants["name"].tolist() == [one["name"] for one in content["variants"]]
+    means = [one["test_error"]["mean"] for one in content["variants"]]
+    assert comparison.variants["test_error_mean"].tolist() == pytest.approx(means, abs=1e-6)
+    by_variant = comparison.runs.groupby("variant")["test_error"].mean()
+    assert by_variant[comparison.variants["name"]].tolist() == pytest.approx(means, abs=1e-6)
+    verdicts = comparison.pairs.set_index(["a", "b"])["verdict"]
+    assert verdicts.to_dict() == {(one["a"], one["b"]): one["verdict"] for one in content["pairs"]}
+    kinds = comparison.effects["kind"].value_counts()
+    assert kinds["main"] == len(content["effects"]["main"]) == 3
+    assert len(pages("one_run").comparison.pairs) == len(pages("one_run").comparison.effects) == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["whole", "one_seed", "several_protocols", "equal"])
 def test_the_numbers_are_those_of_comparison_json(pages, name):
     page = pages(name)
@@ -308,6 +327,7 @@ def table_rows(html):
         yield visible(row.replace("</td>", " </td>"))
 
 
+@pytest.mark.slow
 def test_a_whole_study_has_every_section(pages):
     page = pages("whole")
     ids = [attributes.get("id") for tag, attributes in parsed(page.html).tags if tag == "section"]
@@ -342,6 +362,7 @@ def test_a_whole_study_has_every_section(pages):
     assert page.html.count("How to read it:") == captions + 1  # the gallery's stands above it
 
 
+@pytest.mark.slow
 def test_what_makes_no_sense_is_left_out_with_a_sentence(pages, tmp_path):
     text = pages("one_run").text
     for words in (
@@ -362,6 +383,7 @@ def test_what_makes_no_sense_is_left_out_with_a_sentence(pages, tmp_path):
     assert "mean seconds" not in text
 
 
+@pytest.mark.slow
 def test_different_protocols_are_named_beside_each_comparison(pages):
     page = pages("several_protocols")
     against = [
@@ -373,6 +395,7 @@ def test_different_protocols_are_named_beside_each_comparison(pages):
     assert "different protocols" not in pages("whole").text
 
 
+@pytest.mark.slow
 def test_runs_of_different_code_are_told(pages, tmp_path):
     page = pages("whole")
     assert "different environments" not in page.text
@@ -396,11 +419,13 @@ def test_runs_of_different_code_are_told(pages, tmp_path):
     assert "Z80, 8 bit" in text
 
 
+@pytest.mark.slow
 def test_unfinished_and_stopped_studies_say_so(pages):
     assert "Not finished: 1 run is missing (kernel_size=3 seed=7)" in pages("unfinished").text
     assert "target_halfwidth 0.1, max_seeds 20" in pages("stopped").text
 
 
+@pytest.mark.slow
 def test_a_published_study_points_to_its_tables(pages, tmp_path):
     page = pages("whole")
     published = Published(IMAGES, [], {}, None, [])
@@ -408,6 +433,7 @@ def test_a_published_study_points_to_its_tables(pages, tmp_path):
     assert '<a href="comparison.md">' in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(pages):
     page = pages("hostile")
     assert HOSTILE not in page.html
@@ -418,12 +444,14 @@ def test_hostile_names_stay_text(pages):
         assert b"<script" not in re.sub(rb"<!--.*?-->", b"", svg, flags=re.S)
 
 
+@pytest.mark.slow
 def test_the_same_evidence_gives_the_same_bytes(pages, tmp_path):
     page = pages("whole")
     page.write(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == page.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_gallery_holds_what_variants_disagree_on(pages):
     target = np.zeros(6, np.uint8)
     predicted = np.array(
@@ -542,6 +570,7 @@ OVERFLOWING = """(() => {
 BROKEN = "[...document.images].filter(one => !one.naturalWidth).map(one => one.alt)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["whole", "one_run", "several_protocols", "hostile"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, width):
@@ -554,6 +583,7 @@ def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, 
     assert (tmp_path / f"{name}_{width}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_page_prints(pages, browser):
     browser.open(pages("whole").path, DESKTOP)
     printed = browser.call("Page.printToPDF", printBackground=True)["data"]

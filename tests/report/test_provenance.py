@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from sidebyside.report.provenance import made_by
+from sidebyside.report.compare import made_by
 
 
 def git(root, *arguments):

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import SOURCE, copy_project
 from sidebyside.storage.evidence import Evidence, RunEvidence, write_evidence
+from support.projects import SOURCE, copy_project
 
-TABLE = yaml.safe_load((SOURCE / "src" / "sidebyside" / "analysis" / "published.yaml").read_text())
+TABLE = yaml.safe_load(
+    (SOURCE / "src" / "sidebyside" / "analysis" / "published" / "published.yaml").read_text()
+)
 IMAGES = 10_000
 NO_GALLERY = (np.zeros(0, np.int32), np.zeros((0, 28, 28), np.uint8))
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10
@@ -101,15 +103,15 @@ def compare(project):
     """Compare in this process, with ``project`` as the root."""
     from hydra import compose, initialize_config_dir
 
-    from sidebyside import compare
     from sidebyside.config.validate import check_dataset, check_study
+    from sidebyside.report.compare import compare_study
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIDEBYSIDE_ROOT", str(project))
         patch.setenv("SIDEBYSIDE_HOME", str(project))
         with initialize_config_dir(str(project / "conf"), version_base="1.3"):
             config = compose("config", ["dataset=mnist", "study=published"])
-        return compare(check_dataset(config), check_study(config))
+        return compare_study(check_dataset(config), check_study(config))
 
 
 def test_each_published_figure_gets_its_verdict(report):
@@ -151,7 +153,7 @@ def test_the_report_says_it_in_words(report):
 
 
 def test_the_pictures_are_there(report):
-    for name in ("published", "published_curves", "errors", "samples"):
+    for name in ("published", "published_curves", "samples"):
         assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

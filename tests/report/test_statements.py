@@ -2,15 +2,16 @@
 
 import pytest
 
-from sidebyside.report.statements import (
+from sidebyside.analysis.analyse import Analysis
+from sidebyside.report.text.document import of_stopping
+from sidebyside.report.text.findings import (
     of_equivalence,
     of_interaction,
     of_main_effect,
     of_pair,
     of_simple_effect,
-    of_stopping,
-    statements,
 )
+from sidebyside.report.text.statements import statements
 
 POWER = {
     "sd": 0.1,
@@ -69,8 +70,9 @@ def content(**more):
     return empty | more
 
 
-def said(**more):
-    return statements(content(**more), ["clean"], confounded=False)
+def said(protocols=("clean",), **more):
+    by_variant = {f"variant {name}": name for name in protocols}
+    return statements(Analysis(content(**more), {}, {}, "variant", by_variant))
 
 
 def test_a_shown_effect_names_the_better_level():
@@ -94,17 +96,17 @@ def test_an_average_that_an_interaction_contradicts_is_never_better():
         simple(False, 0.02, 0.8, "optimizer", "dropout") | ADADELTA,
         simple(True, 0.1, 0.2, "optimizer", "dropout") | ADADELTA,
     ]
-    found = said(effects={"main": main, "interactions": [INTERACTION], "simple": by_level})
-    assert found[0] == (
+    sentences = said(effects={"main": main, "interactions": [INTERACTION], "simple": by_level})
+    assert sentences[0] == (
         "At optimizer adam, dropout true is better than false by 0.30 points [0.20, 0.40], at "
         "optimizer adadelta it can't be told (true minus false: -0.05 [-0.15, +0.05]); for "
         "optimizer this study can't tell."
     )
-    assert found[1] == (
+    assert sentences[1] == (
         "Dropout and optimizer interact: the difference between dropout true and false is 0.15 "
         "points [0.07, 0.23] larger at optimizer adadelta than at adam (Holm's p 0.032)."
     )
-    assert len(found) == 2
+    assert len(sentences) == 2
 
 
 def test_an_interaction_is_told_before_what_it_does_not_contradict():
@@ -137,8 +139,7 @@ def test_what_can_not_be_told_comes_with_the_seeds_that_would():
 
 def test_of_factors_nothing_is_said_where_protocols_are_mixed():
     effects = {"main": [effect()], "interactions": [], "simple": []}
-    found = statements(content(effects=effects), ["clean", "train60k"], confounded=True)
-    assert found == [
+    assert said(["clean", "train60k"], effects=effects) == [
         "Runs follow different protocols (clean, train60k), so what tells variants apart may be "
         "their protocol."
     ]
@@ -181,13 +182,13 @@ def test_identity_is_told_apart_from_equivalence():
 
 def test_a_factor_expected_equal_is_not_among_the_effects():
     effects = {"main": [effect("data_format", p_holm=None)], "interactions": [], "simple": []}
-    found = said(effects=effects, equivalence=[equivalence(equivalent=False)])
-    assert len(found) == 1
+    sentences = said(effects=effects, equivalence=[equivalence(equivalent=False)])
+    assert len(sentences) == 1
 
 
 def test_identical_variants_are_told():
-    (found,) = said(identical=[["a", "b"], ["c", "d"]])
-    assert found.startswith("4 variants are 2 networks under several names")
+    (sentence,) = said(identical=[["a", "b"], ["c", "d"]])
+    assert sentence.startswith("4 variants are 2 networks under several names")
 
 
 def test_power_names_its_test():

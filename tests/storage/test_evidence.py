@@ -10,7 +10,10 @@ import time
 
 import pytest
 
-from conftest import TINY, copy_project, start
+from support.processes import start
+from support.projects import TINY, copy_project
+
+pytestmark = pytest.mark.slow
 
 STUDY = (
     "study=factorial",

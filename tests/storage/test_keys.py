@@ -1,19 +1,24 @@
 """The run key: what decides a result is in it, and DVC watches the same sources."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 import yaml
 
-from conftest import SOURCE
 from sidebyside.config.validate import check
 from sidebyside.data.prepare import prepare
-from sidebyside.execution import evaluate
+from sidebyside.files import read_json, write_json
 from sidebyside.storage import keys
+from support.projects import SOURCE
 
 
 def key(compose, *overrides: str) -> str:
     config = check(compose(*overrides))
     arrays = prepare(config.dataset, config.data_format)
-    return keys.run_key(keys.identity(config, arrays))
+    return keys.run_key(keys.identity(config.recipe(), arrays.digest))
 
 
 @pytest.mark.parametrize(
@@ -47,12 +52,47 @@ def test_onednn_changes_the_key(compose, monkeypatch):
     assert key(compose) != before
 
 
-def test_dvc_watches_the_sources_that_decide():
+ROOMS = {
+    "download": {"config", "data"},
+    "preprocess": {"config", "data"},
+    "train": {"config", "data", "engine", "storage"},
+    "evaluate": {"config", "data", "engine", "storage"},
+    "compare": {"analysis", "config", "data", "engine", "report", "storage"},
+}
+
+
+def test_dvc_watches_the_rooms_that_decide():
     stages = yaml.safe_load((SOURCE / "dvc.yaml").read_text())["stages"]
-    for stage, deciding in (("train", keys.DECIDING), ("evaluate", evaluate.DECIDING)):
-        expected = {f"src/sidebyside/{name}.py" for name in deciding}
-        assert expected <= set(stages[stage]["deps"])
-    for stage in stages.values():
+    assert stages.keys() == ROOMS.keys()
+    for name, stage in stages.items():
+        sources = {path for path in stage["deps"] if path.startswith("src/")}
+        assert sources == {f"src/sidebyside/{room}" for room in ROOMS[name]}
         for path in stage["deps"]:
             if path.startswith(("src/", "pipelines/", "conf/")):
                 assert (SOURCE / path).exists()
+
+
+def test_an_edit_of_any_module_that_trains_changes_the_key(tmp_path):
+    copy = shutil.copytree(SOURCE / "src", tmp_path / "src")
+    before = key_of_copy(copy)
+    for module in sorted((copy / "sidebyside" / "engine" / "training").glob("*.py")):
+        text = module.read_text()
+        module.write_text(f"{text}# edited\n")
+        assert key_of_copy(copy) != before, module
+        module.write_text(text)
+    assert key_of_copy(copy) == before
+
+
+def key_of_copy(source) -> str:
+    """Return what run keys of a copy of the package hold of its code."""
+    script = "from sidebyside.files import source_digests as d; print(d('engine/training'))"
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(source)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_nothing_outside_the_key_rounds_what_was_trained(tmp_path):
+    history = {"loss": [0.12345678901234]}
+    write_json(tmp_path / "history.json", history)
+    assert read_json(tmp_path / "history.json") == history

@@ -4,15 +4,30 @@ import shutil
 
 import pytest
 
-from conftest import TINY
+from sidebyside import compose as compose_run
 from sidebyside import train
+from sidebyside.config.validate import check
 from sidebyside.storage.store import DamagedError, adopt, copy, find, load
+from support.projects import TINY
+
+
+@pytest.fixture(scope="module")
+def trained(project, tmp_path_factory):
+    """The home of a finished run."""
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIDEBYSIDE_ROOT", str(project))
+        patch.setenv("SIDEBYSIDE_HOME", str(home))
+        train(compose_run(*TINY))
+    return home
 
 
 @pytest.fixture
-def run(compose, home):
-    """A finished run."""
-    return train(compose(*TINY))
+def run(home, trained):
+    """A finished run, in a copy of its home."""
+    shutil.copytree(trained, home, dirs_exist_ok=True)
+    (card,) = (home / "runs").glob("*/run.json")
+    return load(card.parent)
 
 
 def flip(path):
@@ -50,7 +65,7 @@ def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, da
     damage(run)
     with pytest.raises(DamagedError):
         load(run.folder)
-    again = train(compose(*TINY))
+    again = train(check(compose(*TINY)))
     assert again == run
     assert load(run.folder) == run
     assert f"run {run.key[:12]} {fault.says}" in capsys.readouterr().err
@@ -60,7 +75,7 @@ def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, da
 def test_a_run_trained_again_is_the_same_files(compose, home, run, tmp_path):
     first = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
     run.folder.rename(tmp_path / "first")
-    train(compose(*TINY))
+    train(check(compose(*TINY)))
     second = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
     assert first.pop("timing.json") != second.pop("timing.json")
     assert first == second
@@ -69,7 +84,7 @@ def test_a_run_trained_again_is_the_same_files(compose, home, run, tmp_path):
 def test_a_run_trained_anew_must_come_out_the_same(compose, home, run, monkeypatch):
     monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
     before = (run.folder / "timing.json").read_text()
-    assert train(compose(*TINY)) == run
+    assert train(check(compose(*TINY))) == run
     assert (run.folder / "timing.json").read_text() == before
 
 

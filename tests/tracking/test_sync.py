@@ -11,7 +11,10 @@ import time
 import mlflow
 import pytest
 
-from conftest import TINY, copy_project, environment, start
+from support.processes import start
+from support.projects import TINY, copy_project, environment
+
+pytestmark = pytest.mark.slow
 
 STUDY = ("study=factorial", "model.kernel_size=3", "model.dropout=true", "optimizer=adam,sgd")
 
@@ -82,7 +85,6 @@ def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
     assert [parent.info.status for parent in parents] == ["FINISHED"]
 
 
-@pytest.mark.slow
 @pytest.mark.faults(
     fault="eight processes that meet a database that doesn't exist yet",
     lost="nothing",

@@ -5,20 +5,24 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from conftest import SOURCE, TINY, copy_project, environment, run
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset
-from sidebyside.data.arrays import file_digest
-from sidebyside.files import read_json, write_json
+from sidebyside.files import file_digest, read_json, write_json
 from sidebyside.report.gathering import gather
 from sidebyside.storage import journal
 from sidebyside.storage.evidence import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
+from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.test_set import looks
+from support.processes import run
+from support.projects import SOURCE, TINY, copy_project, environment
+
+pytestmark = pytest.mark.slow  # each starts commands
 
 NETWORK = ("model.kernel_size=3", "model.dropout=true", "optimizer=adam")
 
@@ -62,6 +66,7 @@ def verified(root, *arguments, code=0):
 
 
 def verify(root, *arguments, code=0):
+    """Return what a command of ``sidebyside verify`` prints, on stderr if it refuses."""
     done = run([sys.executable, "-m", "sidebyside.cli.main", "verify", *arguments], root, root)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
@@ -75,7 +80,7 @@ def folders(root):
 
 
 def test_a_study_made_minutes_ago_holds(studied):
-    outcome = verified(studied, "--all")
+    outcome = verified(studied, "bits", "--all")
     verdicts = outcome["verdicts"]
     assert outcome["passed"]
     assert outcome["summary"] == "4 of 4 runs have the same bits."
@@ -90,16 +95,30 @@ def test_a_study_made_minutes_ago_holds(studied):
     assert sorted(looked) == [path.name for path in folders(studied)]
 
 
-def test_a_tampered_weight_file_names_its_run(studied):
-    (folder, other, *_) = folders(studied)
-    weights = folder / "model.weights.h5"
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
-    said = verify(studied, "--runs", folder.name[:12], other.name[:12], code=1)
-    weights.write_bytes(whole)
-    assert f"Run {folder.name[:12]} is damaged" in said
-    assert "model.weights.h5" in said
-    assert f"Run {other.name[:12]}" not in said
+@contextmanager
+def flipped(path):
+    """Change one bit of a file for a while."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("results", "among the results"), ("runs", "in the run store")],
+)
+@pytest.mark.parametrize("file", ["model.weights.h5", "predicted.npy"])
+def test_a_tampered_file_names_its_run_and_its_copy(studied, place, words, file):
+    (key, other, *_) = (folder.name for folder in folders(studied))
+    (path,) = (path for path in studied.glob(f"{place}/**/{key}/**/{file}"))
+    with flipped(path):
+        said = verify(studied, "bits", "--runs", key[:12], other[:12], code=1)
+    assert f"Run {key[:12]} is damaged: {words}, " in said
+    assert str(path.parent) in said
+    assert f"Run {other[:12]}" not in said
 
 
 def test_bits_that_no_training_gives_name_their_first_epoch(studied):
@@ -110,34 +129,61 @@ def test_bits_that_no_training_gives_name_their_first_epoch(studied):
     card = read_json(folder / "run.json")
     card["files"]["digests.json"] = file_digest(folder / "digests.json")
     write_json(folder / "run.json", card)
-    said = verify(studied, "--runs", folder.name, code=1)
+    said = verify(studied, "bits", "--runs", folder.name, code=1)
     for name, content in before.items():
         (folder / name).write_bytes(content)
     assert f"Run {folder.name[:12]} differs from epoch 2 on" in said
     assert "tampered" in said
 
 
+def test_weights_that_a_card_was_made_to_vouch_for_are_not_the_same(studied):
+    import h5py
+
+    key = folders(studied)[0].name
+    folder = studied / "runs" / key
+    before = {name: (folder / name).read_bytes() for name in ("model.weights.h5", "run.json")}
+    with h5py.File(folder / "model.weights.h5", "r+") as stored:
+        stored["layers/conv2d/vars/0"][0, 0, 0, 0] += 1
+    card = read_json(folder / "run.json")
+    card["files"]["model.weights.h5"] = file_digest(folder / "model.weights.h5")
+    write_json(folder / "run.json", card)
+    said = verify(studied, "bits", "--runs", key, code=1)
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+    assert f"Run {key[:12]} differs from epoch 3 on" in said
+
+
 def test_another_number_of_threads_is_explained(studied):
     folder = folders(studied)[0]
-    outcome = verified(studied, "--runs", folder.name, "--threads", "3", code=1)
+    outcome = verified(studied, "bits", "--runs", folder.name, "--threads", "3", code=1)
     (verdict,) = outcome["verdicts"]
     assert verdict["first_epoch"] == 1
     assert "environment.threads was 1, now 3" in verdict["changed"]
-    verify(studied, "--runs", folder.name, "--threads", "3", "--rung", "predictions")
+    verify(studied, "predictions", "--runs", folder.name, "--threads", "3")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--runs", "0123456789"], "0 runs of study=factorial"),
-        (["--count", "0"], "--count 0 won't do"),
-        (["--study", "published"], "holds no results of study=published"),
-        (["--rung", "claims", "--all"], "--all says nothing to --rung claims"),
-        (["--rung", "published"], "holds no results of study=published on dataset=mnist"),
+        (["bits", "--runs", "0123456789"], "0 runs of study=factorial"),
+        (["bits", "--count", "0"], "'--count': 0 is not in the range x>=1"),
+        (["bits", "--all", "--count", "3"], "Only one of --all, --runs and --count"),
+        (["predictions", "--study", "published"], "holds no results of study=published"),
+        (["claims", "--all"], "No such option '--all'"),
+        (["published"], "holds no results of study=published on dataset=mnist"),
     ],
 )
 def test_what_cannot_be_verified_is_named(studied, arguments, words):
-    assert words in verify(studied, *arguments, code=2)
+    said = verify(studied, *arguments, code=2)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert words in said
+
+
+def test_each_command_says_what_it_shows(studied):
+    said = " ".join(verify(studied).split())
+    for name, meaning in MEANING.items():
+        assert f"{name} {meaning}" in said
 
 
 def entries(root):
@@ -153,12 +199,12 @@ def results_of(root):
 
 def test_the_journal_has_every_training_and_look_in_order(studied):
     keys = [path.name for path in folders(studied)]
-    found = entries(studied)
-    assert found[0].event == "launched"
-    assert sorted(found[0].keys) == keys
-    assert {entry.dataset for entry in found} == {"mnist5k"}
+    journaled = entries(studied)
+    assert journaled[0].event == "launched"
+    assert sorted(journaled[0].keys) == keys
+    assert {entry.dataset for entry in journaled} == {"mnist5k"}
     for key in keys:
-        own = [entry for entry in found if entry.keys == [key]]
+        own = [entry for entry in journaled if entry.keys == [key]]
         assert [entry.event for entry in own][:3] == ["begun", "finished", "look"]
         assert [entry.by for entry in own][:3] == ["train", "train", "evaluate"]
         # Trained again by the tests before this one: no training of the study, but a look.
@@ -167,8 +213,8 @@ def test_the_journal_has_every_training_and_look_in_order(studied):
 
 def test_a_planted_difference_is_claimed_and_holds(planted):
     before = results_of(planted)
-    first = verified(planted, "--rung", "claims")
-    assert [one["verdict"] for one in first["verdicts"]] == ["holds", "holds"]
+    first = verified(planted, "claims")
+    assert [verdict["verdict"] for verdict in first["verdicts"]] == ["holds", "holds"]
     effect, pair = first["verdicts"]
     assert effect["claim"]["subject"]["factor"] == "learning_rate"
     assert min(effect["claim"]["difference"], effect["difference"]) > 20
@@ -179,14 +225,14 @@ def test_a_planted_difference_is_claimed_and_holds(planted):
     assert not {path.name for path in folders(planted)}.intersection(fresh)
     assert results_of(planted) == before
     known = len(entries(planted))
-    assert verified(planted, "--rung", "claims") == first
+    assert verified(planted, "claims") == first
     assert {entry.event for entry in entries(planted)[known:]} == {"look"}
 
 
 def test_runs_begun_after_a_look_are_told(planted):
     study = [path.name for path in folders(planted)]
-    found = looks("mnist5k", study, None, entries(planted))
-    assert (found.after_own, found.runs, found.unknown) == (5, 6, 0)
+    told = looks("mnist5k", study, None, entries(planted))
+    assert (told.after_own, told.runs, told.unknown) == (5, 6, 0)
 
 
 def test_a_small_number_of_a_recipe_is_kept_as_it_was(planted):
@@ -216,8 +262,8 @@ def test_a_claim_that_was_forged_fails(planted, monkeypatch):
     write_evidence(report / "evidence.npz", replace(evidence, runs=runs))
     results = planted / "results"
     results.rename(planted / "aside")
-    outcome = verified(planted, "--rung", "claims", code=1)
-    assert [one["verdict"] for one in outcome["verdicts"]] == ["fails", "fails"]
+    outcome = verified(planted, "claims", code=1)
+    assert [verdict["verdict"] for verdict in outcome["verdicts"]] == ["fails", "fails"]
     assert outcome["summary"] == "Of 2 claims 0 hold, 2 fail."
     (planted / "aside").rename(results)
 
@@ -228,8 +274,8 @@ def test_published_figures_have_their_verdicts_from_committed_evidence(project, 
         source = SOURCE / "reports" / "mnist" / study
         if source.is_dir():
             shutil.copytree(source, root / "reports" / "mnist" / study)
-    outcome = verified(root, "--rung", "published", code=1)
-    verdicts = {one["preset"]: one["verdict"] for one in outcome["verdicts"]}
+    outcome = verified(root, "published", code=1)
+    verdicts = {reading["preset"]: reading["verdict"] for reading in outcome["verdicts"]}
     assert len(verdicts) == 10
     assert verdicts["adadelta_3x3"] == "published is worse"
     assert verdicts["simple_cnn_5x5"] == "reproduced"
@@ -239,12 +285,12 @@ def test_published_figures_have_their_verdicts_from_committed_evidence(project, 
         None,
     )
     evidence = root / "reports" / "mnist" / "published" / "evidence.npz"
-    found = read_evidence(evidence)
-    fitting = [run for run in found.runs if run.factors["preset"] != "adadelta_3x3"]
-    write_evidence(evidence, replace(found, runs=fitting, ensembles=[]))
+    whole = read_evidence(evidence)
+    fitting = [run for run in whole.runs if run.factors["preset"] != "adadelta_3x3"]
+    write_evidence(evidence, replace(whole, runs=fitting, ensembles=[]))
     check = (
         "import sys; from sidebyside.cli.main import main; "
-        "main(['verify', '--rung', 'published']); "
+        "main(['verify', 'published']); "
         "sys.exit('tensorflow' in sys.modules)"
     )
     said = subprocess.check_output(

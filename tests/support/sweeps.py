@@ -7,22 +7,23 @@ from pathlib import Path
 import mlflow
 import psutil
 
-from conftest import TINY, run, start
 from sidebyside.files import read_json
+from support.processes import run, start
+from support.projects import TINY
 
 
 def runs_of(home: Path):
     """Return MLflow's runs at ``home`` that have a run key."""
     mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    found = mlflow.search_runs(experiment_names=["sidebyside"])
-    return found[found["tags.run_key"].notna()] if "tags.run_key" in found else found[:0]
+    runs = mlflow.search_runs(experiment_names=["sidebyside"])
+    return runs[runs["tags.run_key"].notna()] if "tags.run_key" in runs else runs[:0]
 
 
 def parents_of(home: Path):
     """Return MLflow's parent runs at ``home``."""
     mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    found = mlflow.search_runs(experiment_names=["sidebyside"])
-    return found[found["tags.level"] == "parent"]
+    runs = mlflow.search_runs(experiment_names=["sidebyside"])
+    return runs[runs["tags.level"] == "parent"]
 
 
 def keys_in(home: Path) -> set[str]:
@@ -47,7 +48,7 @@ def _command(project, arguments):
 def wait_for_training(process) -> int:
     """Return the process id of a worker with most of its training before it."""
     home = Path(psutil.Process(process.pid).environ()["SIDEBYSIDE_HOME"])
-    found: list[int] = []
+    workers: list[int] = []
 
     def early() -> set[str]:
         """Return the keys of the runs that have at most three epochs done."""
@@ -60,11 +61,11 @@ def wait_for_training(process) -> int:
             return False
         runs = runs_of(home).set_index("tags.run_key")
         # Asking MLflow takes a while, so look again at how far they are.
-        found.extend(int(runs.loc[key, "tags.process.id"]) for key in early() & set(runs.index))
-        return bool(found)
+        workers.extend(int(runs.loc[key, "tags.process.id"]) for key in early() & set(runs.index))
+        return bool(workers)
 
     wait_until(look)
-    return found[0]
+    return workers[0]
 
 
 def wait_until(holds, seconds: float = 120) -> None:

@@ -10,7 +10,7 @@ import mlflow
 import pandas as pd
 import yaml
 
-from conftest import FOREIGN, copy_project
+from support.projects import FOREIGN, copy_project
 
 MODEL = {
     "name": "tiny",

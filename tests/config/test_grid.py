@@ -1,0 +1,30 @@
+"""The runs of a grid: what a study and a command line sweep."""
+
+import pytest
+
+from sidebyside.config.grid import points
+from sidebyside.errors import UserError
+
+
+def test_a_grid_is_every_combination():
+    runs = points({"model.kernel_size": "3,5"}, ["training.epochs=1", "seed=0,1"])
+    assert [run.factors for run in runs] == [{"kernel_size": size} for size in (3, 3, 5, 5)]
+    assert all("training.epochs=1" in run.overrides for run in runs)
+    assert [run.overrides[-1] for run in runs] == ["seed=0", "seed=1"] * 2
+
+
+def test_the_command_line_takes_the_place_of_a_studys_sweep():
+    (run,) = points({"model.kernel_size": "3,5"}, ["model.kernel_size=5"])
+    assert run.factors == {"kernel_size": 5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tracking.enabled=true,false"], "can't be swept: it changes no network"),
+        (["study=factorial", "dataset=mnist,mnist5k"], "dataset can't be swept in a study"),
+    ],
+)
+def test_what_changes_no_network_is_not_swept(arguments, says):
+    with pytest.raises(UserError, match=says):
+        points({}, arguments)

@@ -1,0 +1,77 @@
+"""Numbers, tables and the description of what was trained."""
+
+import shlex
+from dataclasses import replace
+
+from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.text.numbers import (
+    ends_text,
+    p_value,
+    percent_range,
+    seeds_text,
+    signed,
+    signed_interval,
+    spelled,
+)
+from sidebyside.report.text.sections import pair_rows
+from sidebyside.report.text.tables import Strong, paragraph, table
+
+PAIR = {
+    "a": "x=1,y=2",
+    "b": "x=2,y=2",
+    "n": 2,
+    "difference": {"mean": -0.2, "low": None, "high": None},
+    "seeds_and_images": None,
+    "over_images": {"low": -0.4, "high": 0.004},
+    "p_holm": None,
+    "superiority": 0.75,
+    "verdict": "can't tell",
+    "more_seeds": 7,
+}
+
+
+def test_numbers_are_written_alike_everywhere():
+    assert (signed(0.214), signed(-0.001), signed(-0.2)) == ("+0.21", "+0.00", "-0.20")
+    assert signed_interval(-0.1, 0.3) == " [-0.10, +0.30]"
+    assert signed_interval(None, 0.3) == ""
+    assert percent_range([0.5, 1]) == "0.50 to 1.00"
+    assert percent_range(None) == ends_text(None) == ends_text({"low": None, "high": 1.0}) == "-"
+    assert (p_value(None), p_value(0.0004), p_value(0.032)) == ("-", "< 0.001", "0.032")
+    assert (seeds_text(1), seeds_text(2)) == ("1 seed", "2 seeds")
+    assert (spelled("a=1,b=2"), spelled("")) == ("a=1, b=2", "the only variant")
+
+
+def test_only_markdown_makes_bold():
+    cell = Strong("better", "; more")
+    assert str(cell) == "better; more"
+    assert table([{"n": "3", "verdict": cell}]).splitlines()[-1].split("|")[1:3] == [
+        " 3   ",
+        " **better**; more ",
+    ]
+    assert paragraph("\n   one\n   line ") == "one line"
+
+
+def test_a_row_of_a_pair_is_plain_text():
+    (row,) = pair_rows([PAIR])
+    assert [str(cell) for cell in row.values()] == [
+        "x=1, y=2",
+        "x=2, y=2",
+        "2",
+        "-0.20",
+        "-",
+        "[-0.40, +0.00]",
+        "-",
+        "0.75",
+        "can't tell; about 7 more seeds would",
+    ]
+
+
+def test_what_was_trained_is_told_with_its_command(committed_factorial):
+    settings = {row["setting"]: row["value"] for row in condition_rows(committed_factorial)}
+    assert (settings["epochs"], settings["seeds"]) == ("5", "0, 1, 2, 3, 4")
+    assert "kernel size" not in settings  # it was varied
+    words = shlex.split(training_command(committed_factorial))
+    assert words[:3] == ["python", "pipelines/train.py", "-m"]
+    assert {"study=factorial", "dataset=mnist", "training.epochs=5", "training.seeds=5"} < {*words}
+    some = [run for run in committed_factorial.runs if run.seed in (1, 3)]
+    assert "seed=1,3" in shlex.split(training_command(replace(committed_factorial, runs=some)))

@@ -1,0 +1,44 @@
+"""Why runs are trained again: what is told of code and environment that changed."""
+
+import json
+
+import pytest
+
+from sidebyside import paths
+from sidebyside.storage import store
+from sidebyside.storage.staleness import explain
+
+IDENTITY = {
+    "recipe": {"epochs": 1},
+    "arrays": {"train_images": "1f"},
+    "sources": {"engine/recipe.py": "aa", "engine/training/fit.py": "bb"},
+    "environment": {"keras": "3.15.1", "threads": 1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _stored(tmp_path, monkeypatch):
+    """A run store with the card of one run."""
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    card = paths.runs() / "0123" / store.CARD
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"identity": IDENTITY}))
+
+
+def test_what_changed_is_named():
+    edited = IDENTITY | {
+        "sources": {"engine/recipe.py": "aa", "engine/training/fit.py": "cc"},
+        "environment": {"keras": "3.16.0", "threads": 1},
+    }
+    new = IDENTITY | {"recipe": {"epochs": 2}}
+    told = explain([edited, new])
+    assert told is not None
+    assert told.startswith("1 of 2 runs to train were trained before, but ")
+    assert "engine/training/fit.py, keras changed since" in told
+    assert "recipe.py" not in told
+
+
+def test_a_new_recipe_or_new_data_is_not_stale():
+    assert explain([]) is None
+    assert explain([IDENTITY | {"recipe": {"epochs": 2}}]) is None
+    assert explain([IDENTITY | {"arrays": {"train_images": "2e"}, "sources": {}}]) is None

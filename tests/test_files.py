@@ -1,0 +1,81 @@
+"""Files and folders that appear whole or not at all."""
+
+import hashlib
+
+import pytest
+
+from sidebyside.files import (
+    each_number,
+    file_digest,
+    read_json,
+    remove,
+    replaced,
+    without_links,
+    write_json,
+)
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A folder with one file."""
+    folder = tmp_path / "filled"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    return folder
+
+
+def test_json_that_is_written_over_leaves_nothing_else(tmp_path):
+    for content in ({"rate": 1e-07, "levels": [True, None, "3"]}, [0.1]):
+        write_json(tmp_path / "it.json", content)
+        assert read_json(tmp_path / "it.json") == content
+    assert [path.name for path in tmp_path.iterdir()] == ["it.json"]
+
+
+def test_json_that_cannot_be_written_leaves_the_old(tmp_path):
+    write_json(tmp_path / "it.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "it.json", {"no JSON": object()})
+    assert read_json(tmp_path / "it.json") == 1
+
+
+def test_a_folder_is_replaced_as_a_whole(filled):
+    with replaced(filled) as unfinished:
+        (unfinished / "new").write_text("new")
+        assert [path.name for path in filled.iterdir()] == ["old"]
+    assert [path.name for path in filled.iterdir()] == ["new"]
+    assert [path.name for path in filled.parent.iterdir()] == ["filled"]
+
+
+def test_a_folder_stays_when_its_replacement_fails(filled):
+    def fail_halfway() -> None:
+        with replaced(filled) as unfinished:
+            (unfinished / "half").write_text("")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert [path.name for path in filled.iterdir()] == ["old"]
+    with replaced(filled) as unfinished:  # which begins without what the failure left
+        assert list(unfinished.iterdir()) == []
+
+
+def test_of_a_link_only_the_link_is_removed(filled, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for link in (tmp_path / "link", tmp_path / "folder" / "link"):
+        link.symlink_to(filled)
+    remove(tmp_path / "link")
+    without_links(tmp_path / "folder")
+    remove(tmp_path / "missing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["filled", "folder"]
+    assert list((tmp_path / "folder").iterdir()) == []
+    assert (filled / "old").read_text() == "old"
+
+
+def test_a_digest_is_that_of_the_content(filled):
+    assert file_digest(filled / "old") == hashlib.sha256(b"old").hexdigest()
+    assert file_digest(filled / "missing") is file_digest(filled) is None
+
+
+def test_floats_are_changed_and_nothing_else():
+    content = {"a": [1, 1.26, True, None, "1.26"], "b": {"c": (2.0, 3.14)}}
+    assert each_number(content, round) == {"a": [1, 1, True, None, "1.26"], "b": {"c": [2, 3]}}
