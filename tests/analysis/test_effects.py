@@ -69,6 +69,7 @@ def estimates(of_factors):
     return [effect.estimate for effect in [*of_factors.main, *of_factors.interactions]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "expected"), [([], ALL), ([0, 7, 29, 30, 56, 75], SOME_MISSING)]
 )

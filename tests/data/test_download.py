@@ -118,7 +118,7 @@ def assert_complete(folder) -> None:
     assert found == CONTENTS
 
 
-@pytest.mark.parametrize("manner", ["well", "busy-once"])
+@pytest.mark.parametrize("manner", ["well", pytest.param("busy-once", marks=pytest.mark.slow)])
 def test_a_server_serves(project, server, manner):
     assert_complete(download(dataset(server.url(manner))))
 

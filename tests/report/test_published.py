@@ -114,6 +114,7 @@ def compare(project):
         return compare_study(check_dataset(config), check_study(config))
 
 
+@pytest.mark.slow
 def test_each_published_figure_gets_its_verdict(report):
     content = json.loads((report / "comparison.json").read_text())
     entries = content["published"]
@@ -137,6 +138,7 @@ def test_each_published_figure_gets_its_verdict(report):
         assert entry["published_interval"][0] < entry["published_error"]
 
 
+@pytest.mark.slow
 def test_the_report_says_it_in_words(report):
     text = (report / "comparison.md").read_text()
     assert (
@@ -152,11 +154,13 @@ def test_the_report_says_it_in_words(report):
         assert line in text
 
 
+@pytest.mark.slow
 def test_the_pictures_are_there(report):
     for name in ("published", "published_curves", "samples"):
         assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_evidence_that_is_damaged_or_misplaced_is_named(project, report, tmp_path):
     from sidebyside.errors import UserError
 
