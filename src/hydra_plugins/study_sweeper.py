@@ -49,7 +49,8 @@ class StudySweeper(BasicSweeper):
         folder = Path(base.hydra.sweep.dir)
         save_config(base, folder / "multirun.yaml")
         for number, (config, point) in enumerate(zip(configs, grid, strict=True)):
-            save_config(config, folder / str(number) / ".hydra" / "config.yaml")
+            own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+            save_config(own, folder / str(number) / ".hydra" / "config.yaml")
             overrides = OmegaConf.create(point.overrides)
             save_config(overrides, folder / str(number) / ".hydra" / "overrides.yaml")
         print_launched(run_grid(wanted, executor, folder), evaluated=wanted[0][0].evaluate)
