@@ -59,8 +59,9 @@ def one_thread() -> None:
     Only such a test asks for it: it imports TensorFlow, which takes seconds.
     """
     from sidebyside.engine.training import determinism
+    from sidebyside.engine.training.numerics import resolve
 
-    determinism.fix(1)
+    determinism.fix(1, resolve("auto"))
 
 
 @pytest.fixture(scope="session")

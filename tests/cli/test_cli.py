@@ -112,6 +112,7 @@ def test_a_summary_shows_shapes_and_formulas(command):
 
 def test_a_summary_is_what_keras_builds(one_thread, compose):
     from sidebyside.config.validate import check
+    from sidebyside.engine.recipe import Network
     from sidebyside.engine.summary import summarise
     from sidebyside.engine.training.fit import compiled
 
@@ -121,7 +122,7 @@ def test_a_summary_is_what_keras_builds(one_thread, compose):
     )
     config = check(compose(blocks, "data_format=channels_first"))
     shape, classes = tuple(config.dataset.image_shape), config.dataset.classes
-    network = compiled(config.recipe(), shape, classes)
+    network = compiled(Network(config.recipe(), shape, classes))
     rows = summarise(config.model, shape, classes, config.data_format)
     assert [row.name for row in rows] == [layer.name for layer in network.layers]
     assert [row.shape for row in rows] == [layer.output.shape for layer in network.layers]

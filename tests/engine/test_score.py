@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sidebyside.config.validate import check
-from support.networks import build_network
 
 
 def test_scores_count_what_is_wrong(compose):
@@ -12,14 +11,13 @@ def test_scores_count_what_is_wrong(compose):
 
     flat = ("model.blocks=[{type:flatten}]", "model.dropout=null", "model.kernel_size=null")
     config = check(compose(*flat))
-    network = build_network(config)
     # The first pixels of an image are the logarithms of its probabilities.
-    network.set_weights([np.eye(784, 10, dtype=np.float32), np.zeros(10, np.float32)])
+    weights = [np.eye(784, 10, dtype=np.float32), np.zeros(10, np.float32)]
     probabilities = np.array([[0.5, 0.3, 0.2], [0.25, 0.5, 0.25], [0.8, 0.1, 0.1], [0, 0, 1]])
     images = np.full((4, 784), -100, np.float32)
     images[:, :3] = np.log(np.maximum(probabilities, 1e-40))
     target = np.array([0, 1, 2, 2], np.uint8)
-    scores = score(network, config.recipe(), images.reshape(4, 28, 28, 1), target)
+    scores = score(config.recipe(), weights, images.reshape(4, 28, 28, 1), target)
     assert scores.predicted.tolist() == [0, 1, 0, 2]
     assert scores.test_error == 25
     assert scores.test_loss == pytest.approx(-np.log([0.5, 0.5, 0.1, 1]).mean(), abs=1e-6)

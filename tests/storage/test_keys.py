@@ -4,21 +4,27 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import yaml
 
 from sidebyside.config.validate import check
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.files import read_json, write_json
 from sidebyside.storage import keys
 from support.projects import SOURCE
 
 
-def key(compose, *overrides: str) -> str:
+def identity(compose, *overrides: str) -> dict[str, Any]:
     config = check(compose(*overrides))
     arrays = prepare(config.dataset, config.data_format)
-    return keys.run_key(keys.identity(config.recipe(), arrays.digest))
+    return keys.identity(config.recipe(), arrays.digest, resolve(config.training.numerics))
+
+
+def key(compose, *overrides: str) -> str:
+    return keys.run_key(identity(compose, *overrides))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,7 @@ def key(compose, *overrides: str) -> str:
         "training.epochs=4",
         "training.batch_size=64",
         "training.threads=2",
+        "training.numerics=native",
     ],
 )
 def test_what_decides_a_result_changes_the_key(compose, override):
@@ -50,6 +57,19 @@ def test_onednn_changes_the_key(compose, monkeypatch):
     before = key(compose)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert key(compose) != before
+
+
+@pytest.mark.parametrize(
+    ("override", "kept"),
+    [
+        ("model=mlp", False),
+        ("training.numerics=native", True),
+        ("model.blocks=[{type:conv,filters:2},{type:batch_norm},{type:flatten}]", True),
+    ],
+)
+def test_a_processor_is_in_the_key_where_bits_depend_on_it(compose, override, kept):
+    overrides = ["model.dropout=null"] if "blocks" in override else []
+    assert ("cpu" in identity(compose, override, *overrides)["environment"]) is kept
 
 
 ROOMS = {

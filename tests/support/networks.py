@@ -9,9 +9,10 @@ from sidebyside.config.schema import Config
 
 def build_network(config: Config):
     """Return the untrained, compiled network of a config of mnist5k."""
+    from sidebyside.engine.recipe import Network
     from sidebyside.engine.training.fit import compiled
 
-    return compiled(config.recipe(), (28, 28), config.dataset.classes)
+    return compiled(Network(config.recipe(), (28, 28), config.dataset.classes))
 
 
 def train_one_batch(config: Config, project: Path):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -19,6 +19,7 @@ from sidebyside.engine.recipe import (
     Recipe,
     read_recipe,
 )
+from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
 
@@ -65,13 +66,17 @@ class Dataset:
 class Training:
     """How long and in which portions a network is trained.
 
-    With ``complete_evidence`` a study trains only what its committed evidence doesn't hold.
+    ``numerics`` is the numeric class, see `sidebyside.engine.training.numerics`; a run that
+    diverged fails, or counts as it is. With ``complete_evidence`` a study trains only what its
+    committed evidence doesn't hold.
     """
 
     epochs: Positive
     seeds: Positive
     batch_size: Positive
     threads: Positive = 1
+    numerics: Literal["auto", NumericClass] = "auto"
+    diverged: Literal["fails", "counts"] = "fails"
     complete_evidence: bool = False
 
 

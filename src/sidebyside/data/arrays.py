@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sidebyside.config.protocols import TEST_AS_VALIDATION
-from sidebyside.engine.training.arrays import TrainingArrays, Validation
+from sidebyside.engine.training.arrays import Subset
 from sidebyside.errors import UserError
 from sidebyside.files import file_digest, read_json
 from sidebyside.storage import journal
@@ -83,19 +83,19 @@ class ProcessedArrays:
         return array
 
 
-def training_arrays(arrays: ProcessedArrays, protocol: str) -> TrainingArrays:
-    """Return what a protocol trains and validates on.
+def training_arrays(arrays: ProcessedArrays, protocol: str) -> tuple[Subset, Subset | None]:
+    """Return what a protocol trains on, and what it validates on if on anything.
 
     The test images are read only where the protocol validates on them.
     """
     images, labels = arrays.read("train_images"), arrays.read("train_labels")
-    validation = None
+    training = Subset(images, labels, arrays.read(f"{protocol}_training"))
     if protocol in TEST_AS_VALIDATION:
         test = arrays.read("test_images"), arrays.read("test_labels")
-        validation = Validation(*test, np.arange(len(test[0])))
-    elif arrays.holds(f"{protocol}_validation"):
-        validation = Validation(images, labels, arrays.read(f"{protocol}_validation"))
-    return TrainingArrays(images, labels, arrays.read(f"{protocol}_training"), validation)
+        return training, Subset(*test, np.arange(len(test[0])))
+    if arrays.holds(f"{protocol}_validation"):
+        return training, Subset(images, labels, arrays.read(f"{protocol}_validation"))
+    return training, None
 
 
 def open_arrays(folder: Path) -> ProcessedArrays | None:

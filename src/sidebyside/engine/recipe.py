@@ -1,5 +1,6 @@
 """The recipe of a run: the part of its config that decides the result."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -127,6 +128,32 @@ class Recipe:
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
         return asdict(self)
+
+    def architecture(self) -> str:
+        """Return what runs that differ in seed, data or length have in common, as JSON."""
+        return json.dumps([asdict(self.model), self.optimizer, self.data_format])
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network of a recipe for images of some shape; equal where one graph serves both.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    image_shape : tuple of int
+        (height, width) in pixels.
+    classes : int
+    """
+
+    recipe: Recipe = dataclasses.field(compare=False)
+    image_shape: tuple[int, int]
+    classes: int
+    architecture: str = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take what decides the graph from the recipe."""
+        object.__setattr__(self, "architecture", self.recipe.architecture())
 
 
 _RECIPE = TypeAdapter(Recipe)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from sidebyside.engine.recipe import (
     BatchNorm,
@@ -61,6 +62,20 @@ def summarise(
         rows.append(_row(layer, before, data_format))
         before = layer.shape
     return rows
+
+
+def operations(model: Model, image_shape: tuple[int, int], classes: int) -> int:
+    """Return the multiplications and additions in convolutions and dense layers for one image.
+
+    Two for each weight and each output pixel that it is used for (a multiply-add counts as two
+    operations, as in the rates that makers of processors give).
+    """
+    total = 0
+    for layer in layer_shapes(model, image_shape, classes):
+        if isinstance(layer.block, Conv | Dense):
+            weights = layer.parameters - layer.shape[-1]  # without biases
+            total += 2 * weights * prod(layer.shape[:-1])
+    return total
 
 
 def _row(layer: Layer, before: tuple[int, ...], data_format: DataFormat) -> SummaryRow:

@@ -10,6 +10,7 @@ from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import ARRAYS, Evaluation, find_evaluation, save_evaluation
+from sidebyside.storage.keys import numeric_class
 from sidebyside.storage.store import Run
 
 _DECIDING = ("engine/training", "engine/scoring")
@@ -55,9 +56,10 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
         from sidebyside.engine.scoring.saved_model import read_network
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training import determinism
-    determinism.fix(run.recipe.threads)
+    determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with journal.looking("evaluate", [run.key]):
         images, target = arrays.read("test_images"), arrays.read("test_classes")
-        scores = score(read_network(run.folder), run.recipe, images, target)
+        weights = read_network(run.folder).get_weights()
+        scores = score(run.recipe, weights, images, target)
     stored = {name: getattr(scores, name) for name in ARRAYS}
     return save_evaluation(run.key, basis, scores.figures(), stored)

@@ -14,7 +14,7 @@ from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors import Executor, Task
 from sidebyside.execution.train import retraining
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import store
+from sidebyside.storage import keys, store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, write_evaluate_results
 
@@ -47,8 +47,7 @@ def evaluate_study(
     UserError
         If results are damaged.
     """
-    for run in results.trained:
-        results.load(run)  # all of them, before anything starts
+    loaded = [results.load(run) for run in results.trained]  # all, before anything starts
     store.check_writable()
     executor.start()  # it takes as long as to connect
     with greetings_hidden():
@@ -58,8 +57,13 @@ def evaluate_study(
     tracker.close_dead()
     parent = tracker.open_study(results.study, results.dataset)
     tasks = [
-        Task(partial(_evaluate_run, results, run, tracking, parent), log_folder / f"{run.key}.txt")
-        for run in results.trained
+        Task(
+            partial(_evaluate_run, results, run, tracking, parent),
+            log_folder / f"{run.key}.txt",
+            process=keys.process(stored.identity),
+            graph=run.variant,
+        )
+        for run, stored in zip(results.trained, loaded, strict=True)
     ]
     with tracker.finishing(parent):
         outcomes = dict(_shown(executor.run(tasks), len(tasks)))

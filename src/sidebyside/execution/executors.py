@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,10 +34,27 @@ _MIB = 2**20
 
 @dataclass(frozen=True)
 class Task:
-    """A call to make in a worker; what it prints goes to ``log``."""
+    """A call to make in a worker.
+
+    Attributes
+    ----------
+    call : callable
+        Without arguments.
+    log : pathlib.Path
+        Where what it prints goes.
+    process : str
+        What is set once for a process: tasks of which this differs never share one.
+    graph : str
+        What a worker has ready once it has done such a task, and does another one sooner.
+    cost : float
+        How long it takes, in any unit.
+    """
 
     call: Callable[[], Any]
     log: Path
+    process: str = ""
+    graph: str = ""
+    cost: float = 0
 
 
 class WorkerDiedError(Exception):
@@ -54,7 +71,7 @@ class Executor(Protocol):
         """Do one task and return its result, or raise what it raised."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
-        """Do all tasks, yielding the number and the result of each as it ends.
+        """Do all tasks, the longest first; yield the number and the result of each as it ends.
 
         The result is an exception where the task failed; one that fails ends no other. When the
         iteration is left early, or the process is interrupted, running tasks are stopped.
@@ -62,9 +79,9 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """A pool of processes of this machine that do one task each.
+    """Processes of this machine that do one task after another.
 
-    A process that dies takes its own task with it and no other.
+    One that dies takes the task with it that it is at and no other; a new one takes its place.
 
     Parameters
     ----------
@@ -119,24 +136,37 @@ class LocalExecutor:
         of runs, and not of what is asked before.
         """
         if self._start_method == "forkserver":
-            with self._pool(1) as pool:
+            with self._pools(1) as [pool]:
                 future = self._schedule(pool, task, _FIRST_TASK_WITHIN, None)
                 try:
                     return future.result()
                 except (ProcessExpired, TimeoutError):
                     self._start_method = "spawn"
-        with self._pool(1) as pool:
+        with self._pools(1) as [pool]:
             return self._schedule(pool, task, None, None).result()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
-        with self._pool(self._count) as pool:
-            futures = {
-                self._schedule(pool, task, self._time_limit, self._memory_limit): number
-                for number, task in enumerate(tasks)
-            }
-            for future in as_completed(futures):
-                yield futures[future], self._outcome(future)
+        for process in dict.fromkeys(task.process for task in tasks):
+            numbers = [number for number, task in enumerate(tasks) if task.process == process]
+            yield from self._run({number: tasks[number] for number in numbers})
+
+    def _run(self, tasks: dict[int, Task]) -> Iterator[tuple[int, Any]]:
+        queue = _Queue(tasks)
+        # A pool for each worker, as a pool of many gives any task to any of them.
+        with self._pools(min(self._count, len(tasks))) as pools:
+            idle = list(pools)
+            running: dict[Future[Any], tuple[ProcessPool, int]] = {}
+            while idle or running:
+                for pool in idle:
+                    if (number := queue.take(pool)) is not None:
+                        limits = self._time_limit, self._memory_limit
+                        running[self._schedule(pool, tasks[number], *limits)] = (pool, number)
+                idle = []
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    pool, number = running.pop(future)
+                    idle.append(pool)
+                    yield number, self._outcome(future)
 
     def _outcome(self, future: "Future[Any]") -> Any:
         try:
@@ -160,19 +190,50 @@ class LocalExecutor:
         return future
 
     @contextmanager
-    def _pool(self, count: int) -> Iterator[ProcessPool]:
+    def _pools(self, count: int) -> Iterator[list[ProcessPool]]:
         self.start()
         context = type(multiprocessing.get_context(self._start_method))()  # not the one all share
         context.Process = _PROCESSES[self._start_method]  # type: ignore[attr-defined]
-        pool = ProcessPool(max_workers=count, max_tasks=1, context=context)
+        pools = [ProcessPool(max_workers=1, context=context) for _ in range(count)]
         try:
-            yield pool
-            pool.close()
+            yield pools
+            for pool in pools:
+                pool.close()
         except BaseException:
-            pool.stop()
+            for pool in pools:
+                pool.stop()
             raise
         finally:
-            pool.join()
+            for pool in pools:
+                pool.join()
+
+
+class _Queue:
+    """Tasks that wait for a worker."""
+
+    def __init__(self, tasks: dict[int, Task]) -> None:
+        self._tasks = tasks
+        self._waiting = sorted(tasks, key=lambda number: -tasks[number].cost)
+        self._graphs: dict[ProcessPool, str] = {}
+
+    def take(self, pool: ProcessPool) -> int | None:
+        """Return the number of the next task of a worker, None where there is no more.
+
+        One that it has the graph for, else one that no other worker has it for, else any.
+        """
+        own, others = self._graphs.get(pool), set(self._graphs.values())
+        ranked = (
+            lambda graph: graph == own,
+            lambda graph: graph not in others,
+            lambda graph: True,
+        )
+        for fits in ranked:
+            for number in self._waiting:
+                if fits(self._tasks[number].graph):
+                    self._waiting.remove(number)
+                    self._graphs[pool] = self._tasks[number].graph
+                    return number
+        return None
 
 
 def _start_method() -> str:
@@ -219,20 +280,29 @@ def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -
     """Do a task in a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if memory_limit is not None:
-        threading.Thread(target=_end_over, args=[memory_limit * _MIB], daemon=True).start()
+    _watch(memory_limit)
     _print_to(Path(log))
     if preloaded and _PRELOADED not in sys.modules:
         importlib.import_module(_PRELOADED)  # the server hides why it couldn't; this says so
         raise RuntimeError(f"the server that workers are forked from hasn't imported {_PRELOADED}")
-    return pickle.loads(payload)()  # noqa: S301 - written by this very program
+    try:
+        return pickle.loads(payload)()  # noqa: S301 - written by this very program
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+@cache  # once a worker, however many tasks it does
+def _watch(memory_limit: int | None) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if memory_limit is not None:
+        threading.Thread(target=_end_over, args=[memory_limit * _MIB], daemon=True).start()
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
+        parent.join()
         os._exit(1)
 
 

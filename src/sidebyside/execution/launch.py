@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from sidebyside.config.factors import Level
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.summary import operations
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.executors import Executor, Task, WorkerDiedError
 from sidebyside.execution.progress import watch
 from sidebyside.execution.train import Job, plan, train_job
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, staleness, store
+from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.evaluations import stored_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
@@ -143,7 +144,13 @@ def _train(
 ) -> dict[str, BaseException]:
     """Train runs in parallel and return what went wrong, by run key in the order of ``jobs``."""
     tasks = [
-        Task(partial(train_job, job), log_folder / str(number) / "output.txt")
+        Task(
+            partial(train_job, job),
+            log_folder / str(number) / "output.txt",
+            process=keys.process(job.identity),
+            graph=job.run.variant,
+            cost=_operations(job.config),
+        )
         for number, job in enumerate(jobs)
     ]
     with watch(launch_id, {job.run.key: job.config.training.epochs for job in jobs}):
@@ -153,6 +160,13 @@ def _train(
         for number, job in enumerate(jobs)
         if isinstance(outcomes[number], BaseException)
     }
+
+
+def _operations(config: Config) -> int:
+    """Return the multiplications and additions of a run's training, up to a constant factor."""
+    height, width = config.dataset.image_shape
+    of_an_image = operations(config.model, (height, width), config.dataset.classes)
+    return of_an_image * config.dataset.training_images * config.training.epochs
 
 
 def _plan(wanted: Sequence[Wanted]) -> list[Job]:

@@ -1,19 +1,19 @@
 """What only TensorFlow itself can say about a config, asked before a sweep starts."""
 
-import json
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from sidebyside.config.schema import Config
+from sidebyside.engine.recipe import Conv, Network
 from sidebyside.engine.training import determinism
 from sidebyside.engine.training.fit import compiled
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 
 
 def check_trainable(configs: Sequence[Config]) -> None:
-    """Build every distinct network of ``configs``; train a batch of the channels_first ones.
+    """Build every distinct network of ``configs``; train a batch of one in channels_first.
 
     Raises
     ------
@@ -21,11 +21,11 @@ def check_trainable(configs: Sequence[Config]) -> None:
         If Keras refuses a network or an optimizer, or this build of TensorFlow can't train
         channels_first convolutions.
     """
-    determinism.fix(configs[0].training.threads)
-    for config in _distinct(configs):
-        height, width = config.dataset.image_shape
+    determinism.fix(configs[0].training.threads, resolve(configs[0].training.numerics))
+    distinct = _distinct(configs)
+    for config in distinct:
         try:
-            network = compiled(config.recipe(), (height, width), config.dataset.classes)
+            compiled(_network(config))
         except UserError:
             raise
         except Exception as error:  # whatever Keras makes of a value that it doesn't know
@@ -34,22 +34,26 @@ def check_trainable(configs: Sequence[Config]) -> None:
                 f"{config.optimizer['name']}: {_first_line(error)}. Change them under conf/ or on "
                 "the command line."
             ) from None
+    convolving = [c for c in distinct if any(isinstance(b, Conv) for b in c.model.blocks)]
+    for config in convolving:
         if config.data_format == "channels_first":
-            _train_a_batch(config, network)
+            _train_a_batch(config)
+            return
 
 
 def _distinct(configs: Sequence[Config]) -> list[Config]:
-    by_network = {}
-    for config in configs:
-        recipe = config.recipe().as_json()
-        parts = [recipe[name] for name in ("model", "optimizer", "data_format")]
-        by_network[json.dumps([*parts, config.dataset.name], sort_keys=True)] = config
-    return list(by_network.values())
+    return list({(c.dataset.name, c.recipe().architecture()): c for c in configs}.values())
 
 
-def _train_a_batch(config: Config, network: keras.Sequential) -> None:
+def _network(config: Config) -> Network:
+    height, width = config.dataset.image_shape
+    return Network(config.recipe(), (height, width), config.dataset.classes)
+
+
+def _train_a_batch(config: Config) -> None:
     import tensorflow as tf
 
+    network = compiled(_network(config))
     images = np.zeros((2, *network.input_shape[1:]), np.float32)
     labels = np.eye(config.dataset.classes, dtype=np.float32)[:2]
     try:

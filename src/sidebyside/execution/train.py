@@ -1,6 +1,7 @@
 """Train one run: answered by the run store where it can, logged to MLflow either way."""
 
 import logging
+import math
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from sidebyside.config.factors import Level, variant_name
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.redaction import passwords_hidden
@@ -23,6 +25,7 @@ from sidebyside.storage.results import StudyRun
 from sidebyside.storage.store import Run
 
 if TYPE_CHECKING:
+    from sidebyside.engine.training.fit import State
     from sidebyside.tracking.client import Tracker
     from sidebyside.tracking.published.contents import Card
 
@@ -69,7 +72,7 @@ def plan(config: Config, factors: Mapping[str, Level]) -> Job:
     Data that aren't there are downloaded and preprocessed.
     """
     arrays = prepare(config.dataset, config.data_format)
-    identity = keys.identity(config.recipe(), arrays.digest)
+    identity = keys.identity(config.recipe(), arrays.digest, resolve(config.training.numerics))
     key = keys.run_key(identity)
     run = StudyRun(key, variant_name(factors), dict(factors), config.seed)
     return Job(config, run, identity)
@@ -172,6 +175,8 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     mlflow_run, epochs = tracker.open_run(job.card), recipe.epochs
 
     def on_epoch(state: State) -> None:
+        if config.training.diverged == "fails":
+            _check_loss(state)
         with _failure_tolerated(state.epochs_done):
             if state.epochs_done < epochs:
                 save_checkpoint(checkpoints, state, time.monotonic() - began)
@@ -185,11 +190,23 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     dataset = config.dataset.name
     journal.record("begun", dataset, [key], "train")
     with journal.looking(journal.VALIDATION, [key]):
-        arrays = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
-        fitted = fit(recipe, arrays, on_epoch, start)
+        arrays = prepare(config.dataset, config.data_format)
+        training, validation = training_arrays(arrays, config.protocol)
+        numerics = keys.numeric_class(job.identity)
+        fitted = fit(recipe, numerics, training, validation, on_epoch, start)
     run = store.save(key, job.identity, fitted, time.monotonic() - began)
     journal.record("finished", dataset, [key], "train")
     return run
+
+
+def _check_loss(state: "State") -> None:
+    """Raise a UserError where there is nothing left to train."""
+    loss = state.figures()["loss"]
+    if not math.isfinite(loss):
+        raise UserError(
+            f"diverged in epoch {state.epochs_done}: loss is {loss}. Choose a smaller "
+            "optimizer.learning_rate, or training.diverged=counts to keep such a run."
+        )
 
 
 def _say(line: str) -> None:

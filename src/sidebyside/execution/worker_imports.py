@@ -9,7 +9,7 @@ import os
 
 from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage.keys import DECIDING, warm_up
+from sidebyside.storage.keys import DECIDING
 
 gc.disable()  # what is imported stays; looking for garbage in it takes a quarter of the time
 with greetings_hidden():
@@ -23,7 +23,6 @@ with greetings_hidden():
     # MLflow's client imports it when it connects, which is in each worker.
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
-warm_up()
 source_digests(DECIDING)  # of what has just been imported, whatever is edited later
 
 gc.freeze()  # nor is a worker to look there: half a second, and a copy of each page

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from sidebyside.engine.training import determinism
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.stderr import greetings_hidden
+from sidebyside.storage.keys import numeric_class
 from sidebyside.storage.store import Run
 
 
@@ -13,7 +15,7 @@ def load_network(run: Run) -> Any:
     """Return the Keras network of a verified run."""
     with greetings_hidden():
         from sidebyside.engine.scoring.saved_model import read_network
-    determinism.fix(run.recipe.threads)
+    determinism.fix(run.recipe.threads, numeric_class(run.identity))
     return read_network(run.folder)
 
 
@@ -29,7 +31,7 @@ def load_trusted(path: Path) -> Any:
         raise UserError(f"{path} is no model file: give a .keras or .h5 file.")
     with greetings_hidden():
         import keras
-    determinism.fix(threads=1)
+    determinism.fix(1, resolve("auto"))
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a file of unknown origin makes Keras raise

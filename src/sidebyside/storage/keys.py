@@ -8,6 +8,8 @@ from importlib.metadata import version
 from typing import Any
 
 from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.training.numerics import NumericClass, resolve, same_on_all
+from sidebyside.errors import UserError
 from sidebyside.files import source_digests
 
 DECIDING = "engine/training"  # the folder whose source decides the bits of a trained network
@@ -15,17 +17,25 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _VECTOR_FLAGS = ("avx", "sse", "fma", "amx", "neon", "asimd", "sve")  # prefixes of CPU flags
 
 
-def identity(recipe: Recipe, arrays_digest: str) -> dict[str, Any]:
+def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON types.
 
     ``arrays_digest`` is that of the processed arrays, see
     `sidebyside.data.arrays.ProcessedArrays.digest`.
     """
+    environment = {
+        "versions": {package: version(package) for package in _PACKAGES},
+        "numerics": numerics,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "threads": recipe.threads,
+    }
+    if not same_on_all(recipe, numerics):
+        environment["cpu"] = _cpu()
     return {
         "recipe": recipe.as_json(),
         "arrays": arrays_digest,
         "sources": source_digests(DECIDING),
-        "environment": _environment(recipe.threads),
+        "environment": environment,
     }
 
 
@@ -34,14 +44,17 @@ def run_key(identity: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _environment(threads: int) -> dict[str, Any]:
-    """Return what decides the bits of a result besides config, data and code."""
-    return {
-        "versions": {package: version(package) for package in _PACKAGES},
-        "cpu": _cpu(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "threads": threads,
-    }
+def process(identity: dict[str, Any]) -> str:
+    """Return what runs have in common that can be trained in one process."""
+    return json.dumps(identity["environment"])
+
+
+def numeric_class(identity: dict[str, Any]) -> NumericClass:
+    """Return the numeric class of a run that was trained, or else the best one of this machine."""
+    try:
+        return resolve(identity["environment"]["numerics"])
+    except (KeyError, UserError):  # of before there were any, or of another machine
+        return resolve("auto")
 
 
 @cache  # asking takes a second
@@ -55,8 +68,3 @@ def _cpu() -> dict[str, Any]:
         "architecture": info.get("arch_string_raw", "unknown"),
         "instructions": sorted(flags),
     }
-
-
-def warm_up() -> None:
-    """Ask for the CPU once, in a process whose children are to know it already."""
-    _cpu()

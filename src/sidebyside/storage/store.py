@@ -245,8 +245,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
 
 def _check_room(folder: Path, network: Any) -> None:
     """Raise an OSError where a network has no room: HDF5 that finds out itself may crash."""
-    variables = [*network.variables, *network.optimizer.variables]  # Keras stores both
-    size = sum(variable.numpy().nbytes for variable in variables) + _BESIDE_WEIGHTS
+    size = sum(weights.nbytes for weights in network.get_weights()) + _BESIDE_WEIGHTS
     if shutil.disk_usage(folder).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 

@@ -21,6 +21,7 @@ from sidebyside.config.schema import Config
 from sidebyside.data.arrays import ProcessedArrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor, Task
 from sidebyside.files import read_json
@@ -154,17 +155,28 @@ def _choose(results: StudyResults, chosen: Chosen) -> list[StudyRun]:
 def _train_again(
     results: StudyResults, runs: Sequence[StudyRun], base: Config, threads: int | None
 ) -> Iterator[Verdict]:
-    """Train runs again, in parallel and each in a fresh process; yield a verdict for each."""
+    """Train runs again, in parallel; yield a verdict for each."""
     executor = LocalExecutor.from_settings(compose_launcher())
     with TemporaryDirectory() as folder:
         tasks = [
-            Task(partial(_verify_run, results, run, base, threads), Path(folder) / run.key)
+            Task(
+                partial(_verify_run, results, run, base, threads),
+                Path(folder) / run.key,
+                process=_process(results, run),
+                graph=run.variant,
+            )
             for run in runs
         ]
         for number, outcome in executor.run(tasks):
             if isinstance(outcome, BaseException):
                 raise UserError(f"Run {runs[number]} couldn't be trained again: {outcome}.")
             yield outcome
+
+
+def _process(results: StudyResults, run: StudyRun) -> str:
+    with suppress(DamagedError):  # which is told of the run itself
+        return keys.process(store.load(results.folder / run.key).identity)
+    return ""
 
 
 def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int | None) -> Verdict:
@@ -174,10 +186,11 @@ def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int
     copies = [store.load(folder) for folder in folders if folder.exists()]
     recipe = base.with_recipe(copies[0].identity["recipe"]).recipe()
     recipe = replace(recipe, threads=threads or recipe.threads)
+    numerics = keys.numeric_class(copies[0].identity)
     arrays = prepare(base.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
-        network, digests, predicted = _retrain(recipe, arrays)
-    differing = [_first_difference(stored, network, digests) for stored in copies]
+        weights, digests, predicted = _retrain(recipe, numerics, arrays)
+    differing = [_first_difference(stored, weights, digests) for stored in copies]
     return Verdict(
         run=str(run),
         key=run.key,
@@ -185,7 +198,7 @@ def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int
         first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
         flips=int((results.evaluation(run).read("predicted") != predicted).sum()),
         churn=_churn(results, run),
-        changed=differences(copies[0].identity, keys.identity(recipe, arrays.digest)),
+        changed=differences(copies[0].identity, keys.identity(recipe, arrays.digest, numerics)),
     )
 
 
@@ -224,17 +237,21 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _retrain(recipe: Recipe, arrays: ProcessedArrays) -> tuple[Any, list[str], NDArray[np.intp]]:
-    """Return the network, the weights digest after each epoch and the predicted classes."""
+def _retrain(
+    recipe: Recipe, numerics: NumericClass, arrays: ProcessedArrays
+) -> tuple[list[Any], list[str], NDArray[np.uint8]]:
+    """Return the weights, their digest after each epoch and the predicted classes."""
     with greetings_hidden():
-        from sidebyside.engine.scoring.score import predict
+        from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training.fit import fit
-    fitted = fit(recipe, training_arrays(arrays, recipe.protocol), lambda state: None)
-    predicted: NDArray[np.intp] = predict(fitted.network, arrays.read("test_images")).argmax(axis=1)
-    return fitted.network, fitted.digests, predicted
+    training, validation = training_arrays(arrays, recipe.protocol)
+    fitted = fit(recipe, numerics, training, validation, lambda state: None)
+    weights = fitted.network.get_weights()
+    scores = score(recipe, weights, arrays.read("test_images"), arrays.read("test_classes"))
+    return weights, fitted.digests, scores.predicted
 
 
-def _first_difference(stored: Run, network: Any, digests: Sequence[str]) -> int | None:
+def _first_difference(stored: Run, weights: list[Any], digests: Sequence[str]) -> int | None:
     before = read_json(stored.folder / store.DIGESTS)
     for epoch, (old, new) in enumerate(zip(before, digests, strict=False), start=1):
         if old != new:
@@ -243,8 +260,8 @@ def _first_difference(stored: Run, network: Any, digests: Sequence[str]) -> int 
     if len(before) == len(digests) and before[-1] == stored.weights_digest:
         from sidebyside.engine.scoring.saved_model import read_network
 
-        weights = zip(read_network(stored.folder).weights, network.weights, strict=True)
-        if all(np.array_equal(old, new) for old, new in weights):
+        pairs = zip(read_network(stored.folder).get_weights(), weights, strict=True)
+        if all(np.array_equal(old, new) for old, new in pairs):
             return None
     return min(len(before), len(digests)) or 1
 

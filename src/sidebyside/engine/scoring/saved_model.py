@@ -13,11 +13,14 @@ SUMMARY = "summary.txt"
 def write_network(network: keras.Sequential, folder: Path) -> None:
     """Write architecture, weights and summary.
 
-    A ``.keras`` file holds dates, so it would never be the same twice; these files are.
+    A ``.keras`` file holds dates, so it would never be the same twice; these files are. Nobody
+    trains on from them, so they hold nothing of the optimizer, which Keras would save too.
     """
-    architecture = _without_addresses(json.loads(network.to_json()))
+    bare = keras.models.clone_model(network)
+    bare.set_weights(network.get_weights())
+    architecture = _without_addresses(json.loads(bare.to_json()))
     (folder / MODEL).write_text(json.dumps(architecture, indent=1, sort_keys=True) + "\n")
-    network.save_weights(folder / "model.weights.h5")
+    bare.save_weights(folder / "model.weights.h5")
     lines: list[str] = []
     network.summary(line_length=88, print_fn=lines.append)
     (folder / SUMMARY).write_text("\n".join(lines) + "\n")

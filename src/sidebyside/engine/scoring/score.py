@@ -3,16 +3,15 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import keras
 import numpy as np
+from keras.activations import softmax
 from numpy.typing import NDArray
 
-from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.recipe import Network, Recipe
+from sidebyside.engine.scoring.forward import Weights, forward
 from sidebyside.engine.scoring.layout_check import LayoutCheck, check_layout
-from sidebyside.engine.training import determinism
 from sidebyside.engine.training.fit import image_shape
 
-_BATCH_SIZE = 500
 _LAYOUT_IMAGES = 1000  # enough to tell a wrong layout from rounding
 _SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
 _DECIMALS = 6  # of a figure; the last bits of a sum may differ between machines
@@ -61,46 +60,36 @@ class Scores:
 
 
 def score(
-    network: keras.Sequential,
-    recipe: Recipe,
-    images: NDArray[np.float32],
-    target: NDArray[np.uint8],
+    recipe: Recipe, weights: Weights, images: NDArray[np.float32], target: NDArray[np.uint8]
 ) -> Scores:
-    """Test a trained network.
+    """Test a trained network, in a process whose determinism is fixed.
 
     Sums are in float64, so they don't depend on how the images were batched.
 
     Parameters
     ----------
-    network : keras.Sequential
     recipe : Recipe
         That it was trained by.
+    weights : sequence of ndarray
+        Those of its layers, the output layer's biases last.
     images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
     target : ndarray of uint8, shape (N,)
         The class of each image.
     """
-    determinism.fix(recipe.threads)
-    probabilities = predict(network, images)
+    network = Network(recipe, image_shape(recipe.data_format, images), len(weights[-1]))
+    logits = forward(network).logits(weights, images)
+    probabilities = np.asarray(softmax(logits))
     predicted = probabilities.argmax(axis=1)
-    confusion = np.zeros((probabilities.shape[1],) * 2, int)
+    confusion = np.zeros((network.classes,) * 2, int)
     np.add.at(confusion, (target, predicted), 1)
     of_target = probabilities[np.arange(len(target)), target].astype(np.float64)
     loss = -np.log(np.clip(of_target, _SMALLEST, 1)).mean()
-    tried = images[:_LAYOUT_IMAGES]
+    tried = slice(_LAYOUT_IMAGES)
     return Scores(
         probabilities=probabilities,
         predicted=predicted.astype(np.uint8),
         confusion=confusion,
         test_error=round(100 * float((target != predicted).mean()), _DECIMALS),
         test_loss=round(float(loss), _DECIMALS),
-        layout=check_layout(network, recipe, image_shape(recipe, tried), tried),
+        layout=check_layout(network, weights, images[tried], logits[tried]),
     )
-
-
-def predict(network: keras.Sequential, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a network's probabilities for images, shape (N, classes)."""
-    everything = np.asarray(images)
-    probabilities: NDArray[np.float32] = network.predict(
-        everything, batch_size=_BATCH_SIZE, verbose=0
-    )
-    return probabilities

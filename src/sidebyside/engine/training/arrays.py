@@ -1,4 +1,4 @@
-"""What a network is trained on, as plain arrays."""
+"""What a network is trained or tried on, as plain arrays."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Validation:
-    """What a network is tried on after each epoch.
+class Subset:
+    """Some of a dataset's images.
 
     Attributes
     ----------
     images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
+        Pixels of 8 bits, scaled to [0, 1].
     labels : ndarray of float32, shape (N, classes)
         One-hot.
     indices : ndarray of int, shape (n,)
@@ -23,24 +24,3 @@ class Validation:
     images: NDArray[np.float32]
     labels: NDArray[np.float32]
     indices: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class TrainingArrays:
-    """What a network is trained on.
-
-    Attributes
-    ----------
-    images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
-    labels : ndarray of float32, shape (N, classes)
-        One-hot.
-    indices : ndarray of int, shape (n,)
-        The images to train on.
-    validation : Validation or None
-        None where the protocol holds nothing out.
-    """
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    indices: NDArray[Any]
-    validation: Validation | None

@@ -1,19 +1,21 @@
 """The training of one network: same recipe, data and environment, same bits."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.recipe import DataFormat, Network, Recipe
 from sidebyside.engine.training import determinism
-from sidebyside.engine.training.arrays import TrainingArrays
-from sidebyside.engine.training.batches import Batches
+from sidebyside.engine.training.arrays import Subset
+from sidebyside.engine.training.loops import Loops, load
 from sidebyside.engine.training.networks import build, build_optimizer
+from sidebyside.engine.training.numerics import NumericClass
 
 _DECIMALS = 6  # of a figure; the last bits of a sum may differ between machines
 
@@ -51,7 +53,10 @@ OnEpoch = Callable[[State], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, and figures and weights digest after each epoch; see `State`."""
+    """A trained network, and figures and weights digest after each epoch; see `State`.
+
+    The network is warm: the next training of its kind in this process goes on with it.
+    """
 
     network: keras.Sequential
     history: dict[str, list[float]]
@@ -59,85 +64,106 @@ class Fitted:
 
 
 def fit(
-    recipe: Recipe, arrays: TrainingArrays, on_epoch: OnEpoch, start: State | None = None
+    recipe: Recipe,
+    numerics: NumericClass,
+    training: Subset,
+    validation: Subset | None,
+    on_epoch: OnEpoch,
+    start: State | None = None,
 ) -> Fitted:
     """Train the network of a recipe.
 
     Parameters
     ----------
     recipe : Recipe
-    arrays : TrainingArrays
-        In the recipe's data format.
+    numerics : str
+        The numeric class, see `sidebyside.engine.training.numerics`.
+    training : Subset
+        Images in the recipe's data format.
+    validation : Subset or None
+        What the network is tried on after each epoch.
     on_epoch : callable
         Called with the state after each epoch.
     start : State, optional
         Of a training of the same run, to go on from.
     """
-    determinism.fix(recipe.threads)
-    keras.utils.set_random_seed(recipe.seed)
-    network = compiled(recipe, image_shape(recipe, arrays.images), arrays.labels.shape[1])
-    network.optimizer.build(network.trainable_variables)
-    recorder = _Recorder(on_epoch, start)
-    done = recorder.state.epochs_done
-    held_out, size = arrays.validation, recipe.batch_size
-    network.fit(
-        Batches(arrays.images, arrays.labels, arrays.indices, size, recipe.seed, epoch=done),
-        validation_data=held_out
-        and Batches(held_out.images, held_out.labels, held_out.indices, size),
-        initial_epoch=done,
-        epochs=recipe.epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[recorder],
-    )
-    return Fitted(network, recorder.state.history, recorder.state.digests)
+    determinism.fix(recipe.threads, numerics)
+    shape = image_shape(recipe.data_format, training.images)
+    loops = _begin(Network(recipe, shape, training.labels.shape[1]))
+    state = State({}, [], [])
+    if start:
+        state = start
+        _assign(loops.network, start.variables)
+    loaded = load(training)
+    held_out = validation and loaded.beside(training, validation)
+    for epoch in range(state.epochs_done, recipe.epochs):
+        order = _order(loaded.indices, recipe.seed, epoch)
+        figures = loops.train(loaded, order, recipe.batch_size)
+        if held_out:
+            tried = loops.test(held_out)
+            figures |= {f"val_{name}": value for name, value in tried.items()}
+        state = _after_epoch(state, figures, loops.network)
+        on_epoch(state)
+    return Fitted(loops.network, state.history, state.digests)
 
 
-class _Recorder(keras.callbacks.Callback):
-    """Keeps the state of a training up to date, having put it there at the start."""
-
-    def __init__(self, on_epoch: OnEpoch, start: State | None) -> None:
-        super().__init__()
-        self.state = start or State({}, [], [])
-        self._on_epoch = on_epoch
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Give all variables the values of the state to go on from."""
-        if self.state.epochs_done:
-            for variable, value in zip(self._variables(), self.state.variables, strict=True):
-                variable.assign(value)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the state after an epoch."""
-        history = {
-            name: [*self.state.history.get(name, []), round(float(value), _DECIMALS)]
-            for name, value in (logs or {}).items()
-        }
-        digests = [*self.state.digests, weights_digest(self.model)]
-        variables = [np.asarray(variable.numpy()) for variable in self._variables()]
-        self.state = State(history, digests, variables)
-        self._on_epoch(self.state)
-
-    def _variables(self) -> list[keras.Variable]:
-        return [*self.model.variables, *self.model.optimizer.variables]
+def _begin(wanted: Network) -> Loops:
+    """Return loops whose variables all are as in a network that has just been made."""
+    loops = _loops(wanted)
+    keras.utils.set_random_seed(wanted.recipe.seed)
+    _assign(loops.network, _variables(compiled(wanted)))
+    return loops
 
 
-def image_shape(recipe: Recipe, images: NDArray[Any]) -> tuple[int, int]:
-    """Return (height, width) of images in the recipe's data format."""
-    first = recipe.data_format == "channels_first"
-    height, width = images.shape[2:] if first else images.shape[1:3]
+@lru_cache(maxsize=4)
+def _loops(wanted: Network) -> Loops:
+    """Return loops that all runs of this process go through that differ in nothing but seed."""
+    return Loops(compiled(wanted))
+
+
+def _variables(network: keras.Sequential) -> list[keras.Variable]:
+    """Return those of the network, dropout's random state among them, then the optimizer's."""
+    return [*network.variables, *network.optimizer.variables]
+
+
+def _assign(network: keras.Sequential, values: Iterable[Any]) -> None:
+    for variable, value in zip(_variables(network), values, strict=True):
+        variable.assign(value)
+
+
+def _order(indices: NDArray[np.int32], seed: int, epoch: int) -> NDArray[np.int32]:
+    """Return the order of the images in an epoch, from 0."""
+    # By number, not by state: Keras' own shuffling repeats one order after set_random_seed, and a
+    # continued run must see the orders it would have seen.
+    return indices[np.random.default_rng([seed, epoch]).permutation(len(indices))]
+
+
+def _after_epoch(before: State, figures: dict[str, float], network: keras.Sequential) -> State:
+    history = {
+        name: [*before.history.get(name, []), round(value, _DECIMALS)]
+        for name, value in figures.items()
+    }
+    digests = [*before.digests, weights_digest(network)]
+    return State(history, digests, [np.asarray(value.numpy()) for value in _variables(network)])
+
+
+def image_shape(data_format: DataFormat, images: NDArray[Any]) -> tuple[int, int]:
+    """Return (height, width) of images in a data format."""
+    height, width = images.shape[2:] if data_format == "channels_first" else images.shape[1:3]
     return height, width
 
 
-def compiled(recipe: Recipe, image_shape: tuple[int, int], classes: int) -> keras.Sequential:
-    """Return the network of a recipe, untrained and compiled."""
-    network = build(recipe.model, image_shape, classes, recipe.data_format)
+def compiled(wanted: Network) -> keras.Sequential:
+    """Return a network, untrained, compiled and with its optimizer's variables."""
+    recipe = wanted.recipe
+    network = build(recipe.model, wanted.image_shape, wanted.classes, recipe.data_format)
     network.compile(
         optimizer=build_optimizer(recipe.optimizer),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,  # six times slower on a CPU for networks like these
+        jit_compile=False,
     )
+    network.optimizer.build(network.trainable_variables)
     return network
 
 

@@ -1,0 +1,44 @@
+"""Logits of many images, by a graph that is traced once for all networks of one architecture."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from sidebyside.engine.recipe import Network
+from sidebyside.engine.training.networks import build
+
+_AT_ONCE = 500  # images
+
+Weights = Sequence[NDArray[np.float32]]
+
+
+class Forward:
+    """A network without its softmax."""
+
+    def __init__(self, wanted: Network) -> None:
+        recipe = wanted.recipe
+        self._network = build(recipe.model, wanted.image_shape, wanted.classes, recipe.data_format)
+        self._network.layers[-1].activation = keras.activations.linear
+        self._graph = tf.function(
+            lambda images: self._network(images, training=False),
+            input_signature=[tf.TensorSpec(self._network.input_shape, tf.float32)],
+            autograph=False,
+        )
+
+    def logits(self, weights: Weights, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the output layer gives before softmax, shape (N, classes)."""
+        self._network.set_weights(list(weights))
+        parts = range(0, len(images), _AT_ONCE)
+        return np.concatenate(
+            [self._graph(tf.constant(images[start : start + _AT_ONCE])) for start in parts]
+        )
+
+
+@lru_cache(maxsize=8)
+def forward(wanted: Network) -> Forward:
+    """Return a network without its softmax, the one of before if this process has had it."""
+    return Forward(wanted)
