@@ -1,5 +1,6 @@
 """Hydra sweeper: a grid of runs as one launch."""
 
+import sys
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -40,6 +41,8 @@ class StudySweeper(BasicSweeper):
             )
         executor = LocalExecutor.from_settings(check_launcher(base.hydra.launcher))
         grid = points(self.params, arguments, loader)
+        study = f"study={base.study.name} on " if base.study else ""
+        print(f"{study}dataset={base.dataset.name}: {len(grid)} runs", file=sys.stderr, flush=True)
         configs = [loader.load_sweep_config(base, grid[0].overrides)]
         wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
         executor.start()  # it takes as long as the other configs

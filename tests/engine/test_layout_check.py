@@ -23,8 +23,7 @@ def network(request, compose) -> Network:
 def weights(network):
     """Random weights for it."""
     keras.utils.set_random_seed(0)
-    model, data_format = network.recipe.model, network.recipe.data_format
-    return build(model, network.image_shape, network.classes, data_format).get_weights()
+    return build(network).get_weights()
 
 
 @pytest.fixture

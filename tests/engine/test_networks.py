@@ -6,6 +6,7 @@ import pytest
 
 from sidebyside import UserError
 from sidebyside.config.validate import check
+from sidebyside.engine.recipe import Network
 from sidebyside.engine.training.networks import build
 from sidebyside.engine.training.shapes import layer_shapes
 from support.projects import SOURCE
@@ -22,8 +23,8 @@ CHOICES = {name: (f"model={name}",) for name in MODELS} | {"batch_norm": NORMALI
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
 def test_shapes_and_parameters_are_those_of_keras(compose, choice, data_format):
-    model = check(compose(*choice)).model
-    network = build(model, (28, 28), 10, data_format)
+    recipe = check(compose(*choice, f"data_format={data_format}")).recipe()
+    network, model = build(Network(recipe, (28, 28), 10)), recipe.model
     layers = layer_shapes(model, (28, 28), 10)
     assert [layer.name for layer in layers] == [layer.name for layer in network.layers]
     for layer, keras_layer in zip(layers, network.layers, strict=True):
@@ -41,11 +42,11 @@ def test_the_tutorials_network_has_its_parameters(compose):
 
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
 def test_both_formats_begin_and_predict_alike(compose, choice):
-    model = check(compose(*choice)).model
     networks = []
     for data_format in ("channels_last", "channels_first"):
         keras.utils.set_random_seed(4)
-        networks.append(build(model, (28, 28), 10, data_format))
+        recipe = check(compose(*choice, f"data_format={data_format}")).recipe()
+        networks.append(build(Network(recipe, (28, 28), 10)))
     for one, other in zip(networks[0].get_weights(), networks[1].get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     images = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
@@ -56,8 +57,8 @@ def test_both_formats_begin_and_predict_alike(compose, choice):
 
 
 def test_batch_norm_is_over_the_channels(compose):
-    model = check(compose(*NORMALISED)).model
-    network = build(model, (28, 28), 10, "channels_first")
+    recipe = check(compose(*NORMALISED, "data_format=channels_first")).recipe()
+    network = build(Network(recipe, (28, 28), 10))
     assert [network.get_layer(f"batch_norm_{n}").axis for n in (1, 2)] == [1, -1]
 
 

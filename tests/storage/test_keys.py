@@ -40,6 +40,7 @@ def key(compose, *overrides: str) -> str:
         "training.batch_size=64",
         "training.threads=2",
         "training.numerics=native",
+        "training.precision=mixed_bfloat16",
     ],
 )
 def test_what_decides_a_result_changes_the_key(compose, override):

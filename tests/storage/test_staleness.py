@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from sidebyside import paths
+from sidebyside import compose, paths
 from sidebyside.storage import store
 from sidebyside.storage.staleness import explain
 
+RECIPE = compose("training.epochs=1").recipe().as_json()
 IDENTITY = {
-    "recipe": {"epochs": 1},
+    "recipe": RECIPE,
     "arrays": {"train_images": "1f"},
     "sources": {"engine/recipe.py": "aa", "engine/training/fit.py": "bb"},
     "environment": {"keras": "3.15.1", "threads": 1},
@@ -30,7 +31,7 @@ def test_what_changed_is_named():
         "sources": {"engine/recipe.py": "aa", "engine/training/fit.py": "cc"},
         "environment": {"keras": "3.16.0", "threads": 1},
     }
-    new = IDENTITY | {"recipe": {"epochs": 2}}
+    new = IDENTITY | {"recipe": RECIPE | {"epochs": 2}}
     told = explain([edited, new])
     assert told is not None
     assert told.startswith("1 of 2 runs to train were trained before, but ")
@@ -40,5 +41,20 @@ def test_what_changed_is_named():
 
 def test_a_new_recipe_or_new_data_is_not_stale():
     assert explain([]) is None
-    assert explain([IDENTITY | {"recipe": {"epochs": 2}}]) is None
+    assert explain([IDENTITY | {"recipe": RECIPE | {"epochs": 2}}]) is None
     assert explain([IDENTITY | {"arrays": {"train_images": "2e"}, "sources": {}}]) is None
+
+
+def test_a_recipe_from_before_a_choice_was_there_is_the_same(tmp_path):
+    before = {name: value for name, value in RECIPE.items() if name != "precision"}
+    (paths.runs() / "0123" / store.CARD).write_text(
+        json.dumps({"identity": IDENTITY | {"recipe": before}})
+    )
+    assert explain([IDENTITY | {"environment": {"keras": "3.16.0"}}]) is not None
+
+
+def test_a_run_that_this_version_cannot_train_is_passed_over():
+    (paths.runs() / "0123" / store.CARD).write_text(
+        json.dumps({"identity": IDENTITY | {"recipe": {"epochs": 1}}})
+    )
+    assert explain([IDENTITY]) is None

@@ -16,6 +16,7 @@ from sidebyside.engine.recipe import (
     Name,
     Optimizer,
     Positive,
+    Precision,
     Recipe,
     read_recipe,
 )
@@ -75,6 +76,7 @@ class Training:
     seeds: Positive
     batch_size: Positive
     threads: Positive = 1
+    precision: Precision = "float32"
     numerics: Literal["auto", NumericClass] = "auto"
     diverged: Literal["fails", "counts"] = "fails"
     complete_evidence: bool = False
@@ -164,6 +166,7 @@ class Config:
             epochs=self.training.epochs,
             batch_size=self.training.batch_size,
             threads=self.training.threads,
+            precision=self.training.precision,
         )
 
     def with_recipe(self, content: Mapping[str, Any]) -> "Config":
@@ -198,6 +201,7 @@ class Config:
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
             threads=recipe.threads,
+            precision=recipe.precision,
         )
         return replace(
             self,

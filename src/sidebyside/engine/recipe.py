@@ -17,6 +17,7 @@ CLOSED = ConfigDict(extra="forbid", strict=True)
 Name = Annotated[str, Field(pattern=NAME)]
 Positive = Annotated[int, Field(ge=1)]
 DataFormat = Literal["channels_last", "channels_first"]
+Precision = Literal["float32", "mixed_bfloat16"]
 Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "tanh", "linear"]
 DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
 
@@ -113,6 +114,8 @@ class Recipe:
     epochs, batch_size : int
     threads : int
         Of TensorFlow's operations; another number gives other bits.
+    precision : "float32" or "mixed_bfloat16"
+        Of products and activations; weights and sums of losses are float32.
     """
 
     dataset: Name
@@ -124,6 +127,7 @@ class Recipe:
     epochs: Positive
     batch_size: Positive
     threads: Positive
+    precision: Precision = "float32"
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
@@ -131,7 +135,7 @@ class Recipe:
 
     def architecture(self) -> str:
         """Return what runs that differ in seed, data or length have in common, as JSON."""
-        return json.dumps([asdict(self.model), self.optimizer, self.data_format])
+        return json.dumps([asdict(self.model), self.optimizer, self.data_format, self.precision])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,12 @@ def evaluate(run: Run, again: bool = False) -> Evaluation:
     return stored if stored and stored.basis == basis else _test(run, arrays, basis)
 
 
+def is_evaluated(run: Run) -> bool:
+    """Whether the run store has what `evaluate` would return."""
+    stored = find_evaluation(run.key)
+    return stored is not None and stored.basis == _basis(run, _arrays_of(run))
+
+
 def _arrays_of(run: Run) -> ProcessedArrays:
     folder = paths.processed(run.recipe.dataset, run.recipe.data_format)
     arrays = open_arrays(folder)

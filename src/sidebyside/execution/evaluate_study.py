@@ -48,6 +48,7 @@ def evaluate_study(
         If results are damaged.
     """
     loaded = [results.load(run) for run in results.trained]  # all, before anything starts
+    print(f"{len(loaded)} runs to evaluate", file=sys.stderr, flush=True)
     store.check_writable()
     executor.start()  # it takes as long as to connect
     with greetings_hidden():

@@ -16,7 +16,7 @@ from sidebyside.engine.summary import operations
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.executors import Executor, Task, WorkerDiedError
 from sidebyside.execution.progress import watch
-from sidebyside.execution.train import Job, plan, train_job
+from sidebyside.execution.train import Job, is_finished, plan, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.evaluations import stored_evaluation
@@ -109,8 +109,9 @@ def _launch(
         from sidebyside.tracking.client import Tracker
     tracker = Tracker(config.tracking)
     tracker.prepare()
-    preflight = partial(_check_trainable, [job.config for job in jobs])
-    executor.first(Task(preflight, log_folder / "preflight.txt"))
+    if unfinished := [job.config for job in jobs if not is_finished(job)]:
+        preflight = partial(_check_trainable, unfinished)
+        executor.first(Task(preflight, log_folder / "preflight.txt"))
     tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
     parent = _open_parent(tracker, config, list(jobs[0].run.factors), launch_id)
@@ -143,23 +144,28 @@ def _train(
     jobs: Sequence[Job], launch_id: str, executor: Executor, log_folder: Path
 ) -> dict[str, BaseException]:
     """Train runs in parallel and return what went wrong, by run key in the order of ``jobs``."""
-    tasks = [
-        Task(
-            partial(train_job, job),
-            log_folder / str(number) / "output.txt",
-            process=keys.process(job.identity),
-            graph=job.run.variant,
-            cost=_operations(job.config),
-        )
-        for number, job in enumerate(jobs)
-    ]
     with watch(launch_id, {job.run.key: job.config.training.epochs for job in jobs}):
+        waiting = {number: job for number, job in enumerate(jobs) if not is_finished(job)}
+        for number, job in enumerate(jobs):
+            if number not in waiting:
+                train_job(job)
+        tasks = [_task(job, log_folder / str(number)) for number, job in waiting.items()]
         outcomes = dict(executor.run(tasks))
     return {
         job.run.key: outcomes[number]
-        for number, job in enumerate(jobs)
+        for number, job in enumerate(waiting.values())
         if isinstance(outcomes[number], BaseException)
     }
+
+
+def _task(job: Job, folder: Path) -> Task:
+    return Task(
+        partial(train_job, job),
+        folder / "output.txt",
+        process=keys.process(job.identity),
+        graph=job.run.variant,
+        cost=_operations(job.config),
+    )
 
 
 def _operations(config: Config) -> int:
@@ -198,7 +204,7 @@ def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:
     held = {}
     for job in jobs:
         run = known.get((job.run.variant, job.run.seed))
-        if run and all(run.identity[part] == job.identity[part] for part in ("recipe", "arrays")):
+        if run and keys.task(run.identity) == keys.task(job.identity):
             held[job.run.key] = replace(job.run, key=run.key, in_evidence=True)
     return held
 

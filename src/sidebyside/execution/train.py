@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sidebyside import paths
 from sidebyside.config.factors import Level, variant_name
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import training_arrays
+from sidebyside.data.arrays import open_arrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
-from sidebyside.execution.evaluate import evaluate
+from sidebyside.execution.evaluate import evaluate, is_evaluated
 from sidebyside.redaction import passwords_hidden
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
@@ -100,17 +101,32 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
+    _say(
+        f"model={config.model.name} optimizer={config.optimizer['name']} seed={config.seed} on "
+        f"dataset={config.dataset.name}"
+    )
     with greetings_hidden():
-        from sidebyside.execution.preflight import check_trainable
         from sidebyside.tracking.client import Tracker
     tracker = Tracker(config.tracking)
     tracker.prepare()
     tracker.close_dead()
-    check_trainable([config])
+    prepared = open_arrays(paths.processed(config.dataset.name, config.data_format))
+    if prepared is None or not is_finished(plan(config, {})):
+        with greetings_hidden():
+            from sidebyside.execution.preflight import check_trainable
+        check_trainable([config])
     job = plan(config, {})
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
         _say(stale)
     return train_job(job)
+
+
+def is_finished(job: Job) -> bool:
+    """Whether nothing is left to do for a run but to log it."""
+    if retraining() or not store.holds(job.run.key):
+        return False
+    run = store.find(job.run.key)
+    return run is not None and (not job.config.evaluate or is_evaluated(run))
 
 
 def train_job(job: Job) -> Run:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import NumericClass, resolve, same_on_all
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
@@ -37,6 +38,11 @@ def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict
         "sources": source_digests(DECIDING),
         "environment": environment,
     }
+
+
+def task(identity: Mapping[str, Any]) -> str:
+    """Return what an `identity` says but for code and environment."""
+    return f"{read_recipe(identity['recipe'])} on {identity['arrays']}"
 
 
 def run_key(identity: dict[str, Any]) -> str:

@@ -1,13 +1,14 @@
 """Why runs are trained again although the run store has them, made by other code."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
+
+from pydantic import ValidationError
 
 from sidebyside import paths
 from sidebyside.files import read_json
-from sidebyside.storage import store
-
-_SAME = ("recipe", "arrays")  # what makes two runs the same but for code and environment
+from sidebyside.storage import keys, store
 
 
 def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
@@ -28,7 +29,7 @@ def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
     stored = _stored() if wanted else {}
     stale, changed = 0, set()
     for identity in wanted:
-        before = stored.get(_what(identity))
+        before = stored.get(keys.task(identity))
         if before is not None:
             stale += 1
             changed |= _changed(before, identity)
@@ -43,12 +44,12 @@ def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
 def _stored() -> dict[str, dict[str, Any]]:
     """Return the newest identity in the run store of each recipe and data."""
     cards = sorted(paths.runs().glob(f"*/{store.CARD}"), key=lambda path: path.stat().st_mtime)
-    identities = [read_json(card)["identity"] for card in cards]
-    return {_what(identity): identity for identity in identities}
-
-
-def _what(identity: Mapping[str, Any]) -> str:
-    return repr([identity[part] for part in _SAME])
+    stored = {}
+    for card in cards:
+        identity = read_json(card)["identity"]
+        with suppress(ValidationError):  # of a version that trained what this one can't
+            stored[keys.task(identity)] = identity
+    return stored
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:

@@ -20,8 +20,7 @@ class Forward:
     """A network without its softmax."""
 
     def __init__(self, wanted: Network) -> None:
-        recipe = wanted.recipe
-        self._network = build(recipe.model, wanted.image_shape, wanted.classes, recipe.data_format)
+        self._network = build(wanted)
         self._network.layers[-1].activation = keras.activations.linear
         self._graph = tf.function(
             lambda images: self._network(images, training=False),

@@ -155,10 +155,9 @@ def image_shape(data_format: DataFormat, images: NDArray[Any]) -> tuple[int, int
 
 def compiled(wanted: Network) -> keras.Sequential:
     """Return a network, untrained, compiled and with its optimizer's variables."""
-    recipe = wanted.recipe
-    network = build(recipe.model, wanted.image_shape, wanted.classes, recipe.data_format)
+    network = build(wanted)
     network.compile(
-        optimizer=build_optimizer(recipe.optimizer),
+        optimizer=build_optimizer(wanted.recipe.optimizer),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,

@@ -8,47 +8,34 @@ import keras
 from sidebyside.engine.recipe import (
     BatchNorm,
     Conv,
-    DataFormat,
     Dense,
     Dropout,
     Flatten,
-    Model,
+    Network,
     Pool,
+    Recipe,
 )
 from sidebyside.engine.training.shapes import Layer, layer_shapes
 
 
-def build(
-    model: Model, image_shape: tuple[int, int], classes: int, data_format: DataFormat
-) -> keras.Sequential:
-    """Return a network of ``model``'s blocks with a softmax output, not yet compiled.
+def build(wanted: Network) -> keras.Sequential:
+    """Return a network of its model's blocks with a softmax output, not yet compiled.
 
     Layers are named by type and number, so that leaving dropout out renames no other layer and
     two networks built in one process are stored alike.
-
-    Parameters
-    ----------
-    model : Model
-    image_shape : tuple of int
-        (height, width) in pixels.
-    classes : int
-    data_format : str
-        "channels_last" for input (N, height, width, 1), "channels_first" for (N, 1, height, width).
 
     Raises
     ------
     UserError
         If no network has these shapes, see `sidebyside.engine.training.shapes.layer_shapes`.
     """
-    channels_last = data_format == "channels_last"
-    shape = (*image_shape, 1) if channels_last else (1, *image_shape)
-    layers = layer_shapes(model, image_shape, classes)
+    recipe = wanted.recipe
+    channels_last = recipe.data_format == "channels_last"
+    shape = (*wanted.image_shape, 1) if channels_last else (1, *wanted.image_shape)
+    layers = layer_shapes(recipe.model, wanted.image_shape, wanted.classes)
     return keras.Sequential(
-        [
-            keras.Input(shape, name="image"),
-            *(_layer(layer, data_format, model.kernel_initializer) for layer in layers),
-        ],
-        name=model.name.replace(".", "_"),
+        [keras.Input(shape, name="image"), *(_layer(layer, recipe) for layer in layers)],
+        name=recipe.model.name.replace(".", "_"),
     )
 
 
@@ -67,8 +54,10 @@ def build_optimizer(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     return optimizer(**arguments)
 
 
-def _layer(layer: Layer, data_format: DataFormat, initializer: str) -> keras.layers.Layer:
-    block, name = layer.block, layer.name
+def _layer(layer: Layer, recipe: Recipe) -> keras.layers.Layer:
+    block, data_format = layer.block, recipe.data_format
+    named: dict[str, Any] = {"name": layer.name, "dtype": recipe.precision}
+    initialized = {"kernel_initializer": recipe.model.kernel_initializer}
     match block:
         case Conv():
             return keras.layers.Conv2D(
@@ -77,21 +66,21 @@ def _layer(layer: Layer, data_format: DataFormat, initializer: str) -> keras.lay
                 padding=block.padding,
                 activation=block.activation,
                 data_format=data_format,
-                kernel_initializer=initializer,
-                name=name,
+                **initialized,
+                **named,
             )
         case Pool():
-            return keras.layers.MaxPooling2D(block.size, data_format=data_format, name=name)
+            return keras.layers.MaxPooling2D(block.size, data_format=data_format, **named)
         case BatchNorm():
             axis = 1 if data_format == "channels_first" and len(layer.shape) > 1 else -1
-            return keras.layers.BatchNormalization(axis=axis, name=name)
+            return keras.layers.BatchNormalization(axis=axis, **named)
         case Dropout():
-            return keras.layers.Dropout(block.rate, name=name)
+            return keras.layers.Dropout(block.rate, **named)
         case Flatten():
             # Transposes channels_first, so that the same dense weights serve both data formats.
-            return keras.layers.Flatten(data_format=data_format, name=name)
+            return keras.layers.Flatten(data_format=data_format, **named)
         case Dense():
-            activation = "softmax" if name == "output" else block.activation
-            return keras.layers.Dense(
-                block.units, activation=activation, kernel_initializer=initializer, name=name
-            )
+            activation: str = block.activation
+            if layer.name == "output":
+                activation, named["dtype"] = "softmax", "float32"  # as precise as its loss needs
+            return keras.layers.Dense(block.units, activation=activation, **initialized, **named)
