@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sidebyside import paths
 from sidebyside.config.factors import level_text
+from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
 from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
 from sidebyside.storage.results import StudyRun
@@ -136,4 +137,7 @@ def _by_variant(rows: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> li
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     name = type(error).__name__
-    return f"{name}: {without_passwords(lines[0])}" if lines else name
+    if not lines:
+        return name
+    said = without_passwords(lines[0])
+    return said if isinstance(error, UserError) else f"{name}: {said}"

@@ -16,7 +16,7 @@ from sidebyside.engine.summary import operations
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.executors import Executor, Task, WorkerDiedError
 from sidebyside.execution.progress import watch
-from sidebyside.execution.train import Job, is_finished, plan, train_job
+from sidebyside.execution.train import DivergedError, Job, is_finished, plan, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.evaluations import stored_evaluation
@@ -84,13 +84,14 @@ def launch(
     # Evidence first: its runs have no files here, whatever this program has launched.
     done = held.keys() | set(finished)
     open_jobs = [job for job in jobs if job.run.key not in done]
-    got, failures = set(finished), {}
+    got: set[str] = set(finished)
+    failures: dict[str, BaseException] = {}
     try:
         if open_jobs:
             failures = _launch(open_jobs, executor, log_folder, got)
     finally:
         if got or not open_jobs:
-            _write_results(config, jobs, held, got)
+            _write_results(config, jobs, held, got, failures)
     return Launched([held.get(job.run.key, job.run) for job in jobs], failures)
 
 
@@ -210,14 +211,20 @@ def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:
 
 
 def _write_results(
-    config: Config, jobs: Sequence[Job], held: Mapping[str, StudyRun], finished: Collection[str]
+    config: Config,
+    jobs: Sequence[Job],
+    held: Mapping[str, StudyRun],
+    finished: Collection[str],
+    failures: Mapping[str, BaseException],
 ) -> None:
     """Leave what a study's launch has got in ``results/``, for compare and for DVC."""
     got = held.keys() | set(finished)
     runs = [held.get(job.run.key, job.run) for job in jobs if job.run.key in got]
     if not config.study or not runs:
         return
-    missing = [str(job.run) for job in jobs if job.run.key not in got]
+    missing = [
+        f"{job.run}{_why(failures.get(job.run.key))}" for job in jobs if job.run.key not in got
+    ]
     write_train_results(config, runs, missing)
     if config.evaluate:
         write_evaluate_results(
@@ -225,6 +232,11 @@ def _write_results(
             config.study.name,
             [stored_evaluation(run.key) for run in runs if not run.in_evidence],
         )
+
+
+def _why(error: BaseException | None) -> str:
+    """Return why a run is missing where that lies in the run itself."""
+    return f" ({str(error).partition('. ')[0]})" if isinstance(error, DivergedError) else ""
 
 
 def _check_trainable(configs: Sequence[Config]) -> None:

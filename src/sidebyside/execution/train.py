@@ -35,6 +35,10 @@ RETRAIN_VARIABLE = "SIDEBYSIDE_RETRAIN"
 _log = logging.getLogger(__name__)
 
 
+class DivergedError(UserError):
+    """The loss of a training is no number any more."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of a launch, or one that is started alone.
@@ -216,10 +220,10 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
 
 
 def _check_loss(state: "State") -> None:
-    """Raise a UserError where there is nothing left to train."""
+    """Raise a DivergedError where there is nothing left to train."""
     loss = state.figures()["loss"]
     if not math.isfinite(loss):
-        raise UserError(
+        raise DivergedError(
             f"diverged in epoch {state.epochs_done}: loss is {loss}. Choose a smaller "
             "optimizer.learning_rate, or training.diverged=counts to keep such a run."
         )

@@ -16,7 +16,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Dataset, Study
 from sidebyside.config.validate import check_dataset, check_study
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import condition_rows, refuse_other_settings
+from sidebyside.report.conditions import condition_rows, diverged, refuse_other_settings
 from sidebyside.report.files import training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
@@ -112,7 +112,7 @@ def _content(
     evidence: Evidence, runs: pd.DataFrame, analysis: Analysis, published: Published | None
 ) -> dict[str, Any]:
     protocols = list(dict.fromkeys(analysis.protocols.values()))
-    said = statements(analysis)
+    said = [*diverged(evidence), *statements(analysis)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
         "dataset": evidence.dataset,

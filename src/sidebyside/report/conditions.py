@@ -1,6 +1,7 @@
 """What all runs of a study have in common, and the command that trains them."""
 
 import json
+import math
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -15,10 +16,11 @@ from sidebyside.config.factors import level_text, short_names
 from sidebyside.config.presets import pinned_keys
 from sidebyside.config.schema import Model
 from sidebyside.errors import UserError
-from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.evidence import Evidence, RunEvidence
 
 _MODEL = TypeAdapter(Model)
-_OF_TRAINING = ("epochs", "batch_size", "threads")  # their keys begin with "training."
+_OF_TRAINING = ("epochs", "batch_size", "threads", "precision")  # their keys begin with "training."
+_USUAL = {"threads": 1, "precision": "float32"}  # and so in no command
 _PLAIN = ("data_format", "protocol")
 _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "dataset": "data",
@@ -34,6 +36,7 @@ _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "epochs": "epochs",
     "batch_size": "batch size",
     "threads": "threads per run",
+    "precision": "precision",
 }
 
 
@@ -45,6 +48,19 @@ def fixed(evidence: Evidence) -> dict[str, Any]:
         for name, value in recipes[0].items()
         if name != "seed" and all(name in recipe and recipe[name] == value for recipe in recipes)
     }
+
+
+def diverged(evidence: Evidence) -> list[str]:
+    """Return a sentence on runs that count although their loss is no number; none without any."""
+    runs = [f"{run.variant} seed {run.seed}" for run in evidence.runs if not _converged(run)]
+    if not runs:
+        return []
+    listed = "; ".join(runs)
+    return [f"{len(runs)} of {len(evidence.runs)} runs diverged and count as they are: {listed}."]
+
+
+def _converged(run: RunEvidence) -> bool:
+    return all(math.isfinite(loss) for loss in run.history.get("loss", []))
 
 
 def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
@@ -116,8 +132,8 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         if key in common and common[key] != usual.get(key) and key not in pinned:
             yield f"{key}={common[key]}"
     for key in _OF_TRAINING:
-        usual_threads = key == "threads" and common.get(key) == 1
-        if key in common and f"training.{key}" not in pinned and not usual_threads:
+        as_always = common.get(key) == _USUAL.get(key)
+        if key in common and f"training.{key}" not in pinned and not as_always:
             yield f"training.{key}={common[key]}"
     seeds = sorted({run.seed for run in evidence.runs})
     if seeds == list(range(len(seeds))):
