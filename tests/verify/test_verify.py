@@ -83,7 +83,7 @@ def test_a_study_made_minutes_ago_holds(studied):
     outcome = verified(studied, "bits", "--all")
     verdicts = outcome["verdicts"]
     assert outcome["passed"]
-    assert outcome["summary"] == "4 of 4 runs have the same bits."
+    assert outcome["summary"].startswith("4 of 4 runs have the same bits, trained again on ")
     first, order = outcome["test_set"]["sentences"]
     assert "The test images of mnist5k were first read by evaluate of run" in first
     assert order == "No run of the study was begun after a look at the test set."
@@ -151,6 +151,22 @@ def test_weights_that_a_card_was_made_to_vouch_for_are_not_the_same(studied):
     for name, content in before.items():
         (folder / name).write_bytes(content)
     assert f"Run {key[:12]} differs from epoch 3 on" in said
+
+
+def test_committed_evidence_is_enough(studied, tmp_path):
+    root = shutil.copytree(studied, tmp_path / "elsewhere", symlinks=True)
+    compare = [sys.executable, str(root / "pipelines" / "compare.py"), "study=factorial"]
+    assert run(compare, root, root).returncode == 0
+    for folder in ("results", "runs"):
+        shutil.rmtree(root / folder)
+    assert verified(root, "bits", "--count", "2")["passed"]
+    path = root / "reports" / "mnist5k" / "factorial" / "evidence.npz"
+    evidence = read_evidence(path)
+    (other, *rest) = evidence.runs
+    forged = replace(other, digests=[other.digests[0], "0" * 64, other.digests[2]])
+    write_evidence(path, replace(evidence, runs=[forged, *rest]))
+    said = verify(root, "bits", "--runs", other.key, code=1)
+    assert f"Run {other.key[:12]} differs from epoch 2 on" in said
 
 
 def test_another_number_of_threads_is_explained(studied):

@@ -13,6 +13,7 @@ from sidebyside.config.factors import Level
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.summary import operations
+from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.executors import Executor, Task, WorkerDiedError
 from sidebyside.execution.progress import watch
@@ -106,6 +107,12 @@ def _launch(
     missing = [job.identity for job in jobs if not store.holds(job.run.key)]
     if stale := staleness.explain(missing):
         print(stale, file=sys.stderr)
+    if (numerics := resolve(config.training.numerics)) != CLASSES[0]:
+        print(
+            f"Numeric class {numerics}, not {CLASSES[0]}: other bits than in committed results; "
+            "`git diff reports` shows by how much findings differ.",
+            file=sys.stderr,
+        )
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
     tracker = Tracker(config.tracking)

@@ -10,12 +10,13 @@ from sidebyside.config.schema import Dataset
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError
+from sidebyside.files import read_json
 from sidebyside.report.gallery import disagreements
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence, committed
 from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
-from sidebyside.storage.store import DamagedError, Run
+from sidebyside.storage.store import DIGESTS, DamagedError, Run
 
 _GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
@@ -105,6 +106,7 @@ def run_evidence(
         layout=evaluation.layout,
         predicted=evaluation.read("predicted"),
         certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
+        digests=read_json(trained.folder / DIGESTS),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sidebyside.errors import UserError
 FILE = "evidence.npz"
 _MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
-_JSON = ("factors", "identity", "history", "layout")  # nested values of each run, as JSON
+_JSON = ("factors", "identity", "history", "layout", "digests")  # nested values, as JSON
 _IMAGES = ("target", "samples", "sample_labels", "gallery_index", "gallery")
 
 
@@ -49,6 +49,8 @@ class RunEvidence:
         The predicted class of each test image.
     certainty : ndarray of float16, shape (images,)
         The probability that the network gave each image's true class.
+    digests : list of str
+        The weights digest after each epoch; none in evidence from before they were kept.
     """
 
     key: str
@@ -63,6 +65,7 @@ class RunEvidence:
     layout: dict[str, Any] | None
     predicted: NDArray[np.uint8]
     certainty: NDArray[np.float16]
+    digests: list[str] = field(default_factory=list)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -176,6 +179,8 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
         name: np.array([getattr(run, name) for run in runs]) for name in _PLAIN
     }
     for name in _JSON:
+        if name == "digests" and not any(run.digests for run in runs):
+            continue  # evidence from before they were kept stays as it is, byte for byte
         arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
     np.savez_compressed(
         path,
@@ -237,7 +242,8 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
     runs = []
     for number in range(count):
         fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
-        fields |= {name: json.loads(str(arrays[name][number])) for name in _JSON}
+        nested = [name for name in _JSON if name in arrays]
+        fields |= {name: json.loads(str(arrays[name][number])) for name in nested}
         certainty = arrays["certainty"][number]
         runs.append(RunEvidence(predicted=predicted[number], certainty=certainty, **fields))
     return Evidence(

@@ -31,7 +31,7 @@ def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict
         "threads": recipe.threads,
     }
     if not same_on_all(recipe, numerics):
-        environment["cpu"] = _cpu()
+        environment["cpu"] = processor()
     return {
         "recipe": recipe.as_json(),
         "arrays": arrays_digest,
@@ -64,7 +64,8 @@ def numeric_class(identity: dict[str, Any]) -> NumericClass:
 
 
 @cache  # asking takes a second
-def _cpu() -> dict[str, Any]:
+def processor() -> dict[str, Any]:
+    """Return what this machine's processor is called and which vector instructions it has."""
     from cpuinfo import get_cpu_info
 
     info = get_cpu_info()

@@ -218,7 +218,8 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     write_network(fitted.network, folder)
     write_json(folder / "history.json", fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
-    write_json(folder / TIMING, {"seconds": round(seconds, 3)})
+    timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}
+    write_json(folder / TIMING, timing)
     (folder / PROGRESS).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     files = sorted(path.name for path in folder.iterdir() if path.name != TIMING)

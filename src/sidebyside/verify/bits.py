@@ -3,11 +3,9 @@
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -15,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import paths
 from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import ProcessedArrays, training_arrays
@@ -24,12 +21,11 @@ from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor, Task
-from sidebyside.files import read_json
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, keys, store
-from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
-from sidebyside.storage.results import StudyResults, StudyRun, load_study
-from sidebyside.storage.store import DamagedError, Run
+from sidebyside.storage import journal, keys
+from sidebyside.storage.evidence import committed
+from sidebyside.storage.results import has_results, load_study
+from sidebyside.verify.kept import Source, damage, first_difference, kept_of, process_of, runs_of
 from sidebyside.verify.outcome import Outcome
 from sidebyside.verify.test_set import looks
 
@@ -106,6 +102,8 @@ def verify_runs(
 ) -> Outcome[Verdict]:
     """Train runs of a study again and hold bits or predictions against the stored ones.
 
+    Where there are no results, they are held against those in the committed evidence.
+
     Parameters
     ----------
     check : str
@@ -117,35 +115,38 @@ def verify_runs(
     Raises
     ------
     UserError
-        If there are no results, or no such runs, or a process dies.
+        If there are neither, or no such runs, or a process dies.
     """
-    results = load_study(base.dataset.name, study)
-    before = journal.entries()
-    runs = _choose(results, chosen)
+    dataset, before = base.dataset.name, journal.entries()
+    known = None if has_results(dataset, study) else committed(dataset, study)
+    source = known or load_study(dataset, study)
+    runs = _choose(source, chosen)
     verdicts = []
-    for verdict in _train_again(results, runs, base, chosen.threads):
+    for verdict in _train_again(source, runs, base, chosen.threads):
         verdicts.append(verdict)
         print(f"{len(verdicts)}/{len(runs)} runs trained again", file=sys.stderr)
     same = sum(getattr(verdict, f"same_{check}") for verdict in verdicts)
     return Outcome(
         check=check,
         passed=same == len(verdicts),
-        summary=f"{same} of {len(verdicts)} runs have the same {check}.",
+        summary=f"{same} of {len(verdicts)} runs have the same {check}, trained again on "
+        f"{keys.processor()['model']}.",
         findings=verdicts,
-        looks=looks(base.dataset.name, [run.key for run in results.runs], results.stopping, before),
+        looks=looks(dataset, [run.key for run in source.runs], source.stopping, before),
     )
 
 
-def _choose(results: StudyResults, chosen: Chosen) -> list[StudyRun]:
-    runs = results.trained
+def _choose(source: Source, chosen: Chosen) -> list[Any]:
+    runs = runs_of(source)
     if chosen.keys is None:
-        return runs if chosen.count is None else random.sample(runs, min(chosen.count, len(runs)))
+        count = len(runs) if chosen.count is None else min(chosen.count, len(runs))
+        return random.sample(runs, count) if count < len(runs) else list(runs)
     named = []
     for prefix in chosen.keys:
         matching = [run for run in runs if run.key.startswith(prefix)]
         if len(matching) != 1:
             raise UserError(
-                f"{len(matching)} runs of study={results.study} on dataset={results.dataset} have "
+                f"{len(matching)} runs of study={source.study} on dataset={source.dataset} have "
                 f"a key that begins with {prefix}: give more of its digits, or another study."
             )
         named += matching
@@ -153,72 +154,50 @@ def _choose(results: StudyResults, chosen: Chosen) -> list[StudyRun]:
 
 
 def _train_again(
-    results: StudyResults, runs: Sequence[StudyRun], base: Config, threads: int | None
+    source: Source, runs: Sequence[Any], base: Config, threads: int | None
 ) -> Iterator[Verdict]:
     """Train runs again, in parallel; yield a verdict for each."""
     executor = LocalExecutor.from_settings(compose_launcher())
     with TemporaryDirectory() as folder:
         tasks = [
             Task(
-                partial(_verify_run, results, run, base, threads),
+                partial(_verify_run, source, run, base, threads),
                 Path(folder) / run.key,
-                process=_process(results, run),
+                process=process_of(source, run),
                 graph=run.variant,
             )
             for run in runs
         ]
         for number, outcome in executor.run(tasks):
             if isinstance(outcome, BaseException):
-                raise UserError(f"Run {runs[number]} couldn't be trained again: {outcome}.")
+                run = runs[number]
+                raise UserError(
+                    f"Run {run.variant},seed={run.seed} couldn't be trained again: {outcome}."
+                )
             yield outcome
 
 
-def _process(results: StudyResults, run: StudyRun) -> str:
-    with suppress(DamagedError):  # which is told of the run itself
-        return keys.process(store.load(results.folder / run.key).identity)
-    return ""
-
-
-def _verify_run(results: StudyResults, run: StudyRun, base: Config, threads: int | None) -> Verdict:
-    if reasons := _damage(results, run):
-        return Verdict(str(run), run.key, "; ".join(reasons), None, 0, None, [])
-    folders = [results.folder / run.key, paths.run(run.key)]
-    copies = [store.load(folder) for folder in folders if folder.exists()]
-    recipe = base.with_recipe(copies[0].identity["recipe"]).recipe()
+def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> Verdict:
+    name = f"{run.variant},seed={run.seed}"
+    if reasons := damage(source, run):
+        return Verdict(name, run.key, "; ".join(reasons), None, 0, None, [])
+    kept = kept_of(source, run)
+    recipe = base.with_recipe(kept.identity["recipe"]).recipe()
     recipe = replace(recipe, threads=threads or recipe.threads)
-    numerics = keys.numeric_class(copies[0].identity)
+    numerics = keys.numeric_class(kept.identity)
     arrays = prepare(base.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
         weights, digests, predicted = _retrain(recipe, numerics, arrays)
-    differing = [_first_difference(stored, weights, digests) for stored in copies]
+    differing = [first_difference(copy, weights, digests) for copy in kept.copies]
     return Verdict(
-        run=str(run),
+        run=name,
         key=run.key,
         damaged=None,
         first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
-        flips=int((results.evaluation(run).read("predicted") != predicted).sum()),
-        churn=_churn(results, run),
-        changed=differences(copies[0].identity, keys.identity(recipe, arrays.digest, numerics)),
+        flips=int((kept.predicted != predicted).sum()),
+        churn=kept.churn,
+        changed=differences(kept.identity, keys.identity(recipe, arrays.digest, numerics)),
     )
-
-
-def _damage(results: StudyResults, run: StudyRun) -> list[str]:
-    """Return what isn't as it was stored, of DVC's copy of a run and of the run store's."""
-    copies: list[tuple[str, Callable[[], object]]] = [
-        ("among the results", partial(store.load, results.folder / run.key)),
-        ("among the results", partial(results.evaluation, run)),
-    ]
-    if store.holds(run.key):
-        copies.append(("in the run store", partial(store.load, paths.run(run.key))))
-        if is_evaluated(run.key):
-            copies.append(("in the run store", partial(stored_evaluation, run.key)))
-    reasons = []
-    for place, load in copies:
-        try:
-            load()
-        except DamagedError as reason:
-            reasons.append(f"{place}, {reason}")
-    return reasons
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:
@@ -249,27 +228,3 @@ def _retrain(
     weights = fitted.network.get_weights()
     scores = score(recipe, weights, arrays.read("test_images"), arrays.read("test_classes"))
     return weights, fitted.digests, scores.predicted
-
-
-def _first_difference(stored: Run, weights: list[Any], digests: Sequence[str]) -> int | None:
-    before = read_json(stored.folder / store.DIGESTS)
-    for epoch, (old, new) in enumerate(zip(before, digests, strict=False), start=1):
-        if old != new:
-            return epoch
-    # What the last epoch left stands in its list, on its card and in the file of its weights.
-    if len(before) == len(digests) and before[-1] == stored.weights_digest:
-        from sidebyside.engine.scoring.saved_model import read_network
-
-        pairs = zip(read_network(stored.folder).get_weights(), weights, strict=True)
-        if all(np.array_equal(old, new) for old, new in pairs):
-            return None
-    return min(len(before), len(digests)) or 1
-
-
-def _churn(results: StudyResults, run: StudyRun) -> int | None:
-    labels = []
-    for member in results.trained:
-        if member.variant == run.variant:
-            with suppress(DamagedError):  # which is told of the run itself
-                labels.append(results.evaluation(member).read("predicted"))
-    return max((int((a != b).sum()) for a, b in combinations(labels, 2)), default=None)

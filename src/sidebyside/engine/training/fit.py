@@ -1,6 +1,7 @@
 """The training of one network: same recipe, data and environment, same bits."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,11 +57,13 @@ class Fitted:
     """A trained network, and figures and weights digest after each epoch; see `State`.
 
     The network is warm: the next training of its kind in this process goes on with it.
+    ``step_seconds`` is how long its training steps took.
     """
 
     network: keras.Sequential
     history: dict[str, list[float]]
     digests: list[str]
+    step_seconds: float
 
 
 def fit(
@@ -96,15 +99,18 @@ def fit(
         _assign(loops.network, start.variables)
     loaded = load(training)
     held_out = validation and loaded.beside(training, validation)
+    step_seconds = 0.0
     for epoch in range(state.epochs_done, recipe.epochs):
         order = _order(loaded.indices, recipe.seed, epoch)
+        began = time.perf_counter()
         figures = loops.train(loaded, order, recipe.batch_size)
+        step_seconds += time.perf_counter() - began
         if held_out:
             tried = loops.test(held_out)
             figures |= {f"val_{name}": value for name, value in tried.items()}
         state = _after_epoch(state, figures, loops.network)
         on_epoch(state)
-    return Fitted(loops.network, state.history, state.digests)
+    return Fitted(loops.network, state.history, state.digests, step_seconds)
 
 
 def _begin(wanted: Network) -> Loops:

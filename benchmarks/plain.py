@@ -1,0 +1,103 @@
+"""What a tutorial does: plain Keras with MLflow's autologging, one network after another.
+
+It is what benchmarks/performance.py holds sidebyside against, by Hydra's own launchers too:
+
+python benchmarks/plain.py arrays=<folder of channels> tracking=<uri> kernel_size=3 seed=0
+"""
+
+import os
+from itertools import product
+from pathlib import Path
+
+os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"})
+
+import hydra
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+CHOICES = {
+    "kernel_size": [3, 5],
+    "dropout": [True, False],
+    "optimizer": ["adam", "adadelta"],
+    "data_format": ["channels_last", "channels_first"],
+}
+
+
+def train(config: DictConfig) -> float:
+    """Train one network as conv_pair is, log all that autologging logs, return its test error."""
+    import keras
+    import mlflow
+
+    keras.utils.set_random_seed(config.seed)
+    folder = Path(config.arrays) / config.data_format
+
+    def read(name: str) -> np.ndarray:
+        return np.load(folder / f"{name}.npy")
+
+    training, validation = read("clean_training"), read("clean_validation")
+    images, labels = read("train_images"), read("train_labels")
+    layout = {"data_format": config.data_format}
+    layers = [
+        keras.Input(images.shape[1:]),
+        keras.layers.Conv2D(32, config.kernel_size, activation="relu", **layout),
+        keras.layers.Conv2D(64, config.kernel_size, activation="relu", **layout),
+        keras.layers.MaxPooling2D(2, **layout),
+        *([keras.layers.Dropout(0.25)] if config.dropout else []),
+        keras.layers.Flatten(**layout),
+        keras.layers.Dense(128, activation="relu"),
+        *([keras.layers.Dropout(0.5)] if config.dropout else []),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    network = keras.Sequential(layers)
+    rate = 0.001 if config.optimizer == "adam" else 1.0
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": {"learning_rate": rate}})
+    network.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+    mlflow.set_tracking_uri(config.tracking)
+    mlflow.set_experiment("plain")
+    mlflow.keras.autolog()
+    with mlflow.start_run():
+        mlflow.log_params(OmegaConf.to_container(config))
+        network.fit(
+            images[training],
+            labels[training],
+            batch_size=128,
+            epochs=config.epochs,
+            validation_data=(images[validation], labels[validation]),
+            verbose=0,
+        )
+        _, accuracy = network.evaluate(read("test_images"), read("test_labels"), verbose=0)
+        mlflow.log_metric("test_error", 100 * (1 - accuracy))
+    return 100 * (1 - accuracy)
+
+
+@hydra.main(config_path=None, config_name="plain", version_base="1.3")
+def main(config: DictConfig) -> float | None:
+    """Train one network, or with ``all=<number>`` so many of the grid in this process."""
+    if not config.all:
+        return train(config)
+    for number in range(config.all):
+        train(OmegaConf.merge(config, grid(config.all)[number]))
+    return None
+
+
+def grid(count: int) -> list[dict[str, object]]:
+    """Return the first networks of the factorial, seed by seed."""
+    variants = [dict(zip(CHOICES, levels, strict=True)) for levels in product(*CHOICES.values())]
+    return [
+        variants[number % len(variants)] | {"seed": number // len(variants)}
+        for number in range(count)
+    ]
+
+
+def register() -> None:
+    """Tell Hydra the config."""
+    from hydra.core.config_store import ConfigStore
+
+    first = {name: levels[0] for name, levels in CHOICES.items()}
+    config = {"arrays": "???", "tracking": "???", "epochs": 3, "seed": 0, "all": 0}
+    ConfigStore.instance().store(name="plain", node=config | first)
+
+
+register()
+if __name__ == "__main__":
+    main()
