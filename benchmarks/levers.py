@@ -1,0 +1,125 @@
+"""What each way of making a training step faster, or its bits the same, does to an epoch."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tabulate import tabulate
+
+from sidebyside import compose
+from sidebyside.config.schema import Config
+from sidebyside.data.arrays import training_arrays
+from sidebyside.data.prepare import prepare
+from sidebyside.engine.training.numerics import CLASSES, resolve
+from sidebyside.execution.executors import LocalExecutor, Task
+
+Times = tuple[float, float]  # seconds until the first epoch has ended, and of the second one
+
+
+def ours(config: Config, numerics: str, change: Callable[[], None] = lambda: None) -> Times:
+    """Time two epochs as sidebyside trains them, once ``change`` has set something else."""
+    from sidebyside.engine.recipe import Network
+    from sidebyside.engine.training import determinism, fit
+    from sidebyside.engine.training.loops import Loops, load
+
+    determinism.fix(1, resolve(numerics))
+    change()
+    training, _ = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
+    loaded = load(training)
+    began = time.perf_counter()
+    loops = Loops(fit.compiled(Network(config.recipe(), (28, 28), 10)))
+    return _epochs(began, lambda: loops.train(loaded, loaded.indices, 128))
+
+
+def by_fit(config: Config, **options: object) -> Times:
+    """Time two epochs of Keras' own fit, from arrays in memory."""
+    import keras
+
+    from sidebyside.engine.recipe import Network
+    from sidebyside.engine.training import determinism
+    from sidebyside.engine.training.networks import build
+
+    determinism.fix(1, resolve("auto"))
+    training, _ = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
+    images, labels = training.images[training.indices], training.labels[training.indices]
+    keras.utils.set_random_seed(0)
+    began = time.perf_counter()
+    network = build(Network(config.recipe(), (28, 28), 10))
+    network.compile("adam", "categorical_crossentropy", metrics=["accuracy"], **options)
+    return _epochs(began, lambda: network.fit(images, labels, batch_size=128, verbose=0))
+
+
+def rewriting() -> None:
+    """Turn TensorFlow's arithmetic optimization on again."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
+
+
+def _epochs(began: float, epoch: Callable[[], object]) -> Times:
+    epoch()
+    middle = time.perf_counter()
+    epoch()
+    return middle - began, time.perf_counter() - middle
+
+
+def levers_table() -> str:
+    """Return a row for each lever: what it does to an epoch, and whether it is pulled."""
+    config = compose("model.kernel_size=3", "model.dropout=true")
+    changed = {
+        "precision": replace(config, training=replace(config.training, precision="mixed_bfloat16")),
+        "first": replace(config, data_format="channels_first"),
+        "plain": compose("model.kernel_size=3", "model.dropout=false"),
+    }
+    levers = {
+        "sidebyside: an epoch in one graph": (partial(ours, config, "auto"), "kept"),
+        "Keras' fit, a batch at a time by tf.data": (partial(by_fit, config), "dropped"),
+        "Keras' fit, 8 steps an execution": (
+            partial(by_fit, config, steps_per_execution=8),
+            "dropped",
+        ),
+        "Keras' fit, compiled by XLA": (partial(by_fit, config, jit_compile=True), "dropped"),
+        "TensorFlow's arithmetic optimization": (
+            partial(ours, config, "auto", rewriting),
+            "dropped: bits differ by processor",
+        ),
+        "mixed_bfloat16": (partial(ours, changed["precision"], "auto"), "by choice"),
+        "mixed_bfloat16, numeric class native": (
+            partial(ours, changed["precision"], "native"),
+            "by choice",
+        ),
+        "channels_first": (partial(ours, changed["first"], "auto"), "by choice"),
+        "without dropout": (partial(ours, changed["plain"], "auto"), "by choice"),
+    }
+    for name in CLASSES[CLASSES.index(resolve("auto")) :]:
+        levers[f"numeric class {name}"] = (partial(ours, config, name), "by choice")
+    with TemporaryDirectory() as folder:
+        tasks = [
+            Task(call, Path(folder) / str(number), process=str(number))
+            for number, (call, _) in enumerate(levers.values())
+        ]
+        outcomes = dict(LocalExecutor(workers=1).run(tasks))
+    times = []
+    for number, name in enumerate(levers):
+        if isinstance(outcomes[number], BaseException):
+            raise SystemExit(f"{name}: {outcomes[number]}")
+        times.append(outcomes[number])
+    _, usual = times[0]
+    rows = [
+        {
+            "lever": name,
+            "until the first epoch's end s": f"{first:.2f}",
+            "an epoch s": f"{second:.2f}",
+            "ratio": f"{second / usual:.2f}",
+            "": verdict,
+        }
+        for (name, (_, verdict)), (first, second) in zip(levers.items(), times, strict=True)
+    ]
+    return tabulate(rows, headers="keys", tablefmt="pipe")
+
+
+if __name__ == "__main__":
+    print(levers_table())

@@ -1,0 +1,192 @@
+"""What the bits of a network depend on besides its recipe: docs/numerics.md.
+
+python benchmarks/numerics.py
+"""
+
+import json
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+from tabulate import tabulate
+
+from sidebyside import compose
+from sidebyside.config.schema import Config
+from sidebyside.data.arrays import training_arrays
+from sidebyside.data.prepare import prepare
+from sidebyside.engine.recipe import Activation
+from sidebyside.engine.training.numerics import CLASSES, resolve
+from sidebyside.execution.executors import LocalExecutor, Task
+from sidebyside.storage.keys import processor
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "tests" / "engine" / "digests.json"
+APPROXIMATE = ("Rsqrt", "RsqrtGrad", "Reciprocal", "Inv", "InvGrad")
+BLOCKS = {
+    "convolution, pool, dropout, dense": "",
+    "batch normalisation": "{type:batch_norm},",
+}
+ABOUT = """# Numeric classes: the same bits on other processors
+
+Written by:
+
+    python benchmarks/numerics.py
+
+A run's bits are decided by its recipe, its data, the code in `engine/training`, the versions of
+TensorFlow, Keras and NumPy, the number of threads, and the *numeric class*: which instructions
+oneDNN may use. `training.numerics=auto` takes the best class of the machine. The key has the
+class and not the processor, so machines of a class share runs, locks and reports.
+
+| class | oneDNN may use | processors |
+|---|---|---|
+| `avx512` | `ONEDNN_MAX_CPU_ISA=AVX512_CORE` | Intel servers since 2017, AMD since Zen 4 |
+| `avx2` | `ONEDNN_MAX_CPU_ISA=AVX2` | nearly every x86-64 since 2013 |
+| `native` | whatever it likes | any; the key has the processor as well |
+
+In every class operations are deterministic, on as many threads as `training.threads` says, and
+TensorFlow's arithmetic optimization is off: it makes `x / sqrt(y)` of an optimizer's step
+`x * rsqrt(y)`, an instruction that approximates, and that Intel and AMD round differently.
+Two things are left that depend on more than the class. Their keys have the processor:
+
+- **batch normalisation** asks for `Rsqrt` itself;
+- **channels_first convolutions in class avx2**: oneDNN has no kernels for that layout without
+  AVX-512 and computes a matrix product (`gemm:jit` in `ONEDNN_VERBOSE=1`), which it cuts into
+  blocks by the size of the second-level cache.
+
+Libraries outside of that could differ too (`pow` of Adam's step comes from the C library); on the
+machines compared here they didn't.
+"""
+
+
+def digests(config: Config, numerics: str) -> list[str]:
+    """Train a network and return its weights digest after each epoch."""
+    from sidebyside.engine.training.fit import fit
+
+    training, validation = training_arrays(
+        prepare(config.dataset, config.data_format), config.protocol
+    )
+    recipe = config.recipe()
+    return fit(recipe, resolve(numerics), training, validation, lambda state: None).digests
+
+
+def approximations(config: Config, optimizing: bool) -> dict[str, int]:
+    """Return the operations of a training step that approximate, as TensorFlow runs it."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    from sidebyside.engine.recipe import Network
+    from sidebyside.engine.training import determinism
+    from sidebyside.engine.training.fit import compiled
+
+    determinism.fix(1, resolve("auto"))
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": optimizing})
+    network = compiled(Network(config.recipe(), (28, 28), 10))
+    step = tf.function(lambda images, labels: network.train_step((images, labels)))
+    images = tf.random.stateless_uniform((8, *network.input_shape[1:]), (1, 2))
+    context.enable_run_metadata()
+    step(images, tf.one_hot(range(8), 10))
+    graphs = context.export_run_metadata().partition_graphs
+    found = Counter(node.op for graph in graphs for node in graph.node)
+    return {name: found[name] for name in APPROXIMATE if found[name]}
+
+
+def shipped() -> dict[str, Config]:
+    """Return a config for each optimizer, block and activation that ships."""
+    network = (
+        "model.blocks=[{{type:conv,filters:2,activation:{}}},{}{{type:pool}},{{type:flatten}}]"
+    )
+    plain = ("model=conv_single", "model.dropout=null")
+    optimizers = sorted(path.stem for path in (ROOT / "conf" / "optimizer").glob("*.yaml"))
+    blocks = {
+        name: [network.format("relu", block), "optimizer=sgd"] for name, block in BLOCKS.items()
+    }
+    activations = {
+        name: [network.format(name, ""), "optimizer=sgd"] for name in get_args(Activation)
+    }
+    chosen = {name: [network.format("relu", ""), f"optimizer={name}"] for name in optimizers}
+    return {
+        name: compose(*plain, *overrides)
+        for name, overrides in {**chosen, **blocks, **activations}.items()
+    }
+
+
+def in_processes(calls: list[Any]) -> list[Any]:
+    """Return what calls return, each in a process of its own."""
+    with TemporaryDirectory() as folder:
+        tasks = [
+            Task(call, Path(folder) / str(number), process=str(number))
+            for number, call in enumerate(calls)
+        ]
+        outcomes = dict(LocalExecutor(workers=2).run(tasks))
+    for outcome in outcomes.values():
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcomes[number] for number in range(len(calls))]
+
+
+def operations_table() -> str:
+    """Return which approximate operations each optimizer, block and activation takes."""
+    configs = shipped()
+    calls = [
+        partial(approximations, config, on) for config in configs.values() for on in (True, False)
+    ]
+    found = [", ".join(names) or "none" for names in in_processes(calls)]
+    rows = [
+        {"": name, "optimization on": on, "off, as here": off}
+        for name, on, off in zip(configs, found[::2], found[1::2], strict=True)
+    ]
+    return tabulate(rows, headers="keys", tablefmt="pipe")
+
+
+def digests_table(reference: dict[str, dict[str, list[str]]]) -> str:
+    """Return which weights digests of another processor come out on this one."""
+    names = [name for name in CLASSES if name in reference and _can(name)]
+    variants = list(reference[names[0]])
+    calls = [partial(digests, _config(variant), name) for variant in variants for name in names]
+    outcomes = iter(in_processes(calls))
+    rows = []
+    for variant in variants:
+        row = {"variant": variant}
+        for name in names:
+            pairs = zip(next(outcomes), reference[name][variant], strict=True)
+            same = [full.startswith(known) for full, known in pairs]
+            row[name] = "the same" if all(same) else f"differs from epoch {1 + same.index(False)}"
+        rows.append(row)
+    return tabulate(rows, headers="keys", tablefmt="pipe")
+
+
+def _can(numerics: str) -> bool:
+    return resolve("auto") in CLASSES[: 1 + CLASSES.index(numerics)]  # type: ignore[arg-type]
+
+
+def _config(variant: str) -> Config:
+    named = variant.replace("kernel_size", "model.kernel_size").replace("dropout", "model.dropout")
+    return compose("dataset=mnist5k", "training.epochs=3", *named.split(","))
+
+
+def main() -> None:
+    """Measure and write docs/numerics.md."""
+    reference = json.loads(REFERENCE.read_text())
+    text = f"""{ABOUT}
+## Which operations approximate
+
+Of those TensorFlow runs in a training step, by optimizer, block and activation:
+
+{operations_table()}
+
+## Two processors
+
+{processor()["model"]} against {reference["trained_on"]}: weights digests
+after each of 3 epochs of mnist5k's factorial, seed 0 (`{REFERENCE.relative_to(ROOT)}`).
+
+{digests_table(reference["classes"])}
+
+What a class costs is a row of [performance.md](performance.md).
+"""
+    (ROOT / "docs" / "numerics.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
