@@ -1,35 +1,27 @@
 """What runs tasks in parallel: processes of this machine, forked with TensorFlow imported."""
 
-import importlib
 import multiprocessing
 import multiprocessing.context
 import os
-import pickle
 import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
 import joblib
-import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from sidebyside.config.schema import Launcher
+from sidebyside.execution.worker import OVER_MEMORY, PRELOADED, PROCESSES, do, start_method
 
-_PRELOADED = "sidebyside.execution.worker_imports"
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
-_OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
-_LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
-_MIB = 2**20
+_MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ class LocalExecutor:
         self._count = int(joblib.cpu_count()) if workers is None else workers
         self._time_limit = time_limit
         self._memory_limit = memory_limit
-        self._start_method = _start_method()
+        self._start_method = start_method()
 
     @classmethod
     def from_settings(cls, settings: Launcher) -> "LocalExecutor":
@@ -119,7 +111,7 @@ class LocalExecutor:
         others = os.environ.get("PYTHONPATH", "")
         if source not in others.split(os.pathsep):
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
-        forkserver.set_forkserver_preload([_PRELOADED])
+        forkserver.set_forkserver_preload([PRELOADED])
         # Ctrl-C reaches the whole group. The server and the workers inherit that it isn't for them,
         # where they would print a traceback in the midst of an import.
         resource_tracker.ensure_running()  # which unblocks it
@@ -136,14 +128,14 @@ class LocalExecutor:
         of runs, and not of what is asked before.
         """
         if self._start_method == "forkserver":
-            with self._pools(1) as [pool]:
-                future = self._schedule(pool, task, _FIRST_TASK_WITHIN, None)
+            with self._workers(1) as [worker]:
+                future = self._schedule(worker.pool, task, _FIRST_TASK_WITHIN, None)
                 try:
                     return future.result()
                 except (ProcessExpired, TimeoutError):
                     self._start_method = "spawn"
-        with self._pools(1) as [pool]:
-            return self._schedule(pool, task, None, None).result()
+        with self._workers(1) as [worker]:
+            return self._schedule(worker.pool, task, None, None).result()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
@@ -153,26 +145,27 @@ class LocalExecutor:
 
     def _run(self, tasks: dict[int, Task]) -> Iterator[tuple[int, Any]]:
         queue = _Queue(tasks)
-        # A pool for each worker, as a pool of many gives any task to any of them.
-        with self._pools(min(self._count, len(tasks))) as pools:
-            idle = list(pools)
-            running: dict[Future[Any], tuple[ProcessPool, int]] = {}
+        limits = self._time_limit, self._memory_limit
+        with self._workers(min(self._count, len(tasks))) as workers:
+            idle = list(workers)
+            running: dict[Future[Any], tuple[_Worker, int]] = {}
             while idle or running:
-                for pool in idle:
-                    if (number := queue.take(pool)) is not None:
-                        limits = self._time_limit, self._memory_limit
-                        running[self._schedule(pool, tasks[number], *limits)] = (pool, number)
+                for worker in idle:
+                    others = {other.graph for other in workers}
+                    if (number := queue.take(worker.graph, others)) is not None:
+                        pool = worker.pool_for(tasks[number].graph)
+                        running[self._schedule(pool, tasks[number], *limits)] = worker, number
                 idle = []
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    pool, number = running.pop(future)
-                    idle.append(pool)
+                    worker, number = running.pop(future)
+                    idle.append(worker)
                     yield number, self._outcome(future)
 
     def _outcome(self, future: "Future[Any]") -> Any:
         try:
             return future.result()
         except ProcessExpired as error:
-            if error.exitcode == _OVER_MEMORY:
+            if error.exitcode == OVER_MEMORY:
                 return WorkerDiedError(f"it took more than memory_limit={self._memory_limit} MiB")
             return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
         except TimeoutError:
@@ -186,26 +179,53 @@ class LocalExecutor:
         preloaded = self._start_method == "forkserver"
         payload = cloudpickle.dumps(task.call)
         arguments = [payload, str(task.log), preloaded, memory_limit]
-        future: Future[Any] = pool.schedule(_work, args=arguments, timeout=time_limit)
+        future: Future[Any] = pool.schedule(do, args=arguments, timeout=time_limit)
         return future
 
     @contextmanager
-    def _pools(self, count: int) -> Iterator[list[ProcessPool]]:
+    def _workers(self, count: int) -> Iterator[list["_Worker"]]:
         self.start()
         context = type(multiprocessing.get_context(self._start_method))()  # not the one all share
-        context.Process = _PROCESSES[self._start_method]  # type: ignore[attr-defined]
-        pools = [ProcessPool(max_workers=1, context=context) for _ in range(count)]
+        context.Process = PROCESSES[self._start_method]  # type: ignore[attr-defined]
+        workers = [_Worker(context) for _ in range(count)]
         try:
-            yield pools
-            for pool in pools:
-                pool.close()
+            yield workers
+            for worker in workers:
+                worker.pool.close()
         except BaseException:
-            for pool in pools:
-                pool.stop()
+            for worker in workers:
+                worker.pool.stop()
             raise
         finally:
-            for pool in pools:
-                pool.join()
+            for worker in workers:
+                worker.pool.join()
+
+
+class _Worker:
+    """A pool of one process, as a pool of many gives any task to any of them."""
+
+    def __init__(self, context: BaseContext) -> None:
+        self._context = context
+        self._graphs: list[str] = []
+        self.pool = self._new_pool()
+
+    @property
+    def graph(self) -> str | None:
+        """What the process has ready."""
+        return self._graphs[-1] if self._graphs else None
+
+    def pool_for(self, graph: str) -> ProcessPool:
+        """Return the pool for a task, of a new process where this one has grown too large."""
+        if graph != self.graph:
+            if len(self._graphs) == _MOST_GRAPHS:
+                self.pool.stop()
+                self.pool.join()
+                self.pool, self._graphs = self._new_pool(), []
+            self._graphs.append(graph)
+        return self.pool
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(max_workers=1, context=self._context)
 
 
 class _Queue:
@@ -214,14 +234,12 @@ class _Queue:
     def __init__(self, tasks: dict[int, Task]) -> None:
         self._tasks = tasks
         self._waiting = sorted(tasks, key=lambda number: -tasks[number].cost)
-        self._graphs: dict[ProcessPool, str] = {}
 
-    def take(self, pool: ProcessPool) -> int | None:
-        """Return the number of the next task of a worker, None where there is no more.
+    def take(self, own: str | None, others: Container[str | None]) -> int | None:
+        """Return the number of a worker's next task, None where there is no more.
 
         One that it has the graph for, else one that no other worker has it for, else any.
         """
-        own, others = self._graphs.get(pool), set(self._graphs.values())
         ranked = (
             lambda graph: graph == own,
             lambda graph: graph not in others,
@@ -231,97 +249,8 @@ class _Queue:
             for number in self._waiting:
                 if fits(self._tasks[number].graph):
                     self._waiting.remove(number)
-                    self._graphs[pool] = self._tasks[number].graph
                     return number
         return None
-
-
-def _start_method() -> str:
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-
-
-@contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Let no process that is started meanwhile run the main module.
-
-    It would run a script that calls this package once more, unless its calls are guarded; no task
-    needs it, as cloudpickle brings what a task is made of.
-    """
-    main = vars(sys.modules["__main__"])
-    hidden: dict[str, Any] = {
-        name: main.pop(name) for name in ("__file__", "__spec__") if name in main
-    }
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main |= hidden
-
-
-class _Spawned(multiprocessing.context.SpawnProcess):
-    def start(self) -> None:
-        with _main_hidden():
-            super().start()
-
-
-_PROCESSES: dict[str, type] = {"spawn": _Spawned}
-
-if _start_method() == "forkserver":
-
-    class _Forked(multiprocessing.context.ForkServerProcess):
-        def start(self) -> None:
-            with _main_hidden():
-                super().start()
-
-    _PROCESSES["forkserver"] = _Forked
-
-
-def _work(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:
-    """Do a task in a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _watch(memory_limit)
-    _print_to(Path(log))
-    if preloaded and _PRELOADED not in sys.modules:
-        importlib.import_module(_PRELOADED)  # the server hides why it couldn't; this says so
-        raise RuntimeError(f"the server that workers are forked from hasn't imported {_PRELOADED}")
-    try:
-        return pickle.loads(payload)()  # noqa: S301 - written by this very program
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-
-
-@cache  # once a worker, however many tasks it does
-def _watch(memory_limit: int | None) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if memory_limit is not None:
-        threading.Thread(target=_end_over, args=[memory_limit * _MIB], daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _end_over(memory_limit: int) -> None:
-    # Not by RLIMIT_AS: it counts addresses, of which TensorFlow reserves far more than it uses.
-    process = psutil.Process()
-    while process.memory_info().rss <= memory_limit:
-        time.sleep(_LOOK_EVERY)
-    os._exit(_OVER_MEMORY)
-
-
-def _print_to(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
 
 
 def _exit(code: int | None) -> str:

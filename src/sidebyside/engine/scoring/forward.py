@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.training.networks import build
 
-_AT_ONCE = 500  # images
+_AT_ONCE = 250  # images
 
 Weights = Sequence[NDArray[np.float32]]
 
@@ -37,7 +37,7 @@ class Forward:
         )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def forward(wanted: Network) -> Forward:
     """Return a network without its softmax, the one of before if this process has had it."""
     return Forward(wanted)

@@ -121,7 +121,7 @@ def _begin(wanted: Network) -> Loops:
     return loops
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _loops(wanted: Network) -> Loops:
     """Return loops that all runs of this process go through that differ in nothing but seed."""
     return Loops(compiled(wanted))

@@ -15,7 +15,7 @@ _WHITE = np.float32(255)  # the largest value of a pixel
 _LEVELS = np.arange(256, dtype=np.float32) / _WHITE  # what the values of a pixel are scaled to
 _AT_ONCE = 1000  # images that are turned to pixels
 _STEPS = 32  # batches after which Python may react, to Ctrl-C for instance
-_TEST_BATCH = 500  # images; no result depends on it but for the rounding of a mean
+_TEST_BATCH = 250  # images; no result depends on it but for the rounding of a mean
 
 _Graph = Callable[..., Any]
 
