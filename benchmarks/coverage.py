@@ -3,7 +3,6 @@
 python benchmarks/coverage.py
 """
 
-import gc
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -92,16 +91,11 @@ class Noise:
 
 def simulate(design: str, studies: int) -> list[Rate]:
     """Return the rates of so many simulated studies of a design."""
-    # statsmodels collects garbage at each correction of p values: spare what is there already.
-    gc.freeze()
-    try:
-        generator = np.random.default_rng([SEED, list(DESIGNS).index(design)])
-        held: dict[tuple[str, str], list[bool]] = {}
-        for _ in range(studies):
-            for what, measure, outcome in DESIGNS[design](generator):
-                held.setdefault((what, measure), []).append(outcome)
-    finally:
-        gc.unfreeze()
+    generator = np.random.default_rng([SEED, list(DESIGNS).index(design)])
+    held: dict[tuple[str, str], list[bool]] = {}
+    for _ in range(studies):
+        for what, measure, outcome in DESIGNS[design](generator):
+            held.setdefault((what, measure), []).append(outcome)
     return [
         Rate(design, what, measure, 100 * float(np.mean(outcomes)), len(outcomes))
         for (what, measure), outcomes in held.items()

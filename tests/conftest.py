@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +15,11 @@ from omegaconf import DictConfig
 
 from support.faults import Fault
 from support.processes import run
-from support.projects import FOREIGN, SOURCE, copy_project, environment
+from support.projects import FOREIGN, SOURCE, copy_project
 
 if TYPE_CHECKING:
+    import subprocess
+
     from sidebyside.storage.evidence import Evidence
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -75,22 +76,22 @@ def committed_factorial() -> "Evidence":
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The data of mnist5k in both data formats, made once for all processes of the tests."""
+    from sidebyside import compose
+    from sidebyside.data.prepare import prepare
+
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     data = shared / "prepared" / "data"
-    with FileLock(shared / "prepared.lock"):
+    with FileLock(shared / "prepared.lock"), pytest.MonkeyPatch.context() as patch:
         if not data.is_dir():
             project = copy_project(shared / "preparing")
-            for script in (
-                ["download.py"],
-                ["preprocess.py"],
-                ["preprocess.py", "data_format=channels_first"],
-            ):
-                subprocess.run(
-                    [sys.executable, str(project / "pipelines" / script[0]), *script[1:]],
-                    env=environment(project, project),
-                    check=True,
-                )
+            for name in FOREIGN:
+                patch.delenv(name, raising=False)
+            patch.setenv("SIDEBYSIDE_ROOT", str(project))
+            patch.setenv("SIDEBYSIDE_HOME", str(project))
+            for data_format in ("channels_last", "channels_first"):
+                config = compose(f"data_format={data_format}")
+                prepare(config.dataset, config.data_format)
             project.rename(data.parent)
     return data
 

@@ -31,5 +31,5 @@ def test_tests_that_compute_no_network_run_without_tensorflow():
         "import pytest, sys; code = pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]); "
         "sys.exit(f'exit code {code}' if code else 'tensorflow' in sys.modules)"
     )
-    done = python(program, "analysis/test_verdicts.py", "config/test_factors.py")
+    done = python(program, "analysis/test_verdicts.py")
     assert done.returncode == 0, done.stdout + done.stderr

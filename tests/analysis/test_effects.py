@@ -136,12 +136,6 @@ def test_what_seeds_do_to_a_factor_is_noise_of_its_effect():
     assert by_factor["a"].standard_error > 10 * by_factor["b"].standard_error
 
 
-def test_holm_steps_down():
-    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
-    assert holm([0.01, 0.04], chosen_from=10) == pytest.approx([0.1, 0.36])
-    assert holm([None]) == [None]
-
-
 def test_holm_is_within_each_family_and_without_what_is_expected_equal():
     runs = made({"a": ["x", "y", "z"], "b": ["x", "y"], "c": ["x", "y"]}, seeds=3)
     of_factors = effects(runs, ["a", "b", "c"], expected_equal=["c"])

@@ -1,6 +1,7 @@
 """The command ``sidebyside``: summaries, samples, predictions, exports."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,28 +12,36 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sidebyside.cli.main import main
+from sidebyside.config.compose import compose_grid
 from sidebyside.data.preprocessing import idx
+from sidebyside.execution.study import run_grid
+from support.executors import InThisProcess
 from support.processes import run as run_to_its_end
-from support.projects import environment
 
+EPOCHS = 3
 STUDY = (
-    "-m",
     "study=factorial",
     "model=conv_single",
+    "model.blocks=[{type:conv,filters:8},{type:pool},{type:dropout,rate:0.25},{type:flatten},"
+    "{type:dense,units:64}]",
     "model.kernel_size=5",
     "model.dropout=true",
     "optimizer=adam",
     "seed=0",
-    "training.epochs=4",
+    f"training.epochs={EPOCHS}",
 )
 
 
 @pytest.fixture(scope="module")
-def studied(project, tmp_path_factory) -> Path:
+def studied(project, one_thread, empty_database, tmp_path_factory) -> Path:
     """The home of a study of two networks good enough to read digits."""
     home = tmp_path_factory.mktemp("studied")
-    command = [sys.executable, str(project / "pipelines" / "train.py"), *STUDY]
-    subprocess.run(command, env=environment(project, home), cwd=home, check=True, timeout=300)
+    shutil.copy(empty_database, home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIDEBYSIDE_ROOT", str(project))
+        patch.setenv("SIDEBYSIDE_HOME", str(home))
+        launched = run_grid(compose_grid(STUDY), InThisProcess(), home / "logs")
+    assert not launched.failures
     return home
 
 
@@ -341,9 +350,9 @@ def test_each_run_has_its_curves_and_log_lines_in_mlflow(studied):
         assert {"learning_curves.png", "epochs.log"} <= names
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         lines = (folder / "epochs.log").read_text().splitlines()
-        assert len(lines) == 4
+        assert len(lines) == EPOCHS
         final = run.data.metrics["val_accuracy"]
-        assert lines[-1].startswith("epoch 4/4: ")
+        assert lines[-1].startswith(f"epoch {EPOCHS}/{EPOCHS}: ")
         assert f"val_accuracy {final:.4f}" in lines[-1]
 
 

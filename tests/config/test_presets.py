@@ -1,8 +1,12 @@
 """Presets against the published table."""
 
+from contextlib import nullcontext
+
 import pytest
 import yaml
 
+from sidebyside import UserError
+from sidebyside.config.presets import refuse_pinned
 from sidebyside.config.validate import check
 from sidebyside.engine.recipe import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.engine.training.shapes import layer_shapes
@@ -84,15 +88,33 @@ def test_a_preset_is_its_recipe(compose, name):
 
 
 @pytest.mark.parametrize(
+    ("preset", "override", "pinned"),
+    [
+        ("larger_cnn", "training.epochs=1", True),
+        ("larger_cnn", "model.dropout=false", True),  # by the group that it pins
+        ("mlp_784", "optimizer=sgd", True),
+        ("mlp_784", "~optimizer", True),
+        ("mlp_784", "protocol=clean", True),
+        ("mlp_784", "+model.kernel_initializer=zeros", True),
+        ("mlp_784", "seed=3", False),
+        ("mlp_784", "training.threads=2", False),
+    ],
+)
+def test_what_a_recipe_pins_is_not_changed_by_hand(preset, override, pinned):
+    refused = pytest.raises(UserError, match=f"can't be set on top of preset={preset}")
+    with refused if pinned else nullcontext():
+        refuse_pinned([preset], [f"preset={preset}", override])
+
+
+@pytest.mark.parametrize(
     ("arguments", "key"),
     [
         (["preset=larger_cnn", "training.epochs=1"], "training.epochs"),
-        (["preset=larger_cnn", "model.dropout=false"], "model.dropout"),
         (["-m", "preset=larger_cnn,mlp_784", "optimizer=sgd"], "optimizer"),
         (["-m", "study=published", "protocol=clean"], "protocol"),
     ],
 )
-def test_what_a_recipe_pins_is_not_changed_by_hand(run_script, arguments, key):
+def test_the_script_says_what_a_recipe_pins(run_script, arguments, key):
     done = run_script("train", *arguments)
     assert done.returncode == 2, done.stderr
     assert f"{key} can't be set on top of preset=" in done.stderr

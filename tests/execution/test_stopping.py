@@ -44,11 +44,3 @@ def test_a_study_grows_until_it_may_not(study, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Adding 1 runs: intervals are wider than +-0.001 points." in done.stdout
     assert len(list((tmp_path / "runs").glob("*/run.json"))) == 3
-
-
-@pytest.mark.slow
-def test_a_target_without_test_errors_is_refused(study, tmp_path):
-    done = study("seed=0,1", "study.target_halfwidth=0.05", "evaluate=false")
-    assert done.returncode == 2
-    assert "study.target_halfwidth=0.05 needs test errors" in done.stderr
-    assert not list((tmp_path / "runs").glob("*/run.json"))

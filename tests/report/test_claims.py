@@ -1,6 +1,5 @@
 """Claims: what a report states, tested again on other runs."""
 
-import gc
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -57,14 +56,6 @@ def study(seeds, effect=0.0, together=0.0, apart=0.0, sd=0.15) -> Evidence:
     empty = np.zeros((0, 28, 28), np.uint8)
     nothing = np.zeros(0, np.int32)
     return Evidence("made", "made", runs, TARGET, empty, TARGET[:0], [], [], nothing, empty)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _little_garbage():
-    """Spare what TensorFlow left: statsmodels collects garbage at each correction of p values."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @cache

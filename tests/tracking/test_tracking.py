@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import mlflow
 import pytest
 
+from sidebyside import compose as compose_run
 from sidebyside import evaluate, train
 from sidebyside.config.schema import Tracking
 from sidebyside.config.validate import check
@@ -27,13 +29,36 @@ def client(tracking_home):
     return mlflow.MlflowClient(f"sqlite:///{tracking_home / 'mlflow.db'}")
 
 
+@pytest.fixture(scope="module")
+def trained(project, empty_database, tmp_path_factory):
+    """A finished run, and the only home that has it."""
+    home = tmp_path_factory.mktemp("trained")
+    shutil.copy(empty_database, home)
+    with pytest.MonkeyPatch.context() as patch:
+        at(patch, project, home)
+        return train(compose_run(*ARGUMENTS)), home
+
+
+@pytest.fixture
+def at_trained(project, trained, monkeypatch):
+    """That run, in its home, and a client of the store there."""
+    run, home = trained
+    at(monkeypatch, project, home)
+    return run, mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+
+
+def at(patch, project, home):
+    patch.setenv("SIDEBYSIDE_ROOT", str(project))
+    patch.setenv("SIDEBYSIDE_HOME", str(home))
+
+
 def all_runs(client):
     (experiment,) = client.search_experiments(filter_string="name = 'sidebyside'")
     return client.search_runs([experiment.experiment_id])
 
 
-def test_a_run_carries_what_a_person_wants(compose, client):
-    trained = train(check(compose(*ARGUMENTS)))
+def test_a_run_carries_what_a_person_wants(at_trained):
+    trained, client = at_trained
     (logged,) = all_runs(client)
     assert logged.info.status == "FINISHED"
     assert logged.data.tags["run_key"] == trained.key
@@ -58,20 +83,21 @@ def test_a_run_carries_what_a_person_wants(compose, client):
         assert [point.value for point in points] == pytest.approx(values, abs=1e-6)
 
 
-def test_a_run_asked_for_again_is_logged_once(compose, client):
-    for _ in range(2):
-        train(check(compose(*ARGUMENTS)))
+def test_a_run_asked_for_again_is_logged_once(at_trained):
+    trained, client = at_trained
+    assert train(compose_run(*ARGUMENTS)) == trained
     (logged,) = all_runs(client)
     assert len(client.get_metric_history(logged.info.run_id, "loss")) == 3
     assert len(client.get_metric_history(logged.info.run_id, "test_error")) == 1
 
 
-def test_a_run_that_mlflow_lost_is_logged_from_its_files(compose, client):
-    trained = train(check(compose(*ARGUMENTS)))
+def test_a_run_that_mlflow_lost_is_logged_from_its_files(at_trained):
+    trained, client = at_trained
     (lost,) = all_runs(client)
     client.delete_run(lost.info.run_id)
-    train(check(compose(*ARGUMENTS)))
+    train(compose_run(*ARGUMENTS))
     (logged,) = all_runs(client)
+    assert logged.info.run_id != lost.info.run_id
     assert logged.data.tags["run_key"] == trained.key
     assert logged.data.metrics == lost.data.metrics
     assert logged.data.params == lost.data.params
@@ -116,7 +142,6 @@ def test_a_failure_is_recorded_with_its_reason(compose, client):
     assert mlflow.artifacts.load_text(f"{logged.info.artifact_uri}/failure.txt") == "the reason"
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_new_column_reaches_runs_that_were_published_before(tmp_path, home, client):
     edited = copy_project(tmp_path / "project")
