@@ -3,6 +3,7 @@
 # make faults  kill, cut and damage everything: what docs/faults.md promises
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
+# make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make docs    write docs/faults.md, put the reports' tables into the documents that show them
 
@@ -13,7 +14,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage ui lint docs setup
+.PHONY: study test faults coverage bench ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -26,6 +27,9 @@ faults: $(READY)
 
 coverage: $(READY)
 	python benchmarks/coverage.py
+
+bench: $(READY)
+	QUICK=$(QUICK) python benchmarks/performance.py
 
 ui: $(READY)
 	sidebyside ui --port $(PORT)

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from hydra import compose, initialize_config_dir
 
 from sidebyside.config.validate import check
+from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
-from sidebyside.engine.training import determinism
 from sidebyside.engine.training.fit import State, fit
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.storage.checkpoints import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,14 +38,13 @@ def share(optimizer: str) -> tuple[float, float]:
             spent += time.perf_counter() - began
 
         began = time.perf_counter()
-        fit(config, arrays, keep)
+        fit(config.recipe(), resolve("auto"), *training_arrays(arrays, config.protocol), keep)
         return time.perf_counter() - began, spent
 
 
 def main() -> None:
     """Measure and write docs/checkpoints.md."""
     os.environ["SIDEBYSIDE_ROOT"] = str(ROOT)
-    determinism.fix(1)
     lines = [
         "# What checkpoints cost",
         "",
