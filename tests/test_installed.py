@@ -55,9 +55,10 @@ def test_a_wheel_holds_what_its_commands_need(installed, tmp_path):
 def test_the_lines_in_the_documentation_run(installed, tmp_path):
     document = (SOURCE / "docs" / "python.md").read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", document, flags=re.DOTALL)
-    tiny = ", ".join(map(repr, TINY))
-    assert '"training.seeds=2"' in lines
-    lines = lines.replace('"training.seeds=2"', f'"training.seeds=2", {tiny}')
+    few = ("model.kernel_size=3", "model.dropout=true")
+    for given, more in (('"training.epochs=1"', TINY), ('"training.seeds=2"', TINY + few)):
+        assert given in lines
+        lines = lines.replace(given, ", ".join([given, *map(repr, more)]))
     script = tmp_path / "lines.py"
     script.write_text(lines)
     said = python(installed, tmp_path, str(script))

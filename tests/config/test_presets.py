@@ -124,7 +124,7 @@ def test_the_script_says_what_a_recipe_pins(run_script, arguments, key):
 def test_a_run_of_a_preset_is_tagged_with_its_protocol(run_script, home):
     import mlflow
 
-    done = run_script("train", "preset=adam_3x3_channels_first")
+    done = run_script("train", "preset=mlp_784")
     assert done.returncode == 0, done.stderr
     assert "protocol test_as_validation" in done.stdout
     (run,) = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}").search_runs(["1"])
