@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from functools import partial
 
 import pytest
 
@@ -31,6 +33,55 @@ def test_each_task_ends_for_itself(tmp_path):
     assert isinstance(results[2], WorkerDiedError)
     assert "its process died" in str(results[2])
     assert results[3] != os.getpid()
+
+
+def pid_after(seconds):
+    """Return the id of the worker, which took a while."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def pids(workers, tmp_path, *settings, seconds=0.0):
+    """Return the number and the worker of each task, in the order in which they ended."""
+    call = partial(pid_after, seconds)
+    tasks = [Task(call, tmp_path / "log", **setting) for setting in settings]
+    return list(LocalExecutor(workers=workers).run(tasks))
+
+
+def test_a_worker_does_one_task_after_another_until_it_has_four_graphs(tmp_path):
+    graphs = [{"graph": name} for name in ("a", "a", "b", "c", "d", "e")]
+    workers = [pid for _, pid in pids(1, tmp_path, *graphs)]
+    assert len(set(workers[:5])) == 1
+    assert workers[5] not in workers[:5]
+
+
+def test_tasks_of_one_graph_go_to_one_worker(tmp_path):
+    done = pids(2, tmp_path, *[{"graph": name} for name in "abababab"], seconds=0.2)
+    by_graph = {"ab"[number % 2]: pid for number, pid in done}
+    assert by_graph["a"] != by_graph["b"]
+    assert {("ab"[number % 2], pid) for number, pid in done} == set(by_graph.items())
+
+
+def test_what_is_set_once_for_a_process_keeps_tasks_apart(tmp_path):
+    done = dict(pids(1, tmp_path, *[{"process": name} for name in "xyx"]))
+    assert done[0] == done[2] != done[1]
+
+
+def test_the_longest_task_is_first(tmp_path):
+    done = pids(1, tmp_path, *[{"cost": cost} for cost in (1, 3, 2)])
+    assert [number for number, _ in done] == [1, 2, 0]
+
+
+def test_a_death_in_a_warm_worker_costs_one_task(tmp_path):
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    calls = [os.getpid, die, os.getpid]
+    done = dict(LocalExecutor(workers=1).run([Task(call, tmp_path / "log") for call in calls]))
+    assert isinstance(done[1], WorkerDiedError)
+    assert isinstance(done[0], int)
+    assert isinstance(done[2], int)
+    assert done[0] != done[2]
 
 
 def test_the_first_task_returns_or_raises(tmp_path):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from sidebyside.engine.training.numerics import resolve
 from support.sweeps import keys_in, parents_of, runs_of, sweep
 
 pytestmark = pytest.mark.slow
@@ -73,3 +74,11 @@ def test_a_retrained_sweep_keeps_every_bit(project, swept):
     assert done.returncode == 0, done.stderr
     roles = runs_of(home).filter(like="tags.launch.").stack().tolist()
     assert roles.count("retrained") == 2
+
+
+@pytest.mark.skipif(resolve("auto") == "native", reason="this machine has one numeric class")
+def test_numeric_classes_can_be_swept_and_are_told(project, tmp_path):
+    done = sweep(project, tmp_path, "training.numerics=avx2,native")
+    assert done.returncode == 0, done.stderr
+    assert len(keys_in(tmp_path)) == 2
+    assert "Numeric class avx2, not avx512: other bits than in committed results" in done.stderr

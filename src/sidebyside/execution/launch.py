@@ -152,18 +152,21 @@ def _train(
     jobs: Sequence[Job], launch_id: str, executor: Executor, log_folder: Path
 ) -> dict[str, BaseException]:
     """Train runs in parallel and return what went wrong, by run key in the order of ``jobs``."""
+    failures: dict[str, BaseException] = {}
     with watch(launch_id, {job.run.key: job.config.training.epochs for job in jobs}):
         waiting = {number: job for number, job in enumerate(jobs) if not is_finished(job)}
         for number, job in enumerate(jobs):
             if number not in waiting:
-                train_job(job)
+                try:
+                    train_job(job)  # nothing but its log is left, so no worker is started
+                except Exception as error:  # as of a run in a worker
+                    failures[job.run.key] = error
         tasks = [_task(job, log_folder / str(number)) for number, job in waiting.items()]
         outcomes = dict(executor.run(tasks))
-    return {
-        job.run.key: outcomes[number]
-        for number, job in enumerate(waiting.values())
-        if isinstance(outcomes[number], BaseException)
-    }
+    for number, job in enumerate(waiting.values()):
+        if isinstance(outcomes[number], BaseException):
+            failures[job.run.key] = outcomes[number]
+    return {job.run.key: failures[job.run.key] for job in jobs if job.run.key in failures}
 
 
 def _task(job: Job, folder: Path) -> Task:

@@ -186,10 +186,12 @@ def count_text(counts: Sequence[int]) -> str:
 def _origin(run: RunEvidence) -> dict[str, str]:
     """Return what a run was made by and on, as words to show."""
     environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
-    cpu = environment.get("cpu", {})
+    cpu, numerics = environment.get("cpu", {}), environment.get("numerics", "")
     digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
     known = environment.get("versions", {}) | {
-        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu),
+        "numeric class": numerics,
+        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu)
+        or (numerics and "any of the class"),
         "instructions": " ".join(cpu.get("instructions", [])),
         "threads": str(environment.get("threads", "")),
         "oneDNN": environment.get("onednn", ""),
