@@ -41,10 +41,10 @@ class StudySweeper(BasicSweeper):
             )
         executor = LocalExecutor.from_settings(check_launcher(base.hydra.launcher))
         grid = points(self.params, arguments, loader)
-        study = f"study={base.study.name} on " if base.study else ""
-        print(f"{study}dataset={base.dataset.name}: {len(grid)} runs", file=sys.stderr, flush=True)
         configs = [loader.load_sweep_config(base, grid[0].overrides)]
         wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
+        study = f"study={base.study.name} on " if base.study else ""
+        print(f"{study}dataset={base.dataset.name}: {len(grid)} runs", file=sys.stderr, flush=True)
         executor.start()  # it takes as long as the other configs
         for point in grid[1:]:
             configs.append(loader.load_sweep_config(base, point.overrides))

@@ -17,6 +17,7 @@ from sidebyside.data.preprocessing import idx
 from sidebyside.execution.study import run_grid
 from support.executors import InThisProcess
 from support.processes import run as run_to_its_end
+from support.projects import in_place
 
 EPOCHS = 3
 STUDY = (
@@ -37,9 +38,7 @@ def studied(project, one_thread, empty_database, tmp_path_factory) -> Path:
     """The home of a study of two networks good enough to read digits."""
     home = tmp_path_factory.mktemp("studied")
     shutil.copy(empty_database, home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIDEBYSIDE_ROOT", str(project))
-        patch.setenv("SIDEBYSIDE_HOME", str(home))
+    with in_place(project, home):
         launched = run_grid(compose_grid(STUDY), InThisProcess(), home / "logs")
     assert not launched.failures
     return home

@@ -8,16 +8,14 @@ from sidebyside import compose as compose_run
 from sidebyside import train
 from sidebyside.config.validate import check
 from sidebyside.storage.store import DamagedError, adopt, copy, find, load
-from support.projects import TINY
+from support.projects import TINY, in_place
 
 
 @pytest.fixture(scope="module")
 def trained(project, tmp_path_factory):
     """The home of a finished run."""
     home = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIDEBYSIDE_ROOT", str(project))
-        patch.setenv("SIDEBYSIDE_HOME", str(home))
+    with in_place(project, home):
         train(compose_run(*TINY))
     return home
 

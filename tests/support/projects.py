@@ -3,7 +3,11 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 SOURCE = Path(__file__).resolve().parents[2]
 PARTS = ("conf", "pipelines", "src", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
@@ -29,6 +33,17 @@ def copy_project(destination: Path) -> Path:
         else:
             shutil.copy(SOURCE / name, destination / name)
     return destination
+
+
+@contextmanager
+def in_place(project: Path, home: Path) -> Iterator[None]:
+    """Let this process use a project and a home, as a fixture that outlives a test does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:  # which an earlier module of this process may have left
+            patch.delenv(name, raising=False)
+        patch.setenv("SIDEBYSIDE_ROOT", str(project))
+        patch.setenv("SIDEBYSIDE_HOME", str(home))
+        yield
 
 
 def environment(project: Path, home: Path, **more: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
 from support.processes import run
-from support.projects import TINY, copy_project
+from support.projects import TINY, copy_project, in_place
 
 ARGUMENTS = (*TINY, "training.epochs=3", "seed=0")
 
@@ -34,8 +34,7 @@ def trained(project, empty_database, tmp_path_factory):
     """A finished run, and the only home that has it."""
     home = tmp_path_factory.mktemp("trained")
     shutil.copy(empty_database, home)
-    with pytest.MonkeyPatch.context() as patch:
-        at(patch, project, home)
+    with in_place(project, home):
         return train(compose_run(*ARGUMENTS)), home
 
 
