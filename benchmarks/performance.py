@@ -59,13 +59,18 @@ class Cost:
     lines: list[tuple[float, str]] = field(default_factory=list)
 
 
-def measured(commands: Sequence[list[str]], environment: dict[str, str]) -> Cost:
-    """Run commands one after another and return what they took together."""
+def measured(commands: Sequence[list[str]], environment: dict[str, str], home: Path) -> Cost:
+    """Run commands one after another in a folder and return what they took together."""
     cost = Cost(0, 0, 0)
     began = time.perf_counter()
     for command in commands:
         with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            cwd=home,  # where MLflow puts what plain Keras logs
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stderr
             with watched(process.pid, cost):
@@ -99,9 +104,11 @@ def watched(pid: int, cost: Cost) -> Iterator[None]:
 
     thread = threading.Thread(target=look)
     thread.start()
-    yield
-    ended.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
     cost.cpu += sum(seconds.values())
 
 
@@ -124,8 +131,7 @@ class Bench:
         for script in ("download", "preprocess", "preprocess data_format=channels_first"):
             name, *more = script.split()
             command = [sys.executable, str(self.root / "pipelines" / f"{name}.py"), *more]
-            environment = self.environment | {"SIDEBYSIDE_HOME": str(self.root)}
-            subprocess.run([*command, f"dataset={dataset}"], env=environment, check=True)
+            subprocess.run([*command, f"dataset={dataset}"], env=self.environment, check=True)
 
     def home(self) -> Path:
         """Return an empty folder for what a contender leaves, MLflow's tables in it."""
@@ -143,7 +149,6 @@ class Bench:
         where = [f"arrays={self.root}/data/processed/{dataset}", f"epochs={EPOCHS}"]
         where += [f"tracking=sqlite:///{home}/mlflow.db", f"hydra.run.dir={home}/run"]
         command = [sys.executable, str(PLAIN), *where]
-        environment = self.environment | {"MLFLOW_ARTIFACT_ROOT": str(home), "PWD": str(home)}
         if launcher is None:
             grid = product(*self.levels.values(), range(seeds))
             names = [*self.levels, "seed"]
@@ -157,7 +162,7 @@ class Bench:
             more = [] if launcher == "basic" else ["hydra.launcher.n_jobs=2"]
             sweep = [f"hydra.sweep.dir={home}/sweep", f"hydra/launcher={launcher}", *more]
             commands = [[*command[:2], "-m", *command[2:], *sweep, *swept, seed]]
-        return measured(commands, environment)
+        return measured(commands, self.environment, home)
 
     def ours(self, dataset: str, seeds: int, workers: int) -> tuple[Cost, dict[str, str], float]:
         """Time sidebyside; return also the weights digests and the seconds in training steps."""
@@ -171,7 +176,7 @@ class Bench:
             *(f"dataset={dataset}", f"training.epochs={EPOCHS}", f"training.seeds={seeds}"),
             *(*swept, f"hydra.launcher.workers={workers}"),
         ]
-        cost = measured([command], self.environment | {"SIDEBYSIDE_HOME": str(home)})
+        cost = measured([command], self.environment | {"SIDEBYSIDE_HOME": str(home)}, home)
         cards = [json.loads(path.read_text()) for path in (home / "runs").glob("*/run.json")]
         timings = [json.loads(path.read_text()) for path in (home / "runs").glob("*/timing.json")]
         assert len(cards) == self.variants * seeds

@@ -117,8 +117,9 @@ def _launch(
         from sidebyside.tracking.client import Tracker
     tracker = Tracker(config.tracking)
     tracker.prepare()
-    if unfinished := [job.config for job in jobs if not is_finished(job)]:
-        preflight = partial(_check_trainable, unfinished)
+    done = {job.run.key for job in jobs if is_finished(job)}
+    if untrained := [job.config for job in jobs if job.run.key not in done]:
+        preflight = partial(_check_trainable, untrained)
         executor.first(Task(preflight, log_folder / "preflight.txt"))
     tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
@@ -128,7 +129,7 @@ def _launch(
     journal.record("launched", config.dataset.name, [job.run.key for job in jobs], "train")
     status = "KILLED"
     try:
-        failures = _train(jobs, launch_id, executor, log_folder)
+        failures = _train(jobs, done, launch_id, executor, log_folder)
         status = "FAILED" if failures else "FINISHED"
     except KeyboardInterrupt:
         print(
@@ -149,16 +150,19 @@ def _launch(
 
 
 def _train(
-    jobs: Sequence[Job], launch_id: str, executor: Executor, log_folder: Path
+    jobs: Sequence[Job], done: Collection[str], launch_id: str, executor: Executor, log_folder: Path
 ) -> dict[str, BaseException]:
-    """Train runs in parallel and return what went wrong, by run key in the order of ``jobs``."""
+    """Train runs in parallel and return what went wrong, by run key in the order of ``jobs``.
+
+    Those that are ``done``, by run key, are logged alone, for which no worker is started.
+    """
     failures: dict[str, BaseException] = {}
     with watch(launch_id, {job.run.key: job.config.training.epochs for job in jobs}):
-        waiting = {number: job for number, job in enumerate(jobs) if not is_finished(job)}
+        waiting = {number: job for number, job in enumerate(jobs) if job.run.key not in done}
         for number, job in enumerate(jobs):
             if number not in waiting:
                 try:
-                    train_job(job)  # nothing but its log is left, so no worker is started
+                    train_job(job)
                 except Exception as error:  # as of a run in a worker
                     failures[job.run.key] = error
         tasks = [_task(job, log_folder / str(number)) for number, job in waiting.items()]
