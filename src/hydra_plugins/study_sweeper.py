@@ -1,6 +1,7 @@
 """Hydra sweeper: a grid of runs as one launch."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -25,7 +26,7 @@ class StudySweeper(BasicSweeper):
 
     def _sweep(self, arguments: list[str]) -> None:
         from sidebyside.cli.tables import print_launched
-        from sidebyside.config.grid import points
+        from sidebyside.config.grid import compose_points, points
         from sidebyside.config.validate import check, check_launcher
         from sidebyside.errors import UserError
         from sidebyside.execution.executors import LocalExecutor
@@ -41,14 +42,15 @@ class StudySweeper(BasicSweeper):
             )
         executor = LocalExecutor.from_settings(check_launcher(base.hydra.launcher))
         grid = points(self.params, arguments, loader)
-        configs = [loader.load_sweep_config(base, grid[0].overrides)]
+        composed = compose_points(grid, partial(loader.load_sweep_config, base))
+        configs = [next(composed)]
         wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
         study = f"study={base.study.name} on " if base.study else ""
         print(f"{study}dataset={base.dataset.name}: {len(grid)} runs", file=sys.stderr, flush=True)
         executor.start()  # it takes as long as the other configs
-        for point in grid[1:]:
-            configs.append(loader.load_sweep_config(base, point.overrides))
-            wanted.append((check(configs[-1]), point.factors))
+        for config, point in zip(composed, grid[1:], strict=True):
+            configs.append(config)
+            wanted.append((check(config), point.factors))
         folder = Path(base.hydra.sweep.dir)
         save_config(base, folder / "multirun.yaml")
         for number, (config, point) in enumerate(zip(configs, grid, strict=True)):

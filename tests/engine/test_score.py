@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sidebyside.config.validate import check
+from sidebyside.engine.recipe import Network
 
 
 def test_scores_count_what_is_wrong(compose):
@@ -17,7 +18,8 @@ def test_scores_count_what_is_wrong(compose):
     images = np.full((4, 784), -100, np.float32)
     images[:, :3] = np.log(np.maximum(probabilities, 1e-40))
     target = np.array([0, 1, 2, 2], np.uint8)
-    scores = score(config.recipe(), weights, images.reshape(4, 28, 28, 1), target)
+    network = Network(config.recipe(), (28, 28), 10)
+    scores = score(network, weights, images.reshape(4, 28, 28, 1), target)
     assert scores.predicted.tolist() == [0, 1, 0, 2]
     assert scores.test_error == 25
     assert scores.test_loss == pytest.approx(-np.log([0.5, 0.5, 0.1, 1]).mean(), abs=1e-6)

@@ -65,7 +65,7 @@ def roles(home):
 )
 def test_a_worker_that_is_killed_fails_alone(project, tmp_path, number, fault):
     with started(project, tmp_path, *FOUR, "hydra.launcher.workers=2") as process:
-        os.kill(wait_for_training(process), number)
+        os.kill(wait_for_training(process, tmp_path), number)
         output, errors = process.communicate(timeout=240)
     assert process.returncode == fault.code, errors
     assert "1 runs failed" in output

@@ -17,14 +17,12 @@ from sidebyside.report.page.plots import (
     curve_plots,
     errors_by_epoch,
 )
-from sidebyside.report.pictures.runs import draw_confusion, draw_history, draw_samples
+from sidebyside.report.pictures.runs import draw_confusion, draw_samples
 
-HISTORY = {"loss": [0.4, 0.1], "accuracy": [0.9, 0.98], "val_accuracy": [0.92, 0.97]}
 CURVES = {"training": np.array([[9.0, 2.0], [8.0, 0.0]])}
 LEVELS = [Level("3", 2, 1.5, (1.2, 1.8), [1.4, 1.6]), Level("5", 2, 1.1, None, [1.1])]
 
 PNG = {
-    "history": lambda path: draw_history(HISTORY, "a run", path),
     "confusion": lambda path: draw_confusion([[5, 1], [0, 7]], "a title", path),
     "samples": lambda path: draw_samples(np.eye(28)[np.newaxis], np.array([7]), 1, 2, path),
 }
@@ -86,7 +84,7 @@ def test_errors_by_epoch_leave_out_what_some_run_has_not(committed_factorial):
 def test_pictures_of_a_run_load_no_statistics():
     heavy = "{'pandas', 'scipy', 'statsmodels', 'sklearn', 'formulaic', 'tensorflow'}"
     check = (
-        "import sys; from sidebyside.report.pictures.runs import draw_confusion, draw_history; "
+        "import sys; from sidebyside.report.pictures.runs import draw_confusion; "
         f"import sidebyside.report.samples; sys.exit(str({heavy} & set(sys.modules) or ''))"
     )
     command = [sys.executable, "-c", check]

@@ -1,6 +1,7 @@
 """An executor for tests that have imported TensorFlow anyway."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from sidebyside.execution.executors import Task
@@ -12,9 +13,11 @@ class InThisProcess:
     def start(self) -> None:
         """Do nothing: this process is ready."""
 
-    def first(self, task: Task) -> Any:
-        """Do one task and return its result, or raise what it raised."""
-        return task.call()
+    def first(self, task: Task) -> "Future[Any]":
+        """Do one task and return its result."""
+        future: Future[Any] = Future()
+        future.set_result(task.call())
+        return future
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """Do all tasks; one that fails ends them all."""

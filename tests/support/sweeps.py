@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import mlflow
-import psutil
 
 from sidebyside.files import read_json
 from support.processes import run, start
@@ -45,9 +44,8 @@ def _command(project, arguments):
     return [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY, *arguments]
 
 
-def wait_for_training(process) -> int:
-    """Return the process id of a worker with most of its training before it."""
-    home = Path(psutil.Process(process.pid).environ()["SIDEBYSIDE_HOME"])
+def wait_for_training(process, home: Path) -> int:
+    """Return the process id of a worker of a multirun with most of its training before it."""
     workers: list[int] = []
 
     def early() -> set[str]:

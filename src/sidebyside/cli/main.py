@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 from click.exceptions import Exit
 
-from sidebyside.cli.program import user_errors_reported
+from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
@@ -31,6 +31,7 @@ class _Commands(click.Group):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, which is the program's own unless ``arguments`` are given."""
+    collect_seldom()
     set_environment()
     commands = _Commands("sidebyside", help=_HELP, no_args_is_help=False)
     given = list(sys.argv[1:] if arguments is None else arguments)

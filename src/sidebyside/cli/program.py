@@ -1,5 +1,7 @@
 """How a command ends: with a sentence and an exit code for whoever started it."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,12 @@ from sidebyside.errors import INTERRUPTED, NO_ROOM, UserError, disk_is_full
 from sidebyside.redaction import passwords_hidden
 
 _USAGE = 2  # the exit code for a mistake of the user's
+
+
+def collect_seldom() -> None:
+    """Look for garbage less often, and no more when the program ends: it would take a second."""
+    gc.set_threshold(50_000, 20, 20)  # what is imported stays
+    atexit.register(gc.freeze)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from sidebyside.cli.program import user_errors_reported
+from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.config.compose import check_choices
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.environment import set_environment
@@ -48,6 +48,7 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
 
         def start() -> None:
             os.environ["SIDEBYSIDE_ROOT"] = str(root)
+            collect_seldom()
             set_environment()
             _make_interruptible()
             end_with_dvc()

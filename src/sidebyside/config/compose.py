@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import hydra
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
 from sidebyside.config.factors import Level
-from sidebyside.config.grid import points
+from sidebyside.config.grid import compose_points, points
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.config.schema import Config, Launcher
 from sidebyside.config.validate import check, check_launcher
@@ -67,7 +68,8 @@ def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Le
     params = _hydra_node(overrides, "sweeper.params") or {}
     grid = points(params, overrides)
     with _composing():
-        return [(check(hydra.compose("config", point.overrides)), point.factors) for point in grid]
+        configs = compose_points(grid, partial(hydra.compose, "config"))
+        return [(check(config), point.factors) for config, point in zip(configs, grid, strict=True)]
 
 
 def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:

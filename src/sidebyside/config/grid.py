@@ -1,12 +1,14 @@
 """A grid of runs: what a study and a command line sweep, point by point."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
 from sidebyside.config.factors import NOT_FACTORS, REPLICATE, Level, as_level, short_names
 from sidebyside.config.presets import refuse_pinned
@@ -47,6 +49,23 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
     factors = _factor_names(parsed, params)
     (grid,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [Point(list(each), _levels(parser.parse_overrides(each), factors)) for each in grid]
+
+
+def compose_points(
+    grid: Iterable[Point], compose: Callable[[list[str]], DictConfig]
+) -> Iterator[DictConfig]:
+    """Yield the config of each point, composing one for all that differ in nothing but the seed."""
+    parser = OverridesParser.create()
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    for point in grid:
+        of_seed = [each for each in point.overrides if each.partition("=")[0] == REPLICATE]
+        shared = tuple(each for each in point.overrides if each not in of_seed)
+        if shared not in composed:
+            composed[shared] = compose(point.overrides)
+        config = deepcopy(composed[shared])
+        for override in parser.parse_overrides(of_seed):
+            config[REPLICATE] = override.value()
+        yield config
 
 
 def _factor_names(parsed: Sequence[Override], params: Mapping[str, Any]) -> dict[str, str]:

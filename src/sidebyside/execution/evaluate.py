@@ -5,6 +5,7 @@ import json
 
 from sidebyside import paths
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
+from sidebyside.engine.recipe import Network
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
@@ -59,13 +60,15 @@ def _basis(run: Run, arrays: ProcessedArrays) -> str:
 
 def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
     with greetings_hidden():
-        from sidebyside.engine.scoring.saved_model import read_network
+        from sidebyside.engine.scoring.forward import forward
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training import determinism
+        from sidebyside.engine.training.fit import image_shape
     determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with journal.looking("evaluate", [run.key]):
         images, target = arrays.read("test_images"), arrays.read("test_classes")
-        weights = read_network(run.folder).get_weights()
-        scores = score(run.recipe, weights, images, target)
+        shape, classes = image_shape(run.recipe.data_format, images), arrays.read("test_labels")
+        network = Network(run.recipe, shape, classes.shape[1])
+        scores = score(network, forward(network).read_weights(run.folder), images, target)
     stored = {name: getattr(scores, name) for name in ARRAYS}
     return save_evaluation(run.key, basis, scores.figures(), stored)

@@ -4,6 +4,7 @@ import multiprocessing
 import multiprocessing.context
 import os
 import signal
+import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
@@ -59,8 +60,8 @@ class Executor(Protocol):
     def start(self) -> None:
         """Let it get ready while others go on; it does so itself, but then has to be waited for."""
 
-    def first(self, task: Task) -> Any:
-        """Do one task and return its result, or raise what it raised."""
+    def first(self, task: Task) -> "Future[Any]":
+        """Begin with one task, while others go on, and return its result to be."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """Do all tasks, the longest first; yield the number and the result of each as it ends.
@@ -121,12 +122,25 @@ class LocalExecutor:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
-    def first(self, task: Task) -> Any:
-        """Do one task, trying whether workers can be forked here at all.
+    def first(self, task: Task) -> "Future[Any]":
+        """Begin with one task, which tries whether workers can be forked here at all.
 
         Where they can't, later ones are started from scratch, which is slower. The limits are those
         of runs, and not of what is asked before.
         """
+        future: Future[Any] = Future()
+
+        def settle() -> None:
+            try:
+                future.set_result(self._first(task))
+            except BaseException as error:
+                future.set_exception(error)
+
+        # Ctrl-C waits for no daemon, and the worker ends with this process.
+        threading.Thread(target=settle, daemon=True).start()
+        return future
+
+    def _first(self, task: Task) -> Any:
         if self._start_method == "forkserver":
             with self._workers(1) as [worker]:
                 future = self._schedule(worker.pool, task, _FIRST_TASK_WITHIN, None)

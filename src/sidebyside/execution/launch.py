@@ -2,7 +2,8 @@
 
 import sys
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sidebyside.tracking.client import Tracker
 
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
+_CHANNELS_FIRST = 1.5  # how much longer an operation takes, see docs/performance.md
 
 Wanted = tuple[Config, Mapping[str, Level]]  # a config, and the levels that a sweep gives it
 
@@ -113,18 +115,18 @@ def _launch(
             "`git diff reports` shows by how much findings differ.",
             file=sys.stderr,
         )
-    with greetings_hidden():
-        from sidebyside.tracking.client import Tracker
-    tracker = Tracker(config.tracking)
-    tracker.prepare()
     done = {job.run.key for job in jobs if is_finished(job)}
-    if untrained := [job.config for job in jobs if job.run.key not in done]:
-        preflight = partial(_check_trainable, untrained)
-        executor.first(Task(preflight, log_folder / "preflight.txt"))
-    tracker.close_dead()
     launch_id = uuid.uuid4().hex[:12]
-    parent = _open_parent(tracker, config, list(jobs[0].run.factors), launch_id)
-    _log_samples(tracker, parent, config)
+    with TemporaryDirectory() as folder:
+        with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
+            with greetings_hidden():
+                from sidebyside.tracking.client import Tracker
+            tracker = Tracker(config.tracking)
+            tracker.prepare()
+            samples = _draw_samples(config, Path(folder))
+        tracker.close_dead()
+        parent = _open_parent(tracker, config, list(jobs[0].run.factors), launch_id)
+        tracker.log_file(parent, samples)
     jobs = [replace(job, parent=parent, launch=launch_id) for job in jobs]
     journal.record("launched", config.dataset.name, [job.run.key for job in jobs], "train")
     status = "KILLED"
@@ -179,15 +181,16 @@ def _task(job: Job, folder: Path) -> Task:
         folder / "output.txt",
         process=keys.process(job.identity),
         graph=job.run.variant,
-        cost=_operations(job.config),
+        cost=_cost(job.config),
     )
 
 
-def _operations(config: Config) -> int:
-    """Return the multiplications and additions of a run's training, up to a constant factor."""
+def _cost(config: Config) -> float:
+    """Return how long a run's training takes, up to a constant factor."""
     height, width = config.dataset.image_shape
     of_an_image = operations(config.model, (height, width), config.dataset.classes)
-    return of_an_image * config.dataset.training_images * config.training.epochs
+    images = config.dataset.training_images * config.training.epochs
+    return images * of_an_image * (_CHANNELS_FIRST if config.data_format == "channels_first" else 1)
 
 
 def _plan(wanted: Sequence[Wanted]) -> list[Job]:
@@ -253,8 +256,20 @@ def _why(error: BaseException | None) -> str:
     return f" ({str(error).partition('. ')[0]})" if isinstance(error, DivergedError) else ""
 
 
+@contextmanager
+def _preflight(
+    jobs: Sequence[Job], done: Collection[str], executor: Executor, log_folder: Path
+) -> Iterator[None]:
+    """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
+    untrained = [job.config for job in jobs if job.run.key not in done]
+    task = Task(partial(_check_trainable, untrained), log_folder / "preflight.txt")
+    asked = executor.first(task) if untrained else None
+    yield
+    if asked:
+        asked.result()
+
+
 def _check_trainable(configs: Sequence[Config]) -> None:
-    """Ask TensorFlow, in a worker: this process doesn't import it."""
     from sidebyside.execution.preflight import check_trainable
 
     check_trainable(configs)
@@ -268,13 +283,11 @@ def _open_parent(tracker: "Tracker", config: Config, factors: Sequence[str], lau
     return tracker.open_parent(name, tags, reopen=False)
 
 
-def _log_samples(tracker: "Tracker", parent: str, config: Config) -> None:
-    """Show in MLflow what the images of a launch look like."""
+def _draw_samples(config: Config, folder: Path) -> Path:
+    """Return a picture of what the images of a launch look like."""
     from sidebyside.report.samples import draw_sample_grid
 
-    rows, columns = _SAMPLES
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "samples.png"
-        arrays = prepare(config.dataset, config.data_format)
-        draw_sample_grid(arrays, "train", 0, rows, columns, path)
-        tracker.log_file(parent, path)
+    arrays = prepare(config.dataset, config.data_format)
+    path = folder / "samples.png"
+    draw_sample_grid(arrays, "train", 0, *_SAMPLES, path)
+    return path

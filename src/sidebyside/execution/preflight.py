@@ -22,8 +22,7 @@ def check_trainable(configs: Sequence[Config]) -> None:
         channels_first convolutions.
     """
     determinism.fix(configs[0].training.threads, resolve(configs[0].training.numerics))
-    distinct = _distinct(configs)
-    for config in distinct:
+    for config in _distinct(configs):
         try:
             compiled(_network(config))
         except UserError:
@@ -34,15 +33,18 @@ def check_trainable(configs: Sequence[Config]) -> None:
                 f"{config.optimizer['name']}: {_first_line(error)}. Change them under conf/ or on "
                 "the command line."
             ) from None
-    convolving = [c for c in distinct if any(isinstance(b, Conv) for b in c.model.blocks)]
-    for config in convolving:
-        if config.data_format == "channels_first":
+    for config in configs:
+        convolves = any(isinstance(block, Conv) for block in config.model.blocks)
+        if convolves and config.data_format == "channels_first":
             _train_a_batch(config)
             return
 
 
 def _distinct(configs: Sequence[Config]) -> list[Config]:
-    return list({(c.dataset.name, c.recipe().architecture()): c for c in configs}.values())
+    """Return configs that have each network and each optimizer among them."""
+    networks = {repr((c.dataset.name, c.model, c.data_format)): c for c in configs}
+    optimizers = {repr((c.optimizer, c.training.precision)): c for c in configs}
+    return [*networks.values(), *optimizers.values()]
 
 
 def _network(config: Config) -> Network:

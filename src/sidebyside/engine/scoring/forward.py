@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from sidebyside.engine.recipe import Network
+from sidebyside.engine.scoring.saved_model import WEIGHTS
 from sidebyside.engine.training.networks import build
 
 _AT_ONCE = 250  # images
@@ -27,6 +29,12 @@ class Forward:
             input_signature=[tf.TensorSpec(self._network.input_shape, tf.float32)],
             autograph=False,
         )
+
+    def read_weights(self, folder: Path) -> Weights:
+        """Return the weights that `saved_model.write_network` wrote, their digests verified."""
+        self._network.load_weights(folder / WEIGHTS)
+        weights: Weights = self._network.get_weights()
+        return weights
 
     def logits(self, weights: Weights, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the output layer gives before softmax, shape (N, classes)."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 MODEL = "model.json"
+WEIGHTS = "model.weights.h5"
 SUMMARY = "summary.txt"
 
 
@@ -20,7 +21,7 @@ def write_network(network: keras.Sequential, folder: Path) -> None:
     bare.set_weights(network.get_weights())
     architecture = _without_addresses(json.loads(bare.to_json()))
     (folder / MODEL).write_text(json.dumps(architecture, indent=1, sort_keys=True) + "\n")
-    bare.save_weights(folder / "model.weights.h5")
+    bare.save_weights(folder / WEIGHTS)
     lines: list[str] = []
     network.summary(line_length=88, print_fn=lines.append)
     (folder / SUMMARY).write_text("\n".join(lines) + "\n")
@@ -32,7 +33,7 @@ def read_network(folder: Path) -> keras.Sequential:
     The caller has verified the files' digests.
     """
     network = keras.models.model_from_json((folder / MODEL).read_text())
-    network.load_weights(folder / "model.weights.h5")
+    network.load_weights(folder / WEIGHTS)
     return network
 
 

@@ -7,12 +7,11 @@ import numpy as np
 from keras.activations import softmax
 from numpy.typing import NDArray
 
-from sidebyside.engine.recipe import Network, Recipe
+from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.forward import Weights, forward
 from sidebyside.engine.scoring.layout_check import LayoutCheck, check_layout
-from sidebyside.engine.training.fit import image_shape
 
-_LAYOUT_IMAGES = 1000  # enough to tell a wrong layout from rounding
+_LAYOUT_IMAGES = 250  # enough to tell a wrong layout from rounding
 _SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
 _DECIMALS = 6  # of a figure; the last bits of a sum may differ between machines
 
@@ -60,7 +59,7 @@ class Scores:
 
 
 def score(
-    recipe: Recipe, weights: Weights, images: NDArray[np.float32], target: NDArray[np.uint8]
+    network: Network, weights: Weights, images: NDArray[np.float32], target: NDArray[np.uint8]
 ) -> Scores:
     """Test a trained network, in a process whose determinism is fixed.
 
@@ -68,15 +67,13 @@ def score(
 
     Parameters
     ----------
-    recipe : Recipe
-        That it was trained by.
+    network : Network
     weights : sequence of ndarray
-        Those of its layers, the output layer's biases last.
+        Those of its layers, in order.
     images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
     target : ndarray of uint8, shape (N,)
         The class of each image.
     """
-    network = Network(recipe, image_shape(recipe.data_format, images), len(weights[-1]))
     logits = forward(network).logits(weights, images)
     probabilities = np.asarray(softmax(logits))
     predicted = probabilities.argmax(axis=1)

@@ -115,9 +115,11 @@ def fit(
 
 def _begin(wanted: Network) -> Loops:
     """Return loops whose variables all are as in a network that has just been made."""
-    loops = _loops(wanted)
     keras.utils.set_random_seed(wanted.recipe.seed)
-    _assign(loops.network, _variables(compiled(wanted)))
+    made_before = _loops.cache_info().misses
+    loops = _loops(wanted)
+    if _loops.cache_info().misses == made_before:
+        _assign(loops.network, _variables(compiled(wanted)))
     return loops
 
 

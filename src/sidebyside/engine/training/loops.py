@@ -65,7 +65,8 @@ class Loops:
 
     def __init__(self, network: keras.Model) -> None:
         self.network = network
-        self._train = _over_batches(network, network.train_step)
+        # Traced here, so that no time of its is taken for that of training steps.
+        self._train = _over_batches(network, network.train_step).get_concrete_function()
         self._test = _over_batches(network, network.test_step)
 
     def train(self, loaded: Loaded, order: NDArray[np.int32], batch_size: int) -> dict[str, float]:
@@ -92,7 +93,7 @@ class Loops:
 
 def _over_batches(
     network: keras.Model, step: Callable[[tuple[tf.Tensor, tf.Tensor]], Any]
-) -> _Graph:
+) -> Any:
     """Return a graph that takes a step for each batch of the images in an order."""
 
     def run(pixels: tf.Tensor, labels: tf.Tensor, order: tf.Tensor, batch_size: tf.Tensor) -> None:

@@ -41,11 +41,13 @@ def same_on_all(recipe: Recipe, numerics: NumericClass) -> bool:
 
     Batch normalisation takes TensorFlow's ``Rsqrt``, an approximation that processors round
     differently. Without AVX-512, oneDNN computes a channels_first convolution by a matrix product
-    that it cuts into blocks by the size of the cache. See docs/numerics.md.
+    that it cuts into blocks by the size of the cache. No two processors were compared in
+    mixed_bfloat16. See docs/numerics.md.
     """
     types = {type(block) for block in recipe.model.blocks}
     blocked = numerics == "avx2" and recipe.data_format == "channels_first" and Conv in types
-    return numerics != "native" and BatchNorm not in types and not blocked
+    alike = recipe.precision == "float32" and BatchNorm not in types and not blocked
+    return numerics != "native" and alike
 
 
 def _available(numerics: NumericClass) -> bool:

@@ -1,9 +1,9 @@
-"""Pictures of one run: its learning curves, its confusion matrix, samples of its images.
+"""Pictures of one run: its confusion matrix, samples of its images.
 
 They are drawn where networks are trained, so nothing here needs pandas or statistics.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.report.pictures.style import BLUE, GREY, STYLE, new_figure, save
-
-
-def draw_history(history: Mapping[str, Sequence[float]], title: str, path: Path) -> None:
-    """Draw one run's learning curves: accuracy above, cross-entropy below.
-
-    Parameters
-    ----------
-    history : dict of list of float
-        Figures after each epoch: accuracy, loss and, where there are validation images,
-        val_accuracy and val_loss.
-    title : str
-    path : pathlib.Path
-        The PNG to write.
-    """
-    with mpl.rc_context(STYLE):
-        figure = new_figure(6, 6)
-        panels = figure.subplots(2, 1, sharex=True)
-        shown = (("accuracy", "accuracy"), ("loss", "cross-entropy in nats"))
-        for axes, (name, label) in zip(panels, shown, strict=True):
-            for prefix, color, whose in (("", GREY, "training"), ("val_", BLUE, "validation")):
-                if values := history.get(prefix + name):
-                    epochs = range(1, len(values) + 1)
-                    axes.plot(epochs, values, color=color, marker="o", ms=3, label=whose)
-            axes.set_ylabel(label)
-            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        panels[0].legend(frameon=False)
-        panels[0].set_title(title, size=9, wrap=True)
-        panels[1].set_xlabel("epoch")
-        save(figure, path)
+from sidebyside.report.pictures.style import STYLE, new_figure, save
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from sidebyside.report.pictures.runs import draw_confusion, draw_history
+from sidebyside.report.pictures.runs import draw_confusion
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.store import Run
 from sidebyside.tracking.published.contents import Card, epoch_line
@@ -20,7 +20,6 @@ def write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation |
         for epoch in range(1, epochs + 1)
     ]
     (folder / "epochs.log").write_text("\n".join(lines) + "\n")
-    draw_history(run.history, name, folder / "learning_curves.png")
     if evaluation:
         title = f"{name}: {evaluation.test_error:.2f} % test error"
         draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
