@@ -5,6 +5,7 @@
 # make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
 # make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
+# make sequential   what rules that add seeds cost and save: docs/sequential.md
 # make docs    write docs/faults.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage bench ui lint docs setup
+.PHONY: study test faults coverage sequential bench ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -27,6 +28,9 @@ faults: $(READY)
 
 coverage: $(READY)
 	python benchmarks/coverage.py
+
+sequential: $(READY)
+	python benchmarks/sequential.py
 
 bench: $(READY)
 	QUICK=$(QUICK) python benchmarks/performance.py

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from sidebyside.analysis.pairs import counted_once, identical_variants
+from sidebyside.analysis.identical import counted_once, identical_variants
 
 
 def runs(**weights):

@@ -1,46 +1,119 @@
-"""Adding seeds until each variant's interval is narrow enough."""
+"""Seeds that a study's rule adds, whoever kills it on the way."""
 
+import json
+import shutil
 import sys
 
 import pytest
 
-from sidebyside.analysis.intervals import halfwidth
-from sidebyside.execution.stopping import seeds_to_add
-from support.processes import run
-from support.projects import TINY
+from sidebyside import UserError
+from sidebyside.config.schema import Study
+from sidebyside.execution.stopping import check_rule
+from support.processes import read_until, run, start
+from support.projects import TINY, copy_project
+
+GRID = ("study=factorial", "model.dropout=true", "optimizer=adam", "data_format=channels_last")
+DECIDED = ("study.until=decided", "study.max_seeds=5", "study.margin=0.001")
 
 
-def test_only_wide_intervals_get_seeds_and_none_more_than_allowed():
-    errors = {
-        "narrow": [1.0, 1.001, 0.999],
-        "wide": [1.0, 2.0, 3.0],
-        "one run": [1.0],
-        "at the limit": [1.0, 2.0, 3.0, 4.0, 5.0],
-    }
-    assert seeds_to_add(errors, 0.05, 5) == {"wide": 2, "one run": 1}
+def command(project, *arguments, sizes="3,5"):
+    script = [sys.executable, str(project / "pipelines" / "train.py"), "-m"]
+    return [*script, *TINY, *GRID, f"model.kernel_size={sizes}", *arguments]
 
 
-def test_as_many_as_the_spread_asks_for():
-    values = [1.0, 1.1, 0.9, 1.05]
-    target = halfwidth(values, 6)
-    assert seeds_to_add({"": values}, target, 20) == {"": 2}
-    assert seeds_to_add({"": values}, halfwidth(values, 4), 20) == {}
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, prepared):
+    """A project of its own: studies leave results and reports in it."""
+    project = copy_project(tmp_path_factory.mktemp("growing"))
+    shutil.copytree(prepared, project / "data")
+    return project
 
 
-@pytest.fixture
-def study(project, tmp_path):
-    def launched(*arguments):
-        command = [sys.executable, str(project / "pipelines" / "train.py"), "-m", *TINY]
-        command += ["study=factorial", "model.kernel_size=3", "model.dropout=true"]
-        command += ["optimizer=adam", "data_format=channels_last", *arguments]
-        return run(command, project, tmp_path)
+def comparison(project, home):
+    """Compare what the last study left, and return comparison.json."""
+    compared = [sys.executable, str(project / "pipelines" / "compare.py"), "study=factorial"]
+    done = run(compared, project, home)
+    assert done.returncode == 0, done.stderr
+    return json.loads((project / "reports/mnist5k/factorial/comparison.json").read_text())
 
-    return launched
+
+def trained(home):
+    return len(list((home / "runs").glob("*/run.json")))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"until": "narrow"}, "needs a width: set study.halfwidth"),
+        ({"until": "narrow", "halfwidth": 0.1, "max_seeds": 4}, "first stage takes 5 seeds"),
+        ({"until": "decided", "max_seeds": 7}, "looks at 3, 5, 8, 13, 20 seeds"),
+        ({"until": "decided", "baseline": "k=7"}, "study.baseline names k=7, which is no variant"),
+        ({"until": "decided", "question": ["k=3", "k=9"]}, "study.question names k=9"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_refused(rule, words):
+    with pytest.raises(UserError, match=words):
+        check_rule(Study(name="s", **rule), ["k=3", "k=5"])
 
 
 @pytest.mark.slow
-def test_a_study_grows_until_it_may_not(study, tmp_path):
-    done = study("seed=0,1", "study.target_halfwidth=0.001", "study.max_seeds=3")
+def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_path):
+    homes = [tmp_path / name for name in ("undisturbed", "killed")]
+    for home in homes:
+        home.mkdir()
+    one, two = (
+        command(project, *DECIDED, f"hydra.launcher.workers={workers}") for workers in (1, 2)
+    )
+    undisturbed = run(one, project, homes[0])
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert "Look 1 (3 seeds): 0 of 1 decided; 4 more runs of 2 variants." in undisturbed.stderr
+    assert "Look 2 (5 seeds): " in undisturbed.stderr
+    first = comparison(project, homes[0])
+
+    shutil.rmtree(project / "results")
+    with start(two, project, homes[1]) as process:
+        read_until(process.stderr, "Look 1 (3 seeds)")
+        process.kill()
+    assert trained(homes[1]) >= 6
+    again = run(two, project, homes[1])
+    assert again.returncode == 0, again.stderr
+    assert [trained(home) for home in homes] == [10, 10]
+
+    shutil.rmtree(project / "reports")
+    assert comparison(project, homes[1]) == first
+    assert first["stopping"]["max_seeds"] == 5
+    assert first["statements"][0].startswith("Not decided after 5 seeds: ")
+
+
+@pytest.mark.slow
+def test_seeds_come_from_the_rule_and_from_nowhere_else(project, tmp_path):
+    refused = run(command(project, *DECIDED, "seed=3,4"), project, tmp_path)
+    assert refused.returncode == 2
+    assert "seed=3,4 won't do with study.until" in refused.stderr
+    assert not (tmp_path / "runs").exists() or trained(tmp_path) == 0
+    narrow = ("study.until=narrow", "study.halfwidth=0.001", "study.max_seeds=6")
+    done = run(command(project, *narrow, sizes="3"), project, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Adding 1 runs: intervals are wider than +-0.001 points." in done.stdout
-    assert len(list((tmp_path / "runs").glob("*/run.json"))) == 3
+    assert "cut short at study.max_seeds=6; 1 more runs of 1 variants" in done.stderr
+    assert trained(tmp_path) == 6
+    decided = run(command(project, *DECIDED), project, tmp_path)
+    assert decided.returncode == 0, decided.stderr
+    assert comparison(project, tmp_path)["statements"][0].startswith(
+        "The rule for adding seeds was changed after results were known, from until intervals"
+    )
+
+
+@pytest.mark.slow
+def test_independent_seeds_are_of_each_variant_its_own(project, tmp_path):
+    done = run(
+        command(project, "study.seeds=independent", "seed=0,1", sizes="3,5"), project, tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    cards = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
+    seeds = {card["identity"]["recipe"]["seed"] for card in cards}
+    assert len(seeds) == 4
+    found = comparison(project, tmp_path)
+    assert found["settings"]["seeds"] == "0, 1, independent: each variant's own"
+    (pair,) = found["pairs"]
+    assert (pair["n"], pair["seeds"]) == (2, "independent")
+    assert "2 independent seeds" in pair["statement"]

@@ -144,7 +144,9 @@ STUDIES = {
     "flawless": flawless,
     "many": many,
     "unfinished": lambda: replace(whole(), missing=["kernel_size=3 seed=7"]),
-    "stopped": lambda: replace(whole(), stopping={"target_halfwidth": 0.1, "max_seeds": 20}),
+    "stopped": lambda: replace(
+        whole(), stopping={"until": "narrow", "halfwidth": 0.1, "max_seeds": 20}
+    ),
 }
 
 
@@ -422,7 +424,10 @@ def test_runs_of_different_code_are_told(pages, tmp_path):
 @pytest.mark.slow
 def test_unfinished_and_stopped_studies_say_so(pages):
     assert "Not finished: 1 run is missing (kernel_size=3 seed=7)" in pages("unfinished").text
-    assert "target_halfwidth 0.1, max_seeds 20" in pages("stopped").text
+    assert (
+        "seeds were added until intervals are within +-0.1 points, at most 20 seeds"
+        in pages("stopped").text
+    )
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import pytest
 
 from sidebyside.analysis.analyse import Analysis
-from sidebyside.report.text.document import of_stopping
 from sidebyside.report.text.findings import (
     of_equivalence,
     of_interaction,
@@ -72,7 +71,7 @@ def content(**more):
 
 def said(protocols=("clean",), **more):
     by_variant = {f"variant {name}": name for name in protocols}
-    return statements(Analysis(content(**more), {}, {}, "variant", by_variant))
+    return statements(Analysis(content(**more), {}, {}, {}, "variant", by_variant))
 
 
 def test_a_shown_effect_names_the_better_level():
@@ -240,9 +239,3 @@ def test_a_pair(verdict, words):
 def test_simple_effects_and_interactions_that_are_not_shown_are_no_findings():
     assert of_simple_effect(simple("adam", -0.1, 0.2)) is None
     assert of_interaction(INTERACTION | {"p_holm": 0.2}) is None
-
-
-def test_intervals_after_looking_are_nominal():
-    text = of_stopping({"target_halfwidth": 0.05, "max_seeds": 20})
-    assert "nominal" in text
-    assert "times in a hundred" in text

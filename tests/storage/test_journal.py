@@ -131,9 +131,8 @@ def test_runs_chosen_after_a_look_are_counted(home, steps, after_own, after_any,
 def test_a_stopping_rule_and_watched_test_images_are_named(home):
     with journal.looking(journal.VALIDATION, ["a"]):
         journal.record_look("mnist")
-    found = looks(
-        "mnist", ["a", "b"], {"target_halfwidth": 0.05, "max_seeds": 20}, journal.entries()
-    )
+    rule = {"until": "narrow", "halfwidth": 0.05, "max_seeds": 20}
+    found = looks("mnist", ["a", "b"], rule, journal.entries())
     text = " ".join(found.sentences)
     assert "1 of 2 runs of the study validated on the test images" in text
-    assert "study.target_halfwidth=0.05" in text
+    assert "until intervals are within +-0.05 points" in text

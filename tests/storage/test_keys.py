@@ -76,7 +76,7 @@ def test_a_processor_is_in_the_key_where_bits_depend_on_it(compose, override, ke
 ROOMS = {
     "download": {"config", "data"},
     "preprocess": {"config", "data"},
-    "train": {"config", "data", "engine", "storage"},
+    "train": {"analysis", "config", "data", "engine", "storage"},
     "evaluate": {"config", "data", "engine", "storage"},
     "compare": {"analysis", "config", "data", "engine", "report", "storage"},
 }

@@ -7,23 +7,38 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from sidebyside.analysis.asked import asked_pairs
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.ensembles import ensembles
-from sidebyside.analysis.equivalence import compare_levels, corrected
+from sidebyside.analysis.equivalence import LevelEquivalence, compare_levels, corrected
+from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.images import error_over_images
-from sidebyside.analysis.intervals import new_seeds_and_images, rounding_variance
+from sidebyside.analysis.intervals import (
+    CONFIDENCE,
+    clipped,
+    interval,
+    new_seeds_and_images,
+    rounding_variance,
+)
+from sidebyside.analysis.looks import Looks, looks_of
 from sidebyside.analysis.pairs import (
     Replicate,
     compare_pairs,
-    counted_once,
-    identical_variants,
 )
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Candidate, Selection, select
+from sidebyside.analysis.tables import (
+    equivalence_table,
+    factor_table,
+    in_step,
+    replicate_of,
+    variants,
+    wrong_predictions,
+)
+from sidebyside.analysis.two_stages import in_two_stages, two_stage_estimate
 from sidebyside.config.factors import Level
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.config.schema import Study
@@ -42,9 +57,9 @@ class Analysis:
     ----------
     content : dict
         What ``comparison.json`` gains: effects, pairs, equivalence, power, ensemble, ...
-    over_images, seeds_and_images : dict
-        By variant: ends of the 95 % intervals of its mean error, percent, for other images and for
-        other seeds and images together (None for one seed).
+    over_seeds, over_images, seeds_and_images : dict
+        By variant: its mean error, percent, with the ends of its 95 % interval for other seeds
+        (None for one seed), and the ends of those for other images and for both together.
     baseline : str
         The variant that pictures hold the others against.
     protocols : dict of str
@@ -52,6 +67,7 @@ class Analysis:
     """
 
     content: dict[str, Any]
+    over_seeds: dict[str, dict[str, float | None]]
     over_images: dict[str, dict[str, float]]
     seeds_and_images: dict[str, dict[str, float] | None]
     baseline: str
@@ -98,15 +114,19 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
     names = [replicate.name for replicate in distinct]
-    pairs = _pairs(names, baseline)
+    asked = asked_pairs(evidence.stopping, names, baseline)
+    pairs = _pairs(names, baseline) if asked is None else asked
     # A baseline that the runs themselves have chosen might have been any variant.
-    chosen_from = math.comb(len(distinct), 2) if chosen and not study.baseline else 0
-    compared = compare_pairs(distinct, pairs, study.margin, chosen_from)
+    choosing = asked is None and chosen and not study.baseline
+    chosen_from = math.comb(len(distinct), 2) if choosing else 0
+    looks = looks_of(evidence.stopping)
+    compared = compare_pairs(list(replicates.values()), pairs, study.margin, chosen_from, looks)
+    seeds = {"seeds": "independent"} if evidence.independent else {}
     common = rows_in_common([own.errors for own in distinct], [own.seeds for own in distinct])
     content: dict[str, Any] = {
         "identical": identical,
-        "effects": _effects(evidence, study).as_json(),
-        "pairs": [pair.as_json() for pair in compared],
+        "effects": effects_of(evidence, study).as_json(),
+        "pairs": [pair.as_json() | seeds for pair in compared],
         "equivalence": _equivalence(evidence, study),
         "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
         "ensemble": asdict(ensembles(evidence, names)),
@@ -118,63 +138,43 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     content = each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
     return Analysis(
         content=content,
+        over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
         over_images={name: error_over_images(own.wrong) for name, own in replicates.items()},
-        seeds_and_images={name: _seeds_and_images(own) for name, own in replicates.items()},
+        seeds_and_images={name: _seeds_and_images(own, looks) for name, own in replicates.items()},
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
     )
 
 
-def _effects(evidence: Evidence, study: Study) -> Effects:
+def effects_of(evidence: Evidence, study: Study) -> Effects:
+    """Return what the factors of a study do."""
+    kept = in_step(evidence)
     return effects(
-        factor_table(evidence),
+        factor_table(kept),
         list(evidence.runs[0].factors),
-        wrong=_wrong(evidence.runs, evidence),
+        wrong=wrong_predictions(kept.runs, evidence),
         least_variance=rounding_variance(len(evidence.target)),
         expected_equal=study.expected_equal,
+        looks=looks_of(evidence.stopping),
     )
 
 
-def _seeds_and_images(replicate: Replicate) -> dict[str, float] | None:
+def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | None]:
+    least = rounding_variance(replicate.wrong.shape[1])
+    if in_two_stages(evidence.stopping):
+        in_order = [replicate.errors[i] for i in np.argsort(replicate.seeds)]
+        if estimate := two_stage_estimate(in_order, least):
+            return interval(in_order) | estimate.clipped_ends()
+    looks = looks_of(evidence.stopping)
+    confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
+    return clipped(interval(replicate.errors, least, confidence))
+
+
+def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
     least = rounding_variance(replicate.wrong.shape[1])
     mean = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
-    return None if mean is None else mean.clipped_ends()
-
-
-def variants(evidence: Evidence) -> list[str]:
-    """Return the names of a study's variants, in the order of its grid."""
-    return list(dict.fromkeys(run.variant for run in evidence.runs))
-
-
-def replicate_of(evidence: Evidence, variant: str) -> Replicate:
-    """Return the runs of a variant as the statistics take them."""
-    runs = evidence.of_variant(variant)
-    return Replicate(
-        name=variant,
-        seeds=[run.seed for run in runs],
-        errors=[evidence.test_error(run) for run in runs],
-        wrong=_wrong(runs, evidence),
-        weights=[run.weights_digest for run in runs],
-    )
-
-
-def _wrong(runs: Sequence[RunEvidence], evidence: Evidence) -> NDArray[np.bool_]:
-    return np.stack([run.predicted != evidence.target for run in runs])
-
-
-def factor_table(evidence: Evidence) -> pd.DataFrame:
-    """Return a row per run: its level of each factor, ``seed`` and ``test_error`` (percent)."""
-    rows = [
-        run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
-        for run in evidence.runs
-    ]
-    table = pd.DataFrame(rows, dtype=object)  # else pandas makes a level 3 beside null 3.0
-    return table.astype({"seed": int, "test_error": float})
-
-
-def equivalence_table(evidence: Evidence) -> pd.DataFrame:
-    """Return `factor_table` with the digest of each run's ``weights``."""
-    return factor_table(evidence).assign(weights=[run.weights_digest for run in evidence.runs])
+    confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
+    return None if mean is None else mean.clipped_ends(confidence)
 
 
 def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> str:
@@ -196,7 +196,23 @@ def _pairs(names: Sequence[str], baseline: str) -> list[tuple[str, str]]:
 
 
 def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
-    table = equivalence_table(evidence)
+    exact = _exact(evidence.runs)
+    return [
+        entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
+        for entry in equivalence_of(evidence, study)
+    ]
+
+
+def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
+    """Return the levels of factors that were expected to make no difference, pair by pair.
+
+    Raises
+    ------
+    UserError
+        If the study names a factor that it doesn't have.
+    """
+    table = equivalence_table(in_step(evidence))
+    looks = looks_of(evidence.stopping)
     least, entries = rounding_variance(len(evidence.target)), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
@@ -206,14 +222,10 @@ def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
         entries += [
-            compare_levels(table, factor, pair, study.margin, least)
+            compare_levels(table, factor, pair, study.margin, least, looks)
             for pair in combinations(levels, 2)
         ]
-    exact = _exact(evidence.runs)
-    return [
-        entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
-        for entry in corrected(entries)
-    ]
+    return corrected(entries)
 
 
 def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
@@ -261,7 +273,7 @@ def _selection(evidence: Evidence, names: Sequence[str]) -> Selection | None:
                 seeds=[run.seed for run in runs],
                 validation=[100 * (1 - run.history["val_accuracy"][-1]) for run in runs],
                 test=[evidence.test_error(run) for run in runs],
-                wrong=_wrong(runs, evidence),
+                wrong=wrong_predictions(runs, evidence),
             )
         )
     return select(candidates)

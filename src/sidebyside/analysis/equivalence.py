@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sidebyside.analysis.intervals import mean_estimate
+from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.config.factors import REPLICATE, Level
 
@@ -87,13 +88,19 @@ class LevelEquivalence:
         return named | counted | asdict(self.test) | {"equivalent": self.equivalent}
 
 
-def tost(differences: Sequence[float], margin: float, least_variance: float = 0.0) -> Equivalence:
+def tost(
+    differences: Sequence[float],
+    margin: float,
+    least_variance: float = 0.0,
+    looks: Looks | None = None,
+) -> Equivalence:
     """Return whether the mean of paired differences (points) is within +- margin.
 
     Two one-sided t tests, each at 0.05, so the 90 % interval decides (Schuirmann 1987, "A
     comparison of the two one-sided tests procedure and the power approach for assessing the
     equivalence of average bioavailability"). ``least_variance`` is that of one difference, see
-    `sidebyside.analysis.intervals.rounding_variance`.
+    `sidebyside.analysis.intervals.rounding_variance`. With the ``looks`` of a study that grew, p
+    and interval are good at each of them.
 
     Raises
     ------
@@ -106,8 +113,17 @@ def tost(differences: Sequence[float], margin: float, least_variance: float = 0.
     mean = mean_estimate(differences, least_variance)
     if mean is None:
         return Equivalence(margin, n, float(differences[0]) if n else None)
-    low, high = mean.ends(1 - 2 * ALPHA)
-    p = mean.p_within(margin)
+    if looks is None:
+        low, high = mean.ends(1 - 2 * ALPHA)
+        p: float | None = mean.p_within(margin)
+        return Equivalence(margin, n, mean.mean, low, high, p, p)
+
+    def of_look(count: int) -> float | None:
+        estimate = mean_estimate(differences[:count], least_variance)
+        return None if estimate is None else estimate.p_within(margin)
+
+    low, high = mean.ends(looks.confidence_of_equivalence(n))
+    p = looks.p(of_look, n)
     return Equivalence(margin, n, mean.mean, low, high, p, p)
 
 
@@ -117,6 +133,7 @@ def compare_levels(
     levels: tuple[Level, Level],
     margin: float,
     least_variance: float = 0.0,
+    looks: Looks | None = None,
 ) -> LevelEquivalence:
     """Return whether two levels of a factor are equivalent, over runs otherwise equal.
 
@@ -132,6 +149,8 @@ def compare_levels(
         Points.
     least_variance : float
         Of a test error, see `sidebyside.analysis.intervals.rounding_variance`.
+    looks : Looks, optional
+        Of a study that grew.
 
     Raises
     ------
@@ -153,9 +172,10 @@ def compare_levels(
         pairs=len(both),
         identical=len(both) - len(differing),
         test=tost(
-            [float(np.mean(of_seed)) for of_seed in by_seed.values()],
+            [float(np.mean(by_seed[seed])) for seed in sorted(by_seed)],
             margin,
             2 * least_variance / fewest,
+            looks,
         ),
     )
 

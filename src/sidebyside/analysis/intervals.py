@@ -37,13 +37,14 @@ class MeanEstimate:
         half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * self.error
         return self.mean - half, self.mean + half
 
-    def named_ends(self) -> dict[str, float]:
-        """Return low and high of the 95 % interval by name."""
-        return dict(zip(("low", "high"), self.ends(), strict=True))
+    def named_ends(self, confidence: float = CONFIDENCE) -> dict[str, float]:
+        """Return low and high of the interval by name."""
+        return dict(zip(("low", "high"), self.ends(confidence), strict=True))
 
-    def clipped_ends(self) -> dict[str, float]:
+    def clipped_ends(self, confidence: float = CONFIDENCE) -> dict[str, float]:
         """Return them without what no error in percent can be: below 0, over 100."""
-        return {name: min(max(end, 0.0), 100.0) for name, end in self.named_ends().items()}
+        ends = self.named_ends(confidence)
+        return {name: min(max(end, 0.0), 100.0) for name, end in ends.items()}
 
     def p_within(self, margin: float) -> float:
         """Return the larger p of two one-sided t tests that the estimate is within +- margin."""
@@ -89,8 +90,10 @@ def satterthwaite(variance: float, parts: Sequence[tuple[float, float]]) -> floa
     return variance**2 / sum(part**2 / freedom for part, freedom in parts)
 
 
-def interval(values: Sequence[float], least_variance: float = 0.0) -> dict[str, float | None]:
-    """Return mean, standard deviation and a 95 % confidence interval of the mean.
+def interval(
+    values: Sequence[float], least_variance: float = 0.0, confidence: float = CONFIDENCE
+) -> dict[str, float | None]:
+    """Return mean, standard deviation and a confidence interval of the mean.
 
     Student's t with n - 1 degrees of freedom: mean +- t(0.975) * sd / sqrt(n) (Student 1908,
     "The probable error of a mean"). sd, low and high are None for fewer than two values.
@@ -98,7 +101,7 @@ def interval(values: Sequence[float], least_variance: float = 0.0) -> dict[str, 
     mean = mean_estimate(values, least_variance)
     if mean is None:
         return {"mean": float(np.mean(values)), "sd": None, "low": None, "high": None}
-    low, high = mean.ends()
+    low, high = mean.ends(confidence)
     return {"mean": mean.mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
 
 
@@ -159,18 +162,6 @@ def new_seeds_and_images(
     # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
     over_seeds = MeanEstimate(mean, seeds_variance, freedom)
     return max(over_both, over_seeds, key=lambda estimate: estimate.ends()[1])
-
-
-def halfwidth(values: Sequence[float], n: int | None = None) -> float:
-    """Return half the width of `interval`, infinite for fewer than two values.
-
-    With ``n``, what it would be of so many values with the same standard deviation.
-    """
-    if len(values) < 2:
-        return math.inf
-    n = n or len(values)
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
-    return t * float(np.std(values, ddof=1)) / math.sqrt(n)
 
 
 def difference(

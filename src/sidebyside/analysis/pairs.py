@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from sidebyside.analysis.equivalence import tost
 from sidebyside.analysis.images import difference_over_images, mcnemar_p
 from sidebyside.analysis.intervals import (
+    CONFIDENCE,
     MeanEstimate,
     mean_estimate,
     new_seeds_and_images,
     rounding_variance,
 )
+from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
-from sidebyside.storage.evidence import RunEvidence
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Pair:
         Where there is one common seed.
     superiority : float
         Probability that a run of a has a lower error than a run of b.
+    looks : Looks or None
+        Those of a study that grew: p values and intervals are good at any of them.
     """
 
     a: str
@@ -87,11 +90,17 @@ class Pair:
     over_images: dict[str, float] | None
     mcnemar_p: float | None
     superiority: float
+    looks: Looks | None = None
 
     @property
     def n(self) -> int:
         """The number of common seeds."""
         return len(self.differences)
+
+    @property
+    def confidence(self) -> float:
+        """That of an interval which is one of 95 % over all looks."""
+        return self.looks.confidence(self.n) if self.looks else CONFIDENCE
 
     @cached_property
     def _estimate(self) -> MeanEstimate | None:
@@ -103,22 +112,37 @@ class Pair:
         if self._estimate is None:
             mean = float(self.differences[0]) if self.n else None
             return {"mean": mean, "low": None, "high": None}
-        low, high = self._estimate.ends()
+        low, high = self._estimate.ends(self.confidence)
         return {"mean": self._estimate.mean, "low": low, "high": high}
+
+    @property
+    def by_look(self) -> list[dict[str, float]]:
+        """The mean difference with its interval at each look so far."""
+        found = []
+        for count in self.looks.counts if self.looks else ():
+            estimate = mean_estimate(self.differences[:count], self.least_variance)
+            if self.looks and estimate and count <= self.n:
+                ends = estimate.named_ends(self.looks.confidence(count))
+                found.append({"seeds": count, "mean": estimate.mean} | ends)
+        return found
 
     @property
     def p(self) -> float | None:
         """Of the paired t test (Student 1908); None for fewer than three pairs."""
         if self._estimate is None or self.n < FEWEST or self.identical:
             return None
-        return self._estimate.p
+        return self.looks.p(self._p_of, self.n) if self.looks else self._estimate.p
+
+    def _p_of(self, count: int) -> float | None:
+        estimate = mean_estimate(self.differences[:count], self.least_variance)
+        return None if estimate is None else estimate.p
 
     @property
     def p_equivalent(self) -> float | None:
         """Of the tests of equivalence, see `tost`; None for fewer than three pairs."""
         if self.n < FEWEST or self.identical:
             return None
-        return tost(self.differences, self.margin, self.least_variance).p
+        return tost(self.differences, self.margin, self.least_variance, self.looks).p
 
     @property
     def verdict(self) -> str:
@@ -148,6 +172,7 @@ class Pair:
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``, but for its sentence."""
+        looks = {"looks": self.by_look} if self.looks else {}
         return {
             "a": self.a,
             "b": self.b,
@@ -164,10 +189,10 @@ class Pair:
             "superiority": self.superiority,
             "verdict": self.verdict,
             "more_seeds": self.more_seeds,
-        }
+        } | looks
 
 
-def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
+def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None = None) -> Pair:
     """Return two variants held against each other, on their own.
 
     Superiority takes all runs: Mann and Whitney's U / (n m), ties count half (Vargha & Delaney
@@ -179,6 +204,8 @@ def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
         Tested on the same images.
     margin : float
         Largest difference that doesn't matter, points.
+    looks : Looks, optional
+        Of a study that grew: seeds beyond the last look are left out.
 
     Raises
     ------
@@ -186,6 +213,8 @@ def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
         If the margin isn't positive, once a verdict is asked for.
     """
     common = [seed for seed in a.seeds if seed in b.seeds]
+    if looks:
+        common = sorted(common)[: looks.reached(len(common))]
     of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
     wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
     least = rounding_variance(a.wrong.shape[1], errors=2)
@@ -202,12 +231,18 @@ def compare_pair(a: Replicate, b: Replicate, margin: float) -> Pair:
         p_holm=None,
         p_equivalent_holm=None,
         pairs=1,
-        seeds_and_images=None if both is None else both.named_ends(),
+        seeds_and_images=None,
         over_images=difference_over_images(wrong_a, wrong_b) if wrong_a.size else None,
         mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 else None,
         superiority=float((1 + above.mean()) / 2),
+        looks=looks,
     )
-    return replace(pair, p_holm=pair.p, p_equivalent_holm=pair.p_equivalent)
+    return replace(
+        pair,
+        p_holm=pair.p,
+        p_equivalent_holm=pair.p_equivalent,
+        seeds_and_images=None if both is None else both.named_ends(pair.confidence),
+    )
 
 
 def compare_pairs(
@@ -215,17 +250,22 @@ def compare_pairs(
     pairs: Sequence[tuple[str, str]],
     margin: float,
     chosen_from: int = 0,
+    looks: Looks | None = None,
 ) -> list[Pair]:
     """Return pairs of variants, given by name, with p values corrected over the list.
 
     Holm's correction over those pairs that can be tested, tests of a difference and of equivalence
     each a family of its own; see `compare_pair`. Where these pairs were chosen by what the runs had
-    shown, ``chosen_from`` is the number of all that might have been.
+    shown, ``chosen_from`` is the number of all that might have been. With the ``looks`` of a study
+    that grew, decisions are good at each of them.
     """
     by_name = {replicate.name: replicate for replicate in replicates}
-    alone = [compare_pair(by_name[a], by_name[b], margin) for a, b in pairs]
+    alone = [compare_pair(by_name[a], by_name[b], margin, looks) for a, b in pairs]
     differing = holm([pair.p for pair in alone], chosen_from)
     equivalent = holm([pair.p_equivalent for pair in alone], chosen_from)
+    if looks and max(len(alone), chosen_from) == 1:
+        differing = [looks.p_alone(p) for p in differing]
+        equivalent = [looks.p_alone_of_equivalence(p) for p in equivalent]
     return [
         replace(
             pair,
@@ -235,38 +275,3 @@ def compare_pairs(
         )
         for pair, p, p_equivalent in zip(alone, differing, equivalent, strict=True)
     ]
-
-
-def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:
-    """Return groups of variants with the same weights, bit for bit, in all their common seeds.
-
-    Dropout left out, a network trains to the same bits in both data formats, say. A group is in the
-    order of the grid, and so are the groups; variants that are like no other aren't named.
-    """
-    weights: dict[str, dict[int, str]] = {}
-    for run in runs:
-        weights.setdefault(run.variant, {})[run.seed] = run.weights_digest
-    groups: list[list[str]] = []
-    for variant, own in weights.items():
-        for group in groups:
-            if all(_same(own, weights[other]) for other in group):
-                group.append(variant)
-                break
-        else:
-            groups.append([variant])
-    return [group for group in groups if len(group) > 1]
-
-
-def counted_once(
-    names: Sequence[str], groups: Sequence[Sequence[str]], kept: str | None
-) -> list[str]:
-    """Return variants, of each group only one: ``kept``, or the first."""
-    dropped = {
-        name for group in groups for name in group if name != (kept if kept in group else group[0])
-    }
-    return [name for name in names if name not in dropped]
-
-
-def _same(first: dict[int, str], second: dict[int, str]) -> bool:
-    common = first.keys() & second.keys()
-    return bool(common) and all(first[seed] == second[seed] for seed in common)

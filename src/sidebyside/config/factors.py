@@ -1,5 +1,6 @@
 """What a sweep varies: factors, levels and the names of variants."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,12 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def as_level(value: Any) -> Level:
     """Return a swept value as a level: what isn't a plain value becomes text."""
     return value if isinstance(value, Level) else str(value)
+
+
+def own_seed(variant: str, number: int) -> int:
+    """Return the seed of a variant's run of this number, which no other variant shares."""
+    digest = hashlib.sha256(f"{variant} {number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def variant_name(factors: Mapping[str, Level]) -> str:

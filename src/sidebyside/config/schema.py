@@ -23,6 +23,8 @@ from sidebyside.engine.recipe import (
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
+_Two = Annotated[list[str], Field(min_length=2, max_length=2)]
+
 
 @dataclass(frozen=True, config=CLOSED)
 class File:
@@ -96,23 +98,38 @@ class Study:
 
     ``expected_equal`` are factors that should make no difference, and ``margin`` is the largest
     one that wouldn't matter, in points, set before the study is run. ``baseline`` is the variant
-    that others are held against; null takes the one with the lowest validation error. With
-    ``target_halfwidth`` (points), seeds are added to each variant whose 95 % interval of the test
-    error is wider, up to ``max_seeds``.
+    that others are held against; null takes the one with the lowest validation error.
+
+    ``until`` is a rule by which seeds are added, up to ``max_seeds``: "decided" until its
+    ``question`` is (of variants against the baseline, without one of all against each other; of
+    factors; of a pair of variants), "narrow" until each variant's 95 % interval is within
+    +-``halfwidth`` points.
+
+    ``seeds`` are "common" to all variants, or "independent": of each variant its own.
     """
 
     name: Name
     expected_equal: list[str] = field(default_factory=list)
     margin: Annotated[float, Field(gt=0)] = 0.1
     baseline: str | None = None
-    target_halfwidth: Annotated[float, Field(gt=0)] | None = None
+    until: Literal["decided", "narrow"] | None = None
+    question: Literal["variants", "factors"] | _Two = "variants"
+    halfwidth: Annotated[float, Field(gt=0)] | None = None
     max_seeds: Positive = 20
+    seeds: Literal["common", "independent"] = "common"
 
     def stopping(self) -> dict[str, Any] | None:
         """Return the rule by which seeds are added, as JSON types; None where there is none."""
-        if self.target_halfwidth is None:
+        if self.until is None:
             return None
-        return {"target_halfwidth": self.target_halfwidth, "max_seeds": self.max_seeds}
+        rule: dict[str, Any] = {"until": self.until, "max_seeds": self.max_seeds}
+        if self.until == "narrow":
+            return rule | {"halfwidth": self.halfwidth}
+        return rule | {
+            "question": self.question,
+            "margin": self.margin,
+            "baseline": self.baseline,
+        }
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -1,36 +1,169 @@
-"""How many seeds to add until each variant's interval is narrow enough."""
+"""How many seeds each variant gets next, where a study's rule asks for more."""
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from sidebyside.analysis.intervals import halfwidth
+import numpy as np
+
+from sidebyside import paths
+from sidebyside.config.schema import Config, Study
+from sidebyside.data.prepare import prepare
+from sidebyside.errors import UserError
+from sidebyside.files import read_json
+from sidebyside.storage import journal, store
+from sidebyside.storage.evaluations import stored_evaluation
+from sidebyside.storage.evidence import Evidence, RunEvidence, committed
+from sidebyside.storage.results import StudyRun
+from sidebyside.storage.rules import record_look
 
 
-def seeds_to_add(
-    errors: Mapping[str, Sequence[float]], target_halfwidth: float, max_seeds: int
-) -> dict[str, int]:
-    """Return how many seeds to add now to each variant whose interval is still too wide.
+@dataclass(frozen=True)
+class Stage:
+    """What a look says: how many seeds each variant is to have, and why."""
 
-    So many as the standard deviation seen so far asks for, but no more than double: it is
-    uncertain when seeds are few. Variants that are done aren't named.
+    seeds: dict[str, int]
+    reason: str
+
+
+def check_rule(study: Study, variants: Sequence[str]) -> None:
+    """Raise a UserError where a rule for adding seeds can't be followed."""
+    from sidebyside.analysis.looks import COUNTS
+    from sidebyside.analysis.two_stages import FIRST
+
+    if study.until == "narrow" and study.halfwidth is None:
+        raise UserError(
+            "study.until=narrow needs a width: set study.halfwidth to half of that of the "
+            "intervals, in points, 0.1 for instance."
+        )
+    if study.until == "narrow" and study.max_seeds < FIRST:
+        raise UserError(
+            f"study.max_seeds={study.max_seeds} won't do with study.until=narrow, whose first "
+            f"stage takes {FIRST} seeds."
+        )
+    if study.until == "decided" and study.max_seeds not in COUNTS:
+        raise UserError(
+            f"study.max_seeds={study.max_seeds} won't do with study.until=decided, which looks at "
+            f"{', '.join(map(str, COUNTS))} seeds: choose the last of them that it may take."
+        )
+    named = [] if isinstance(study.question, str) else study.question
+    for name in [*named, *([study.baseline] if study.baseline else [])]:
+        if name not in variants:
+            raise UserError(
+                f"study.{'question' if name in named else 'baseline'} names {name}, which is no "
+                f"variant of this study: choose of {'; '.join(variants)}."
+            )
+
+
+def first_stage(study: Study) -> int:
+    """Return how many seeds each variant begins with."""
+    from sidebyside.analysis.looks import COUNTS
+    from sidebyside.analysis.two_stages import FIRST
+
+    return COUNTS[0] if study.until == "decided" else FIRST
+
+
+def next_stage(config: Config, runs: Sequence[StudyRun]) -> Stage | None:
+    """Look at all runs so far; return who gets more seeds, None where the rule is met.
 
     Parameters
     ----------
-    errors : dict of sequence of float
-        Test errors of each variant's runs, percent.
-    target_halfwidth : float
-        Of the 95 % interval over seeds, points.
-    max_seeds : int
-        Of each variant.
+    config : Config
+        Of a study with a rule.
+    runs : sequence of StudyRun
+        Evaluated.
     """
-    more = {}
-    for variant, values in errors.items():
-        n = len(values)
-        if n >= max_seeds or halfwidth(values) <= target_halfwidth:
-            continue
-        counts = range(n + 1, min(2 * n, max_seeds) + 1)
-        at = bisect_left(
-            counts, True, key=lambda count: halfwidth(values, count) <= target_halfwidth
-        )
-        more[variant] = min(at + 1, len(counts))
-    return more
+    assert config.study is not None
+    study, rule = config.study, config.study.stopping()
+    assert rule is not None
+    record_look(config.dataset.name, study.name, rule, [run.key for run in runs])
+    evidence = _evidence(config, runs, rule)
+    return _undecided(evidence, study) if study.until == "decided" else _wide(evidence, study)
+
+
+def _undecided(evidence: Evidence, study: Study) -> Stage | None:
+    from sidebyside.analysis.deciding import progress
+    from sidebyside.analysis.looks import looks_up_to
+
+    looks, counts = looks_up_to(study.max_seeds), _counts(evidence)
+    now = progress(evidence, study)
+    more = {name: count for name in now.open if (count := looks.after(counts[name])) is not None}
+    number = looks.number(max(counts.values()))
+    decided = f"Look {number} ({max(counts.values())} seeds): {now.decided} of {now.asked} decided"
+    if not more:
+        print(f"{decided}.", file=sys.stderr, flush=True)
+        return None
+    added = sum(count - counts[name] for name, count in more.items())
+    return Stage(more, f"{decided}; {added} more runs of {len(more)} variants")
+
+
+def _wide(evidence: Evidence, study: Study) -> Stage | None:
+    from sidebyside.analysis.intervals import rounding_variance
+    from sidebyside.analysis.tables import replicate_of
+    from sidebyside.analysis.two_stages import FIRST, seeds_needed
+
+    assert study.halfwidth is not None
+    least, counts, needed = rounding_variance(len(evidence.target)), _counts(evidence), {}
+    for name in counts:
+        replicate = replicate_of(evidence, name)
+        first = [replicate.errors[replicate.seeds.index(seed)] for seed in range(FIRST)]
+        needed[name] = seeds_needed(first, study.halfwidth, least)
+    allowed = {name: min(count, study.max_seeds) for name, count in needed.items()}
+    more = {name: count for name, count in allowed.items() if count > counts[name]}
+    if not more:
+        return None
+    added = sum(count - counts[name] for name, count in more.items())
+    short = sum(needed[name] > study.max_seeds for name in needed)
+    cut = f", {short} cut short at study.max_seeds={study.max_seeds}" if short else ""
+    seconds = added * _seconds_a_run(evidence.runs)
+    return Stage(
+        more,
+        f"Intervals of +-{study.halfwidth:g} points take up to {max(needed.values())} seeds{cut}; "
+        f"{added} more runs of {len(more)} variants, {seconds / 60:.0f} minutes of one worker",
+    )
+
+
+def _counts(evidence: Evidence) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for run in evidence.runs:
+        counts[run.variant] = counts.get(run.variant, 0) + 1
+    return counts
+
+
+def _seconds_a_run(runs: Sequence[RunEvidence]) -> float:
+    timings = [paths.run(run.key) / store.TIMING for run in runs]
+    return float(np.mean([read_json(path)["seconds"] for path in timings if path.is_file()] or [0]))
+
+
+def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) -> Evidence:
+    """Return what statistics need of evaluated runs."""
+    from sidebyside.report.gathering import run_evidence
+
+    assert config.study is not None
+    name = config.study.name
+    known = committed(config.dataset.name, name) if any(run.in_evidence for run in runs) else None
+    by_key = {run.key: run for run in known.runs} if known else {}
+    with journal.looking("compare", [run.key for run in runs]):
+        target = prepare(config.dataset, config.data_format).read("test_classes")
+    nothing = np.zeros((0, 1, 1), np.uint8)
+    return Evidence(
+        dataset=config.dataset.name,
+        study=name,
+        runs=[
+            replace(by_key[run.key], variant=run.variant, factors=run.factors)
+            if run.in_evidence
+            else run_evidence(
+                run, store.load(paths.run(run.key)), stored_evaluation(run.key), target
+            )
+            for run in runs
+        ],
+        target=target,
+        samples=nothing,
+        sample_labels=np.zeros(0, np.uint8),
+        missing=[],
+        ensembles=[],
+        gallery_index=np.zeros(0, np.int32),
+        gallery=nothing,
+        stopping=rule,
+    )

@@ -1,5 +1,6 @@
-"""All runs of a study, or of an ad-hoc grid, seeds added where its stopping rule asks for them."""
+"""All runs of a study, or of an ad-hoc grid, seeds added where its rule asks for them."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,12 +9,12 @@ from pathlib import Path
 from sidebyside import paths
 from sidebyside.config.compose import compose_grid, compose_launcher
 from sidebyside.config.factors import variant_name
-from sidebyside.config.schema import Config
+from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import Executor, LocalExecutor
 from sidebyside.execution.launch import Launched, Wanted, launch
-from sidebyside.storage.evaluations import stored_evaluation
-from sidebyside.storage.results import StudyResults, StudyRun, load_study
+from sidebyside.execution.stopping import check_rule, first_stage, next_stage
+from sidebyside.storage.results import StudyResults, load_study
 
 
 def run_study(config: Config) -> StudyResults:
@@ -69,56 +70,51 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
     SystemExit
         With 130 after Ctrl-C or SIGTERM.
     """
-    wanted = list(grid)
-    _check_stopping(wanted[0][0])
-    launched = launch(wanted, executor, log_folder)
-    while not launched.failures and (more := _more_seeds(wanted, launched.runs)):
-        wanted += more
-        finished = {run.key for run in launched.runs}
+    config, _ = grid[0]
+    if config.study is None or config.study.until is None:
+        return launch(grid, executor, log_folder)
+    return _grow(grid, config.study, executor, log_folder)
+
+
+def _grow(grid: Sequence[Wanted], study: Study, executor: Executor, log_folder: Path) -> Launched:
+    """Train a study's first stage, look at it, and go on while its rule asks for more seeds."""
+    by_variant = _by_variant(grid)
+    check_rule(study, list(by_variant))
+    seeds = dict.fromkeys(by_variant, first_stage(study))
+    finished: set[str] = set()
+    while True:
+        # Test errors are what is looked at, whichever stage of a pipeline publishes them.
+        wanted = [
+            (replace(config, seed=seed, evaluate=True), factors)
+            for name, (config, factors) in by_variant.items()
+            for seed in range(seeds[name])
+        ]
         launched = launch(wanted, executor, log_folder, finished)
-    return launched
+        if launched.failures or (stage := next_stage(wanted[0][0], launched.runs)) is None:
+            return launched
+        print(f"{stage.reason}.", file=sys.stderr, flush=True)
+        seeds |= stage.seeds
+        finished = {run.key for run in launched.runs}
 
 
-def _check_stopping(config: Config) -> None:
-    if config.study and config.study.target_halfwidth and not config.evaluate:
-        raise UserError(
-            f"study.target_halfwidth={config.study.target_halfwidth:g} needs test errors, which "
-            "evaluate=false leaves to a later stage: run the study with python pipelines/train.py "
-            f"-m study={config.study.name} instead of DVC, or set it to null."
-        )
+def _by_variant(grid: Sequence[Wanted]) -> dict[str, Wanted]:
+    """Return a config of each variant; seeds are the rule's and not the grid's.
 
-
-def _more_seeds(wanted: Sequence[Wanted], runs: Sequence[StudyRun]) -> list[Wanted]:
-    """Return runs to add because a variant's interval is still too wide."""
-    config, _ = wanted[0]
-    if config.study is None or config.study.target_halfwidth is None:
-        return []
-    from sidebyside.execution.stopping import seeds_to_add
-
-    target, most = config.study.target_halfwidth, config.study.max_seeds
-    more: list[Wanted] = []
-    for variant, count in seeds_to_add(_errors_by_variant(config, runs), target, most).items():
-        of_variant = [each for each in wanted if variant_name(each[1]) == variant]
-        seed = 1 + max(of_seed.seed for of_seed, _ in of_variant)
-        first, factors = of_variant[0]
-        more += [(replace(first, seed=seed + step), factors) for step in range(count)]
-    if more:
-        print(f"Adding {len(more)} runs: intervals are wider than +-{target:g} points.", flush=True)
-    return more
-
-
-def _errors_by_variant(config: Config, runs: Sequence[StudyRun]) -> dict[str, list[float]]:
-    """Return the test errors of finished runs, percent."""
-    assert config.study is not None
-    from sidebyside.storage.evidence import committed
-
-    held = any(run.in_evidence for run in runs)
-    evidence = committed(config.dataset.name, config.study.name) if held else None
-    known = {run.key: evidence.test_error(run) for run in evidence.runs} if evidence else {}
-    errors: dict[str, list[float]] = {}
-    for run in runs:
-        error = known.get(run.key) if run.in_evidence else None
-        if error is None:
-            error = stored_evaluation(run.key).test_error
-        errors.setdefault(run.variant, []).append(error)
-    return errors
+    Raises
+    ------
+    UserError
+        If other seeds than the first ones were asked for.
+    """
+    by_variant: dict[str, Wanted] = {}
+    seeds: dict[str, list[int]] = {}
+    for config, factors in grid:
+        name = variant_name(factors)
+        by_variant.setdefault(name, (config, factors))
+        seeds.setdefault(name, []).append(config.seed)
+    for own in seeds.values():
+        if own != list(range(len(own))):
+            raise UserError(
+                f"seed={','.join(map(str, own))} won't do with study.until, which counts seeds "
+                "from 0 itself: leave seed out."
+            )
+    return by_variant

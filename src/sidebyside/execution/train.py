@@ -8,14 +8,15 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
-from sidebyside.config.factors import Level, variant_name
+from sidebyside.config.factors import Level, own_seed, variant_name
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import open_arrays, training_arrays
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate, is_evaluated
@@ -68,7 +69,12 @@ class Job:
         from sidebyside.tracking.published.contents import Card
 
         study = self.config.study.name if self.config.study else None
-        return Card(self.run, self.config.recipe(), study, self.parent, self.launch)
+        return Card(self.run, self.recipe, study, self.parent, self.launch)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What decides its result; its seed needn't be the number that the study gives the run."""
+        return read_recipe(self.identity["recipe"])
 
 
 def plan(config: Config, factors: Mapping[str, Level]) -> Job:
@@ -77,9 +83,12 @@ def plan(config: Config, factors: Mapping[str, Level]) -> Job:
     Data that aren't there are downloaded and preprocessed.
     """
     arrays = prepare(config.dataset, config.data_format)
-    identity = keys.identity(config.recipe(), arrays.digest, resolve(config.training.numerics))
+    variant, recipe = variant_name(factors), config.recipe()
+    if config.study and config.study.seeds == "independent":
+        recipe = replace(recipe, seed=own_seed(variant, config.seed))
+    identity = keys.identity(recipe, arrays.digest, resolve(config.training.numerics))
     key = keys.run_key(identity)
-    run = StudyRun(key, variant_name(factors), dict(factors), config.seed)
+    run = StudyRun(key, variant, dict(factors), config.seed)
     return Job(config, run, identity)
 
 
@@ -188,7 +197,7 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
         from sidebyside.engine.training.fit import State, fit
         from sidebyside.storage.checkpoints import load_checkpoint, save_checkpoint
         from sidebyside.tracking.published.contents import epoch_line
-    config, key, recipe = job.config, job.run.key, job.config.recipe()
+    config, key, recipe = job.config, job.run.key, job.recipe
     checkpoints = store.begin(key, anew) / store.CHECKPOINTS
     start, seconds_before = load_checkpoint(checkpoints) or (None, 0.0)
     began = time.monotonic() - seconds_before

@@ -8,7 +8,8 @@ import pandas as pd
 
 from sidebyside import paths
 from sidebyside.analysis.analyse import Analysis, analyse
-from sidebyside.analysis.intervals import clipped, interval, rounding_variance
+from sidebyside.analysis.asked import as_asked
+from sidebyside.analysis.intervals import interval
 from sidebyside.analysis.published.holding import hold_against_published
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.compose import compose_config
@@ -23,6 +24,7 @@ from sidebyside.report.page.page import write_report
 from sidebyside.report.pictures.study import draw_pictures
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.published import summary
+from sidebyside.report.text.rules import rule_statements
 from sidebyside.report.text.statements import statements
 from sidebyside.storage.evidence import Evidence, committed
 from sidebyside.storage.results import StudyResults
@@ -69,6 +71,7 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
     evidence = gather(dataset, study.name, allow_partial)
     refuse_other_settings(evidence, committed(dataset.name, study.name))
     published = hold_against_published(evidence)
+    study = as_asked(study, evidence.stopping)
     analysis = analyse(evidence, study, dataset.disputed)
     runs = _run_table(evidence)
     comparison = Comparison(
@@ -112,7 +115,8 @@ def _content(
     evidence: Evidence, runs: pd.DataFrame, analysis: Analysis, published: Published | None
 ) -> dict[str, Any]:
     protocols = list(dict.fromkeys(analysis.protocols.values()))
-    said = [*diverged(evidence), *statements(analysis)]
+    by_rule = rule_statements(evidence.stopping, analysis.content)
+    said = [*by_rule, *diverged(evidence), *statements(analysis)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
         "dataset": evidence.dataset,
@@ -137,13 +141,12 @@ def _content(
 
 
 def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> list[dict[str, Any]]:
-    least = rounding_variance(len(evidence.target))
     return [
         {
             "name": name,
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
-            "test_error": clipped(interval(replicate["test_error"].tolist(), least)),
+            "test_error": analysis.over_seeds[str(name)],
             "test_loss": interval(replicate["test_loss"].tolist()),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
             "over_images": {end: analysis.over_images[str(name)][end] for end in ("low", "high")},

@@ -72,7 +72,8 @@ def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
         if name in common and common[name] is not None
     ]
     seeds = sorted({run.seed for run in evidence.runs})
-    return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds))}]
+    own = ", independent: each variant's own" if evidence.independent else ""
+    return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds)) + own}]
 
 
 def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
@@ -135,6 +136,15 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         as_always = common.get(key) == _USUAL.get(key)
         if key in common and f"training.{key}" not in pinned and not as_always:
             yield f"training.{key}={common[key]}"
+    if evidence.independent:
+        yield "study.seeds=independent"
+    if rule := evidence.stopping:
+        yield from (
+            f"study.{name}={_grammar(rule[name])}"
+            for name in ("until", "question", "halfwidth", "max_seeds")
+            if name in rule
+        )
+        return
     seeds = sorted({run.seed for run in evidence.runs})
     if seeds == list(range(len(seeds))):
         yield f"training.seeds={len(seeds)}"

@@ -118,7 +118,7 @@ class Evidence:
     gallery : ndarray of uint8, shape (k, height, width)
         Those images, 255 is white.
     stopping : dict or None
-        The rule by which seeds were added, see `sidebyside.execution.stopping`.
+        The rule by which seeds were added, see `sidebyside.storage.rules`.
     """
 
     dataset: str
@@ -132,6 +132,11 @@ class Evidence:
     gallery_index: NDArray[np.int32]
     gallery: NDArray[np.uint8]
     stopping: dict[str, Any] | None = None
+
+    @property
+    def independent(self) -> bool:
+        """Whether each variant has seeds of its own, numbered alike but not the same."""
+        return any(run.seed != run.recipe.get("seed", run.seed) for run in self.runs)
 
     def test_error(self, run: RunEvidence) -> float:
         """Return the wrong predictions of a run, percent of all."""

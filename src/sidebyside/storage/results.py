@@ -16,6 +16,7 @@ from sidebyside.storage import store
 from sidebyside.storage.evaluations import ARRAYS, CARD, Evaluation, load_evaluation
 from sidebyside.storage.evidence import FILE as EVIDENCE
 from sidebyside.storage.evidence import Evidence, read_evidence
+from sidebyside.storage.rules import with_earlier
 from sidebyside.storage.store import DamagedError, Run
 
 _LIST = "study.json"
@@ -94,12 +95,13 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     """
     assert config.study is not None
     dataset, study = config.dataset.name, config.study.name
+    rule = config.study.stopping()
     content = {
         "dataset": dataset,
         "study": study,
         "runs": [asdict(run) for run in runs],
         "missing": list(missing),
-        "stopping": config.study.stopping(),
+        "stopping": rule and with_earlier(dataset, study, rule),
     }
     trained = [run.key for run in runs if not run.in_evidence]
     from_evidence = len(trained) < len(runs)

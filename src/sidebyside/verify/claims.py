@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sidebyside.analysis.analyse import analyse, equivalence_table, factor_table, replicate_of
+from sidebyside.analysis.analyse import analyse
+from sidebyside.analysis.asked import as_asked
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.equivalence import Equivalence, compare_levels, tost
 from sidebyside.analysis.intervals import ROUNDING, rounding_variance
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.pairs import compare_pair
+from sidebyside.analysis.tables import equivalence_table, factor_table, replicate_of
 from sidebyside.config.schema import Config, Study
 from sidebyside.report.gathering import gather
 from sidebyside.report.text.claims import Claim, claims
@@ -93,6 +95,7 @@ def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome[Clai
     """
     before = journal.entries()
     evidence = gather(base.dataset, study.name, allow_partial=True)
+    study = as_asked(study, evidence.stopping)
     analysis = analyse(evidence, study, base.dataset.disputed)
     claimed = claims(analysis)
     verdicts = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidebyside import paths
-from sidebyside.analysis.analyse import variants
+from sidebyside.analysis.tables import variants
 from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
 from sidebyside.errors import UserError

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sidebyside.report.text.rules import rule_text
 from sidebyside.storage import journal
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.journal import Entry
@@ -33,7 +34,7 @@ class Looks:
         Runs of the study whose training showed the test images, as their protocol wants it.
     stopping : dict or None
         The rule by which test errors decided how many seeds there are, see
-        `sidebyside.execution.stopping`.
+        `sidebyside.config.schema.Study.stopping`.
     """
 
     dataset: str
@@ -62,9 +63,8 @@ class Looks:
             )
         if self.stopping:
             sentences.append(
-                "Seeds were added until test-error intervals were narrow enough "
-                f"(study.target_halfwidth={self.stopping['target_halfwidth']:g}): how many there "
-                "are was chosen by test error."
+                f"Seeds were added {rule_text(self.stopping)}: how many there are was chosen by "
+                "test error, by a rule that intervals and tests take account of."
             )
         return [sentence for sentence in sentences if sentence]
 

@@ -32,7 +32,8 @@ from sidebyside.analysis.effects.estimates import (
     SimpleEffect,
 )
 from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
-from sidebyside.analysis.intervals import MeanEstimate, new_seeds_and_images
+from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
+from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.config.factors import REPLICATE, Level
 
@@ -47,6 +48,7 @@ def effects(
     wrong: NDArray[np.bool_] | None = None,
     least_variance: float = 0.0,
     expected_equal: Sequence[str] = (),
+    looks: Looks | None = None,
 ) -> Effects:
     """Return main effects, two-way interactions and simple effects with 95 % intervals over seeds.
 
@@ -64,13 +66,21 @@ def effects(
     expected_equal : sequence of str
         Factors whose levels are tested for equivalence: their main effects aren't tested here, and
         are no part of Holm's family.
+    looks : Looks, optional
+        Of a study that grew, its runs those of the seeds at a look: p values and intervals over
+        seeds are good at each.
     """
     codes, levels = _coded(runs, factors)
-    model = model_of(codes, pd.factorize(runs[REPLICATE])[0])
+    seeds, names = pd.factorize(runs[REPLICATE], sort=True)
+    confidence = looks.confidence(len(names)) if looks else CONFIDENCE
+    model = model_of(codes, seeds)
     families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
     contrasts = [contrast for family in families for _, contrast in family]
     errors = runs["test_error"].to_numpy(float)
-    estimates = iter(_estimates(model, contrasts, errors, wrong, least_variance))
+    found = _estimates(model, contrasts, errors, wrong, least_variance, confidence)
+    if looks:
+        found = _at_looks(found, looks, codes, seeds, contrasts, errors, least_variance)
+    estimates = iter(found)
     main, between, *by_level = (
         [(names, next(estimates)) for names, _ in family] for family in families
     )
@@ -158,6 +168,7 @@ def _estimates(
     errors: Array,
     wrong: NDArray[np.bool_] | None,
     least_variance: float,
+    confidence: float,
 ) -> list[Estimate]:
     """Return the estimates, not corrected yet, in the order of the contrasts."""
     rows = [model.row(contrast) for contrast in contrasts]
@@ -177,8 +188,32 @@ def _estimates(
             float(weights[place] @ errors), float(variances[place]), float(freedoms[place])
         )
         of_images = None if by_seed is None else by_seed[:, place]
-        estimates[number] = _estimate(difference, of_images, model.count)
+        estimates[number] = _estimate(difference, of_images, model.count, confidence)
     return estimates
+
+
+def _at_looks(
+    estimates: Sequence[Estimate],
+    looks: Looks,
+    codes: Mapping[str, NDArray[np.intp]],
+    seeds: NDArray[np.intp],
+    contrasts: Sequence[Contrast],
+    errors: Array,
+    least_variance: float,
+) -> list[Estimate]:
+    """Return the estimates of all runs with the p values of all looks so far together."""
+    p_values: dict[int, list[float | None]] = {}
+    for count in looks.counts:
+        if count <= seeds.max() + 1:
+            there = seeds < count
+            model = model_of({name: code[there] for name, code in codes.items()}, seeds[there])
+            at_look = _estimates(model, contrasts, errors[there], None, least_variance, CONFIDENCE)
+            p_values[count] = [estimate.p for estimate in at_look]
+    together = [
+        looks.p(lambda count, own=number: p_values[count][own], estimate.n)  # type: ignore[misc]
+        for number, estimate in enumerate(estimates)
+    ]
+    return [replace(estimate, p=p) for estimate, p in zip(estimates, together, strict=True)]
 
 
 def _by_seed(weights: Array, model: Model, wrong: NDArray[np.bool_]) -> Array:
@@ -192,10 +227,12 @@ def _by_seed(weights: Array, model: Model, wrong: NDArray[np.bool_]) -> Array:
     )
 
 
-def _estimate(difference: MeanEstimate, by_seed: Array | None, seeds: int) -> Estimate:
+def _estimate(
+    difference: MeanEstimate, by_seed: Array | None, seeds: int, confidence: float
+) -> Estimate:
     if math.isnan(difference.freedom):
         return Estimate(difference.mean, n=seeds)
-    low, high = difference.ends()
+    low, high = difference.ends(confidence)
     both = None
     if by_seed is not None:
         both = new_seeds_and_images(by_seed, difference.variance, difference.freedom)
@@ -206,7 +243,7 @@ def _estimate(difference: MeanEstimate, by_seed: Array | None, seeds: int) -> Es
         standard_error=difference.error,
         degrees_of_freedom=difference.freedom,
         p=difference.p,
-        seeds_and_images=None if both is None else both.named_ends(),
+        seeds_and_images=None if both is None else both.named_ends(confidence),
         n=seeds,
     )
 

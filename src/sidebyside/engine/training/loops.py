@@ -91,9 +91,7 @@ class Loops:
         return {name: float(value) for name, value in self.network.get_metrics_result().items()}
 
 
-def _over_batches(
-    network: keras.Model, step: Callable[[tuple[tf.Tensor, tf.Tensor]], Any]
-) -> Any:
+def _over_batches(network: keras.Model, step: Callable[[tuple[tf.Tensor, tf.Tensor]], Any]) -> Any:
     """Return a graph that takes a step for each batch of the images in an order."""
 
     def run(pixels: tf.Tensor, labels: tf.Tensor, order: tf.Tensor, batch_size: tf.Tensor) -> None:

@@ -14,6 +14,7 @@ from sidebyside.report.conditions import condition_rows, training_command
 from sidebyside.report.gallery import Entry, gallery_entries
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.numbers import spelled
+from sidebyside.report.text.rules import rule_text
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
 _DIGITS = 12  # of a source's digest
@@ -170,6 +171,11 @@ class Page:
     def settings(self) -> list[dict[str, str]]:
         """The settings that weren't varied."""
         return condition_rows(self.evidence)
+
+    @property
+    def rule(self) -> str:
+        """How seeds were added, nothing where their number was set before."""
+        return rule_text(self.evidence.stopping) if self.evidence.stopping else ""
 
     @property
     def command(self) -> str:

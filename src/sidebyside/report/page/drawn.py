@@ -13,6 +13,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.report.page.content import Page, count_text
 from sidebyside.report.page.intervals import Row, interval_plot
 from sidebyside.report.page.levels import Level, interaction_plots, level_plots
+from sidebyside.report.page.looks import look_plots
 from sidebyside.report.page.plots import (
     Point,
     confusion_plot,
@@ -24,6 +25,7 @@ from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE
 from sidebyside.storage.evidence import RunEvidence
 
 _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 10 kB
+_MOST_LOOKS = 6  # pairs whose looks are drawn
 _MOST_LINES = 8  # levels of a factor in a picture of an interaction
 _COLORS = {"better": GREEN, "worse": ORANGE, "equivalent": BLUE, "can't tell": GREY}
 
@@ -43,6 +45,7 @@ class Drawn:
             "confusion_difference": self.confusion,
         }
         named |= {f"effect_of_{name}": svg for name, svg in self.levels.items()}
+        named |= {f"looks_{i}": svg for i, svg in enumerate(self.looks.values(), start=1)}
         interactions = enumerate(self.interactions.values(), start=1)
         named |= {f"interaction_{number}": svg for number, svg in interactions}
         return {name: svg for name, svg in named.items() if svg}
@@ -78,6 +81,16 @@ class Drawn:
         ]
         label = "error minus the baseline's, points (left: better)"
         return self._differences(rows, label, "95 % interval over seeds")
+
+    @cached_property
+    def looks(self) -> dict[str, str]:
+        """The intervals of pairs with the baseline, look by look."""
+        pairs = [pair for pair in self.page.against if pair.get("looks")][:_MOST_LOOKS]
+        if not pairs:
+            return {}
+        by_label = {self.page.label(pair["a"]): pair["looks"] for pair in pairs}
+        colors = [_COLORS[pair["verdict"]] for pair in pairs]
+        return look_plots(by_label, colors, self.page.margin or 0)
 
     @cached_property
     def equivalence(self) -> str:

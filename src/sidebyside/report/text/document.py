@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
+from sidebyside.analysis.looks import looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, training_command
 from sidebyside.report.text.findings import Entry
 from sidebyside.report.text.numbers import ends_text
 from sidebyside.report.text.published import published_text
+from sidebyside.report.text.rules import rule_text
 from sidebyside.report.text.sections import analysis_text
 from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
-
-NOMINAL_COVERAGE = 88  # percent: "stopped when narrow" in docs/coverage.md, whose tests hold it
 
 
 def document(comparison: Comparison, evidence: Evidence) -> str:
@@ -77,10 +77,18 @@ def _variant_rows(variants: Sequence[Entry]) -> list[dict[str, str]]:
 
 
 def of_stopping(rule: Entry) -> str:
-    """Return how seeds were added, and what that does to the intervals."""
-    return paragraph(f"""
-        **How many seeds.** Seeds were added to each variant until its 95 % interval was within
-        +-{rule["target_halfwidth"]:g} points, or it had {rule["max_seeds"]}. The intervals take no
-        account of this rule: they are nominal, and in simulated studies hold the truth
-        {NOMINAL_COVERAGE} times in a hundred (docs/coverage.md), as a variant whose few seeds agree
-        by chance gets no more.""")
+    """Return how seeds were added, and what that does to intervals and tests."""
+    if rule["until"] == "narrow":
+        how = """
+            the first five runs of a variant say how many it needs, and its interval over seeds
+            takes its width from these five alone (Stein 1945): it holds the truth 95 times in a
+            hundred. The other intervals and the tests take no account of it and are nominal."""
+    else:
+        counts = [str(count) for count in looks_up_to(rule["max_seeds"]).counts]
+        how = f"""
+            after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
+            repeated confidence intervals, and p values the least of all looks over its share of
+            the error (Jennison & Turnbull 1989), so that both are good at any look. Factors are
+            judged by the seeds that all variants have. What is chosen by validation error,
+            ensembles and power take no account of looks."""
+    return paragraph(f"**How many seeds.** Seeds were added {rule_text(rule)}: {how}")

@@ -62,7 +62,7 @@ def of_equivalence(entry: Entry) -> str | None:
 def of_pair(entry: Entry) -> str:
     """Return what is found of two variants."""
     a, b, n, verdict = entry["a"], entry["b"], entry["n"], entry["verdict"]
-    seeds = seeds_text(n)
+    seeds = f"{n} independent seeds" if "seeds" in entry else seeds_text(n)
     if verdict == "identical":
         return f"{a} and {b} gave bit-identical networks ({seeds})"
     if verdict == "equivalent":

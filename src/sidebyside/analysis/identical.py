@@ -1,0 +1,40 @@
+"""Variants that are one network under several names."""
+
+from collections.abc import Sequence
+
+from sidebyside.storage.evidence import RunEvidence
+
+
+def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:
+    """Return groups of variants with the same weights, bit for bit, in all their common seeds.
+
+    Dropout left out, a network trains to the same bits in both data formats, say. A group is in the
+    order of the grid, and so are the groups; variants that are like no other aren't named.
+    """
+    weights: dict[str, dict[int, str]] = {}
+    for run in runs:
+        weights.setdefault(run.variant, {})[run.seed] = run.weights_digest
+    groups: list[list[str]] = []
+    for variant, own in weights.items():
+        for group in groups:
+            if all(_same(own, weights[other]) for other in group):
+                group.append(variant)
+                break
+        else:
+            groups.append([variant])
+    return [group for group in groups if len(group) > 1]
+
+
+def counted_once(
+    names: Sequence[str], groups: Sequence[Sequence[str]], kept: str | None
+) -> list[str]:
+    """Return variants, of each group only one: ``kept``, or the first."""
+    dropped = {
+        name for group in groups for name in group if name != (kept if kept in group else group[0])
+    }
+    return [name for name in names if name not in dropped]
+
+
+def _same(first: dict[int, str], second: dict[int, str]) -> bool:
+    common = first.keys() & second.keys()
+    return bool(common) and all(first[seed] == second[seed] for seed in common)

@@ -1,0 +1,146 @@
+"""How many seeds there are and why: a study's rule, and what was decided at which look."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.report.text.findings import Entry, more, of_pair
+from sidebyside.report.text.numbers import seeds_text, spelled
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_NAMED = 3  # comparisons that are told one by one; of more, how many there are
+
+
+def rule_text(rule: Mapping[str, Any]) -> str:
+    """Return a rule in words, e.g. "until factors are decided, at most 20 seeds"."""
+    most = f"at most {rule['max_seeds']} seeds"
+    if rule["until"] == "narrow":
+        return f"until intervals are within +-{rule['halfwidth']:g} points, {most}"
+    question, baseline = rule["question"], rule["baseline"]
+    if isinstance(question, list):
+        asked = f"{question[0]} against {question[1]} is decided"
+    elif question == "factors":
+        asked = "the factors are decided"
+    elif baseline:
+        asked = f"each variant against {baseline} is decided"
+    else:
+        asked = "the best variant is decided"
+    return f"until {asked}, within {rule['margin']:g} points if equivalent, {most}"
+
+
+def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]:
+    """Return what a report says first of a study whose seeds a rule has added.
+
+    Parameters
+    ----------
+    rule : dict or None
+        As evidence has it.
+    content : dict
+        Of ``comparison.json``: pairs, effects and equivalence.
+    """
+    if rule is None:
+        return []
+    sentences = []
+    if rule.get("before"):
+        others = "; ".join(rule_text(before) for before in rule["before"])
+        sentences.append(
+            f"The rule for adding seeds was changed after results were known, from {others}, to "
+            f"{rule_text(rule)}: what is promised of intervals and tests holds for one rule that "
+            "was there before."
+        )
+    if looks := looks_of(rule):
+        sentences += _decided(rule, looks, content)
+    return sentences
+
+
+def _decided(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:
+    question, baseline = rule["question"], rule["baseline"]
+    if question == "factors":
+        return _of_factors(rule, looks, content)
+    asked = content["pairs"]
+    if isinstance(question, list):
+        asked = [pair for pair in asked if {pair["a"], pair["b"]} == set(question)]
+    elif baseline:
+        asked = [pair for pair in asked if baseline in (pair["a"], pair["b"])]
+    else:
+        return _of_race(looks, asked)
+    return _of_pairs(looks, asked)
+
+
+def _of_pairs(looks: Looks, pairs: Sequence[Entry]) -> list[str]:
+    told = [pair for pair in pairs if pair["verdict"] != "can't tell"]
+    sentences = []
+    for count in sorted({looks.reached(pair["n"]) for pair in told}):
+        of_look = [pair for pair in told if looks.reached(pair["n"]) == count]
+        sentences.append(f"{_at(looks, count)}: {_listed(of_look)}.")
+    return sentences + _undecided([pair for pair in pairs if pair["verdict"] == "can't tell"])
+
+
+def _of_race(looks: Looks, pairs: Sequence[Entry]) -> list[str]:
+    """Return who is out of a race of variants, since when, and what is known of the others."""
+    out: dict[str, int] = {}
+    for pair in pairs:
+        if pair["verdict"] in ("better", "worse"):
+            loser = pair["b"] if pair["verdict"] == "better" else pair["a"]
+            count = looks.reached(pair["n"])
+            out[loser] = min(count, out.get(loser, count))
+    sentences = []
+    for count in sorted(set(out.values())):
+        names = [name for name, own in out.items() if own == count]
+        which = _names(names) if len(names) <= _NAMED else f"{len(names)} variants"
+        verb = "is" if len(names) == 1 else "are"
+        sentences.append(f"{_at(looks, count)}: {which} {verb} worse than another and out.")
+    left = [pair for pair in pairs if not {pair["a"], pair["b"]} & out.keys()]
+    return sentences + _of_pairs(looks, left)
+
+
+def _of_factors(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:
+    main, margin = content["effects"]["main"], rule["margin"]
+    expected = content["equivalence"]
+    names = {entry["factor"] for entry in expected}
+    told = {entry["factor"]: bool(entry["equivalent"]) for entry in expected}
+    told |= {
+        entry["factor"]: _is_told(entry, margin) for entry in main if entry["factor"] not in names
+    }
+    seeds = max((entry["n"] for entry in main), default=0)
+    done = [name for name, is_told in told.items() if is_told]
+    rest = [entry for entry in main if not told[entry["factor"]]]
+    sentences = [f"{_at(looks, looks.reached(seeds))}: {_names(done)}."] if done else []
+    if rest:
+        factors = "; ".join(f"{entry['factor']}{more(entry)}" for entry in rest)
+        sentences.append(f"Not decided after {seeds_text(seeds)}: {factors}.")
+    return sentences
+
+
+def _is_told(entry: Entry, margin: float) -> bool:
+    if entry["p_holm"] is not None and entry["p_holm"] < 0.05:
+        return True
+    return entry["low"] is not None and -margin < entry["low"] and entry["high"] < margin
+
+
+def _undecided(pairs: Sequence[Entry]) -> list[str]:
+    if not pairs:
+        return []
+    seeds = seeds_text(max(pair["n"] for pair in pairs))
+    if len(pairs) <= _NAMED:
+        apart = [f"{spelled(p['a'])} against {spelled(p['b'])}{more(p)}" for p in pairs]
+        return [f"Not decided after {seeds}: {'; '.join(apart)}."]
+    known = [pair["more_seeds"] for pair in pairs if pair["more_seeds"]]
+    needed = f"; {min(known)} more seeds would decide the next of them" if known else ""
+    return [f"Not decided after {seeds}: {len(pairs)} comparisons{needed}."]
+
+
+def _listed(pairs: Sequence[Entry]) -> str:
+    if len(pairs) <= _NAMED:
+        return "; ".join(of_pair(pair) for pair in pairs)
+    kinds = [pair["verdict"] for pair in pairs]
+    counts = [f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)]
+    return f"{len(pairs)} comparisons ({', '.join(counts)})"
+
+
+def _at(looks: Looks, count: int) -> str:
+    return f"Decided at the {_ORDINALS[looks.number(count) - 1]} look ({count} seeds)"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(spelled(name) for name in names)

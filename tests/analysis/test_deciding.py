@@ -1,0 +1,78 @@
+"""Which variants need more seeds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sidebyside.analysis.deciding import of_pairs, progress, race
+from sidebyside.analysis.looks import looks_up_to
+from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.config.schema import Study
+
+LOOKS = looks_up_to(20)
+
+
+def replicates(seeds, **means):
+    """Return variants with these mean errors and little noise."""
+    generator = np.random.default_rng(1)
+    return [
+        Replicate(
+            name,
+            list(range(seeds)),
+            (mean + generator.normal(0, sd, seeds)).tolist(),
+            np.zeros((seeds, 0), bool),
+            [f"{name} {seed}" for seed in range(seeds)],
+        )
+        for name, (mean, sd) in means.items()
+    ]
+
+
+def test_who_is_worse_is_out_and_the_rest_goes_on():
+    now = race(replicates(5, a=(1, 0.001), b=(3, 0.001), c=(1.05, 0.3)), 0.1, LOOKS)
+    assert now.out == ["b"]
+    assert now.open == ["a", "c"]
+    assert (now.decided, now.asked) == (2, 3)
+
+
+def test_a_race_ends_when_those_left_are_equivalent():
+    now = race(replicates(5, a=(1, 0.001), b=(3, 0.001), c=(1.01, 0.02)), 0.1, LOOKS)
+    assert (now.out, now.open, now.decided) == (["b"], [], 3)
+
+
+def test_what_one_look_shows_all_the_same_is_shown_later():
+    few = compare_pairs(replicates(3, a=(1, 0.001), b=(3, 0.001)), [("a", "b")], 0.1, looks=LOOKS)
+    assert of_pairs(few).open == []
+    noisy = compare_pairs(replicates(3, a=(1, 0.3), b=(1.2, 0.3)), [("a", "b")], 0.1, looks=LOOKS)
+    assert of_pairs(noisy).open == ["a", "b"]
+
+
+@pytest.fixture(scope="module")
+def factorial(committed_factorial):
+    def looked(count, **rule):
+        study = Study(name="factorial", until="decided", max_seeds=5, **rule)
+        runs = [run for run in committed_factorial.runs if run.seed < count]
+        evidence = replace(committed_factorial, runs=runs, stopping=study.stopping())
+        return progress(evidence, study)
+
+    return looked
+
+
+def test_the_committed_factorial_needs_two_looks(factorial):
+    first, second = factorial(3), factorial(5)
+    assert first.asked == second.asked == 66  # eight variants are four networks
+    assert second.decided >= first.decided
+    assert set(second.out) >= set(first.out)
+
+
+def test_a_question_may_be_of_a_baseline_a_pair_or_factors(factorial, committed_factorial):
+    names = list(dict.fromkeys(run.variant for run in committed_factorial.runs))
+    against = factorial(5, baseline=names[0])
+    assert against.asked == 11
+    assert names[0] in against.open
+    pair = factorial(5, question=[names[0], names[-1]])
+    assert pair.asked == 1
+    factors = factorial(5, question="factors", expected_equal=["data_format"])
+    assert factors.asked == 4
+    assert factors.decided < 4
+    assert factors.open == names

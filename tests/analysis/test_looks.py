@@ -1,0 +1,74 @@
+"""A study that is looked at while it grows: what intervals and tests take account of."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sidebyside.analysis.looks import CALIBRATED, COUNTS, Looks, looks_of, looks_up_to
+from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
+
+LOOKS = looks_up_to(20)
+
+
+def replicate(name, errors, seeds=None):
+    seeds = list(range(len(errors))) if seeds is None else seeds
+    nothing = np.zeros((len(errors), 0), bool)
+    return Replicate(name, seeds, list(errors), nothing, [f"{name} {seed}" for seed in seeds])
+
+
+def test_a_look_is_the_last_one_with_so_many_seeds():
+    assert LOOKS.counts == COUNTS == (3, 5, 8, 13, 20)
+    assert [LOOKS.reached(seeds) for seeds in (2, 3, 4, 20, 30)] == [3, 3, 3, 20, 20]
+    assert [LOOKS.after(seeds) for seeds in (0, 3, 13, 20)] == [3, 5, 20, None]
+    assert [LOOKS.number(seeds) for seeds in (3, 7, 8)] == [1, 2, 3]
+    assert looks_up_to(8) == Looks((3, 5, 8))
+    assert looks_of({"until": "narrow", "max_seeds": 8}) is None
+
+
+def test_levels_are_shares_of_what_simulation_allows():
+    assert 1 - LOOKS.confidence(3) == pytest.approx(0.0636 * 3 / 49)
+    assert sum(1 - LOOKS.confidence(count) for count in COUNTS) == pytest.approx(0.0636)
+    assert looks_up_to(3).confidence(3) == pytest.approx(0.95)
+    assert all(c >= 0.05 and of_two >= 0.1 for c, of_two in CALIBRATED.values())
+
+
+def test_the_p_value_of_all_looks_is_the_least_over_its_share():
+    at = {3: 0.01, 5: 0.3, 8: 0.02}.get
+    assert LOOKS.p(at, 8) == pytest.approx(0.02 * 49 / 8)
+    assert LOOKS.p(at, 7) == pytest.approx(0.01 * 49 / 3)
+    assert LOOKS.p(at, 2) is None
+    assert LOOKS.p_alone(0.0636) == pytest.approx(0.05)
+    assert LOOKS.p_alone_of_equivalence(0.1341) == pytest.approx(0.1)
+
+
+def test_a_pair_is_judged_by_its_looks_alone():
+    generator = np.random.default_rng(3)
+    a, b = generator.normal(1, 0.1, 6), generator.normal(1.3, 0.1, 6)
+    pair = compare_pair(replicate("a", a), replicate("b", b), 0.1, LOOKS)
+    assert pair.n == 5  # the sixth seed was between two looks
+    p_values = [stats.ttest_rel(a[:count], b[:count]).pvalue * 49 / count for count in (3, 5)]
+    assert pair.p == pytest.approx(min(p_values))
+    found = stats.ttest_rel(a[:5], b[:5]).confidence_interval(1 - 0.0636 * 5 / 49)
+    assert (pair.difference["low"], pair.difference["high"]) == pytest.approx(
+        (found.low, found.high)
+    )
+
+
+def test_a_pair_that_is_the_only_one_takes_what_simulation_allows():
+    a, b = [1.0, 1.1, 0.9, 1.05, 1.02], [1.2, 1.31, 1.12, 1.24, 1.2]
+    replicates = [replicate("a", a), replicate("b", b), replicate("c", b[::-1])]
+    (alone,) = compare_pairs(replicates, [("a", "b")], 0.1, looks=LOOKS)
+    two = compare_pairs(replicates, [("a", "b"), ("a", "c")], 0.1, looks=LOOKS)
+    assert alone.p_holm == pytest.approx(alone.p * 0.05 / 0.0636)
+    assert two[0].p_holm == pytest.approx(2 * alone.p)
+
+
+def test_no_seed_counts_by_its_place_in_the_list():
+    a, b = [1.0, 1.1, 0.9, 1.05, 1.02], [1.2, 1.35, 1.12, 1.2, 1.2]
+    order = [4, 2, 0, 3, 1]
+    shuffled = [
+        replicate(name, [errors[seed] for seed in order], order)
+        for name, errors in (("a", a), ("b", b))
+    ]
+    in_order = compare_pair(replicate("a", a), replicate("b", b), 0.1, LOOKS)
+    assert compare_pair(*shuffled, 0.1, LOOKS).p == pytest.approx(in_order.p)
