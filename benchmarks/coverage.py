@@ -515,10 +515,20 @@ def decided_study(
         if not of_pairs([pair]).open:
             break
     yield "pair, when decided", "coverage, at least", _holds(pair.difference, -apart)
-    if not apart:
-        yield "pair, when decided", "false positives", pair.verdict in ("better", "worse")
-    if apart == MARGIN:
-        yield "equivalence of a pair at the margin", "false positives", pair.verdict == "equivalent"
+    false = pair.verdict in ("better", "worse") if not apart else pair.verdict == "equivalent"
+    if apart in (0, MARGIN):
+        yield "pair, when decided", "false positives, at most", false
+    # A study that goes on whatever it sees uses up what all looks are allowed together.
+    there = errors.tolist()
+    replicates = [_replicate("a", there[0]), _replicate("b", there[1])]
+    (pair,) = compare_pairs(replicates, [("a", "b")], MARGIN, looks=looks)
+    held = all(_holds(look, -apart) for look in pair.by_look)
+    yield "pair, intervals of all looks together", "coverage", held
+    if apart in (0, MARGIN):
+        p = pair.p_equivalent_holm if apart else pair.p_holm
+        what = "equivalent at the margin" if apart else "different"
+        assert p is not None
+        yield f"pair, {what} at any look", "false positives", p < 0.05
 
 
 def _paired(generator: np.random.Generator, seeds: int, noise: Noise) -> NDArray[np.float64]:

@@ -94,7 +94,8 @@ difference has an sd of {sd} points over seeds, as in the committed factorial; m
 
 ![Intervals by look, and seeds until decided](sequential.png)
 
-Sixteen variants that race, {races} simulated studies each; among equals any that is out counts as the best:
+Sixteen variants that race, {races} simulated studies each; among equals any that is out counts
+as the best:
 
 {races_table}
 

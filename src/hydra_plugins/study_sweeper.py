@@ -26,6 +26,7 @@ class StudySweeper(BasicSweeper):
 
     def _sweep(self, arguments: list[str]) -> None:
         from sidebyside.cli.tables import print_launched
+        from sidebyside.config.factors import variant_name
         from sidebyside.config.grid import compose_points, points
         from sidebyside.config.validate import check, check_launcher
         from sidebyside.errors import UserError
@@ -46,7 +47,11 @@ class StudySweeper(BasicSweeper):
         configs = [next(composed)]
         wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
         study = f"study={base.study.name} on " if base.study else ""
-        print(f"{study}dataset={base.dataset.name}: {len(grid)} runs", file=sys.stderr, flush=True)
+        asked = f"{len(grid)} runs"
+        if base.study and base.study.until:
+            variants = {variant_name(point.factors) for point in grid}
+            asked = f"{len(variants)} variants, seeds until {base.study.until}"
+        print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
         executor.start()  # it takes as long as the other configs
         for config, point in zip(composed, grid[1:], strict=True):
             configs.append(config)

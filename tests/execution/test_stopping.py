@@ -67,6 +67,7 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
     undisturbed = run(one, project, homes[0])
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert "Look 1 (3 seeds): 0 of 1 decided; 4 more runs of 2 variants." in undisturbed.stderr
+    assert "2 variants, seeds until decided" in undisturbed.stderr
     assert "Look 2 (5 seeds): " in undisturbed.stderr
     first = comparison(project, homes[0])
 

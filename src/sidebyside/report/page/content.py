@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sidebyside.analysis.looks import looks_of
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, training_command
@@ -176,6 +177,11 @@ class Page:
     def rule(self) -> str:
         """How seeds were added, nothing where their number was set before."""
         return rule_text(self.evidence.stopping) if self.evidence.stopping else ""
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether seeds were added by looks, which factors take account of."""
+        return looks_of(self.evidence.stopping) is not None
 
     @property
     def command(self) -> str:
