@@ -1,6 +1,8 @@
 """What each way of making a training step faster, or its bits the same, does to an epoch."""
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,6 +17,8 @@ from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.executors import LocalExecutor, Task
+
+_OPERATIONS = 12  # that are named
 
 Times = tuple[float, float]  # seconds until the first epoch has ended, and of the second one
 
@@ -121,5 +125,57 @@ def levers_table() -> str:
     return tabulate(rows, headers="keys", tablefmt="pipe")
 
 
+def profile(config: Config) -> dict[str, float]:
+    """Return the milliseconds of each operation of an epoch, by TensorFlow's profiler."""
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    from sidebyside.engine.recipe import Network
+    from sidebyside.engine.training import determinism, fit
+    from sidebyside.engine.training.loops import Loops, load
+
+    determinism.fix(1, resolve("auto"))
+    training, _ = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
+    loaded = load(training)
+    loops = Loops(fit.compiled(Network(config.recipe(), (28, 28), 10)))
+    loops.train(loaded, loaded.indices, 128)
+    with TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            loops.train(loaded, loaded.indices, 128)
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    taken: Counter[str] = Counter()
+    for plane in space.planes:
+        for event in (event for line in plane.lines for event in line.events):
+            name = plane.event_metadata[event.metadata_id].name
+            if name.startswith("while/body/"):  # an operation of a step: its place, its type
+                taken[name] += event.duration_ps / 1e9
+    return taken
+
+
+def operations_table() -> str:
+    """Return the share of a step's time that its most expensive operations take."""
+    config = compose("model.kernel_size=3", "model.dropout=true")
+    with TemporaryDirectory() as folder:
+        task = Task(partial(profile, config), Path(folder) / "output.txt")
+        ((_, taken),) = LocalExecutor(workers=1).run([task])
+    if isinstance(taken, BaseException):
+        raise SystemExit(f"TensorFlow's profiler: {taken}")
+    parts: Counter[str] = Counter()
+    for name, milliseconds in taken.items():
+        place, _, operation = name.rpartition(":")
+        layer = re.search(r"/(conv_\d|dense_\d|output|pool_\d|dropout_\d|adam)", place)
+        parts[f"{operation} ({layer.group(1) if layer else 'images'})"] += milliseconds
+    whole = sum(parts.values())
+    shown = parts.most_common(_OPERATIONS)
+    rest = whole - sum(milliseconds for _, milliseconds in shown)
+    rows = [
+        {"operation (layer)": name, "of a step's time %": f"{100 * milliseconds / whole:.1f}"}
+        for name, milliseconds in [*shown, ("all others", rest)]
+    ]
+    return tabulate(rows, headers="keys", tablefmt="pipe")
+
+
 if __name__ == "__main__":
+    print(operations_table())
     print(levers_table())

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import psutil
 import yaml
-from levers import levers_table
+from levers import levers_table, operations_table
 from tabulate import tabulate
 
 from sidebyside.engine.summary import operations
@@ -276,6 +276,10 @@ def report(bench: Bench, quick: bool) -> str:
             "",
             *picture,
             *worker_lines(bench, costs),
+            "",
+            "By operation, in the 3x3 network with dropout and Adam (TensorFlow's profiler):",
+            "",
+            operations_table(),
             "",
             "## Levers",
             "",

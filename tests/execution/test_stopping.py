@@ -57,7 +57,14 @@ def test_a_rule_that_cannot_be_followed_is_refused(rule, words):
 
 
 @pytest.mark.slow
-def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_path):
+@pytest.mark.faults(
+    fault="SIGKILL of a growing study at a look",
+    lost="nothing finished",
+    repeated="epochs after the last checkpoint",
+    code=-9,
+    says="",
+)
+def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_path, fault):
     homes = [tmp_path / name for name in ("undisturbed", "killed")]
     for home in homes:
         home.mkdir()
@@ -75,6 +82,7 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
     with start(two, project, homes[1]) as process:
         read_until(process.stderr, "Look 1 (3 seeds)")
         process.kill()
+    assert process.returncode == fault.code
     assert trained(homes[1]) >= 6
     again = run(two, project, homes[1])
     assert again.returncode == 0, again.stderr

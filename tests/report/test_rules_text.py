@@ -20,8 +20,9 @@ def pair(a, b, n, verdict, **more):
     return entry | {"more_seeds": None} | more
 
 
-def said(rule=DECIDED, pairs=(), main=(), equivalence=()):
+def said(rule=DECIDED, pairs=(), main=(), equivalence=(), variants=()):
     content = {"pairs": pairs, "effects": {"main": main}, "equivalence": equivalence}
+    content["variants"] = variants
     return rule_statements(rule, content)
 
 
@@ -77,8 +78,21 @@ def test_factors_are_decided_together():
     ]
 
 
+def variant(n, halfwidth):
+    return {"n": n, "test_error": {"low": 1 - halfwidth, "high": 1 + halfwidth}}
+
+
+def test_a_width_is_told_with_the_seeds_it_took():
+    assert said(NARROW, variants=[variant(5, 0.05), variant(9, 0.05)]) == [
+        "Intervals of +-0.05 points over seeds took 5 to 9 seeds (in two stages, whose width the "
+        "first five seeds set)."
+    ]
+    (sentence,) = said(NARROW, variants=[variant(8, 0.05), variant(8, 0.07)])
+    assert "took 8 seeds; 1 of 2 variants would take more, and have wider ones" in sentence
+
+
 def test_a_rule_that_was_changed_comes_first():
-    (sentence,) = said(NARROW | {"before": [DECIDED]})
+    sentence, _ = said(NARROW | {"before": [DECIDED]}, variants=[variant(5, 0.05)])
     assert sentence.startswith(
         "The rule for adding seeds was changed after results were known, from until each variant "
         "against k=3 is decided, within 0.1 points if equivalent, at most 20 seeds, to until "

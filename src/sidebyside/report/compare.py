@@ -115,7 +115,8 @@ def _content(
     evidence: Evidence, runs: pd.DataFrame, analysis: Analysis, published: Published | None
 ) -> dict[str, Any]:
     protocols = list(dict.fromkeys(analysis.protocols.values()))
-    by_rule = rule_statements(evidence.stopping, analysis.content)
+    variants = _variants(runs, evidence, analysis)
+    by_rule = rule_statements(evidence.stopping, analysis.content | {"variants": variants})
     said = [*by_rule, *diverged(evidence), *statements(analysis)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
@@ -128,7 +129,7 @@ def _content(
             name: list(dict.fromkeys(run.factors[name] for run in evidence.runs))
             for name in factors
         },
-        "variants": _variants(runs, evidence, analysis),
+        "variants": variants,
         **analysis.content,
         "statements": [summary(published), *said] if published else said,
     }

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of
-from sidebyside.report.text.findings import Entry, more, of_pair
+from sidebyside.report.text.findings import Entry, is_shown, more, of_pair
 from sidebyside.report.text.numbers import seeds_text, spelled
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
@@ -36,7 +37,7 @@ def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]
     rule : dict or None
         As evidence has it.
     content : dict
-        Of ``comparison.json``: pairs, effects and equivalence.
+        Of ``comparison.json``: variants, pairs, effects and equivalence.
     """
     if rule is None:
         return []
@@ -49,8 +50,21 @@ def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]
             "was there before."
         )
     if looks := looks_of(rule):
-        sentences += _decided(rule, looks, content)
-    return sentences
+        return sentences + _decided(rule, looks, content)
+    return [*sentences, _of_width(rule["halfwidth"], content["variants"])]
+
+
+def _of_width(halfwidth: float, variants: Sequence[Entry]) -> str:
+    """Return how many seeds intervals of a width took, and which are wider all the same."""
+    counts = sorted({variant["n"] for variant in variants})
+    ends = [variant["test_error"] for variant in variants]
+    wide = sum((own["high"] - own["low"]) / 2 > halfwidth + ROUNDING for own in ends)
+    taken = f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
+    short = f"; {wide} of {len(variants)} variants would take more, and have wider ones"
+    return (
+        f"Intervals of +-{halfwidth:g} points over seeds took {taken}{short if wide else ''} "
+        "(in two stages, whose width the first five seeds set)."
+    )
 
 
 def _decided(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:
@@ -113,7 +127,7 @@ def _of_factors(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[s
 
 
 def _is_told(entry: Entry, margin: float) -> bool:
-    if entry["p_holm"] is not None and entry["p_holm"] < 0.05:
+    if is_shown(entry):
         return True
     return entry["low"] is not None and -margin < entry["low"] and entry["high"] < margin
 
