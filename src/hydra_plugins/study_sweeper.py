@@ -48,7 +48,7 @@ class StudySweeper(BasicSweeper):
         wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
         study = f"study={base.study.name} on " if base.study else ""
         asked = f"{len(grid)} runs"
-        if base.study and base.study.until:
+        if base.study and base.study.get("until"):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
         print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)

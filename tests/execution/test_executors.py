@@ -86,6 +86,6 @@ def test_a_death_in_a_warm_worker_costs_one_task(tmp_path):
 
 def test_the_first_task_returns_or_raises(tmp_path):
     executor = LocalExecutor(workers=1, time_limit=0.001)  # a limit of runs, not of this
-    assert executor.first(Task(lambda: "answer", tmp_path / "log")) == "answer"
+    assert executor.first(Task(lambda: "answer", tmp_path / "log")).result() == "answer"
     with pytest.raises(ValueError, match="no such level"):
-        executor.first(Task(fails, tmp_path / "log"))
+        executor.first(Task(fails, tmp_path / "log")).result()
