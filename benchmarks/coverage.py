@@ -672,7 +672,9 @@ def as_markdown(rates: Sequence[Rate]) -> str:
         and optimizer, {noise.of_run:.3f} for a run. Studies of "new images" have its runs' noise as
         a share of the error, {100 * measured_skill():.1f} %. "Duplicates" are runs that come out
         the same at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
-        "missing runs" there is a tenth. How each design is made is in
+        "missing runs" there is a tenth. In studies "until decided" the margin is {MARGIN:g} points,
+        variants "apart" differ by {NOISE:g}, and "shared seeds" have the noise of the committed
+        factorial. How each design is made is in
         [benchmarks/coverage.py](../benchmarks/coverage.py).""",
     ]
     lines = [
