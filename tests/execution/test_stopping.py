@@ -49,6 +49,8 @@ def trained(home):
         ({"until": "decided", "max_seeds": 7}, "looks at 3, 5, 8, 13, 20 seeds"),
         ({"until": "decided", "baseline": "k=7"}, "study.baseline names k=7, which is no variant"),
         ({"until": "decided", "question": ["k=3", "k=9"]}, "study.question names k=9"),
+        ({"until": "decided", "question": "size"}, "choose variants, factors, or two variants"),
+        ({"until": "decided", "question": ["k=3"]}, "choose variants, factors, or two variants"),
     ],
 )
 def test_a_rule_that_cannot_be_followed_is_refused(rule, words):

@@ -23,8 +23,6 @@ from sidebyside.engine.recipe import (
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
-_Two = Annotated[list[str], Field(min_length=2, max_length=2)]
-
 
 @dataclass(frozen=True, config=CLOSED)
 class File:
@@ -101,8 +99,8 @@ class Study:
     that others are held against; null takes the one with the lowest validation error.
 
     ``until`` is a rule by which seeds are added, up to ``max_seeds``: "decided" until its
-    ``question`` is (of variants against the baseline, without one of all against each other; of
-    factors; of a pair of variants), "narrow" until each variant's 95 % interval is within
+    ``question`` is ("variants" against the baseline, without one all against each other;
+    "factors"; two variants by name), "narrow" until each variant's 95 % interval is within
     +-``halfwidth`` points.
 
     ``seeds`` are "common" to all variants, or "independent": of each variant its own.
@@ -113,7 +111,7 @@ class Study:
     margin: Annotated[float, Field(gt=0)] = 0.1
     baseline: str | None = None
     until: Literal["decided", "narrow"] | None = None
-    question: Literal["variants", "factors"] | _Two = "variants"
+    question: str | list[str] = "variants"
     halfwidth: Annotated[float, Field(gt=0)] | None = None
     max_seeds: Positive = 20
     seeds: Literal["common", "independent"] = "common"

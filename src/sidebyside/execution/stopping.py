@@ -48,6 +48,11 @@ def check_rule(study: Study, variants: Sequence[str]) -> None:
             f"{', '.join(map(str, COUNTS))} seeds: choose the last of them that it may take."
         )
     named = [] if isinstance(study.question, str) else study.question
+    if study.question not in ("variants", "factors") and len(named) != 2:
+        raise UserError(
+            f"study.question={study.question} won't do: choose variants, factors, or two variants "
+            "by name, [one, other]."
+        )
     for name in [*named, *([study.baseline] if study.baseline else [])]:
         if name not in variants:
             raise UserError(
