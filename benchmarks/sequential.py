@@ -74,7 +74,8 @@ beside, and no number of seeds makes it narrower than the images do.
 
 **Until narrow** (Stein 1945): the first five seeds of a variant say how many it takes for a 95 %
 interval of +-`study.halfwidth` points, and its interval takes its width from these five alone. It
-keeps its 95 % also where `study.max_seeds` cuts the second stage short.
+keeps its 95 % also where `study.max_seeds` cuts the second stage short. Tests, and intervals of
+anything else, are nominal then.
 
 `study.seeds` are `common` to all variants, so that what a seed does to all of them leaves their
 difference alone: for a pair of the committed factorial its sd is {sd} points, {sd_independent}

@@ -64,7 +64,7 @@ class Looks:
         if self.stopping:
             sentences.append(
                 f"Seeds were added {rule_text(self.stopping)}: how many there are was chosen by "
-                "test error, by a rule that intervals and tests take account of."
+                "test error, of which the report says what takes account."
             )
         return [sentence for sentence in sentences if sentence]
 
