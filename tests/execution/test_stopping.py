@@ -110,7 +110,7 @@ def test_seeds_come_from_the_rule_and_from_nowhere_else(project, tmp_path):
     decided = run(command(project, *DECIDED), project, tmp_path)
     assert decided.returncode == 0, decided.stderr
     assert comparison(project, tmp_path)["statements"][0].startswith(
-        "The rule for adding seeds was changed after results were known, from until intervals"
+        "The rule for adding seeds was changed after results were known: it was until intervals"
     )
 
 

@@ -94,9 +94,9 @@ def test_a_width_is_told_with_the_seeds_it_took():
 def test_a_rule_that_was_changed_comes_first():
     sentence, _ = said(NARROW | {"before": [DECIDED]}, variants=[variant(5, 0.05)])
     assert sentence.startswith(
-        "The rule for adding seeds was changed after results were known, from until each variant "
-        "against k=3 is decided, within 0.1 points if equivalent, at most 20 seeds, to until "
-        "intervals are within +-0.05 points, at most 30 seeds"
+        "The rule for adding seeds was changed after results were known: it was until each variant "
+        "against k=3 is decided, within 0.1 points if equivalent, at most 20 seeds; it is now "
+        "until intervals are within +-0.05 points, at most 30 seeds. "
     )
 
 

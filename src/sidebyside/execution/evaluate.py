@@ -67,8 +67,8 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
     determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with journal.looking("evaluate", [run.key]):
         images, target = arrays.read("test_images"), arrays.read("test_classes")
-        shape, classes = image_shape(run.recipe.data_format, images), arrays.read("test_labels")
-        network = Network(run.recipe, shape, classes.shape[1])
+        _, classes = arrays.read("test_labels").shape
+        network = Network(run.recipe, image_shape(run.recipe.data_format, images), classes)
         scores = score(network, forward(network).read_weights(run.folder), images, target)
     stored = {name: getattr(scores, name) for name in ARRAYS}
     return save_evaluation(run.key, basis, scores.figures(), stored)

@@ -251,6 +251,9 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
         fields |= {name: json.loads(str(arrays[name][number])) for name in nested}
         certainty = arrays["certainty"][number]
         runs.append(RunEvidence(predicted=predicted[number], certainty=certainty, **fields))
+    stopping = json.loads(str(arrays["stopping"]))
+    if stopping and "until" not in stopping:
+        raise ValueError("seeds were added by a rule that isn't known any more")
     return Evidence(
         dataset=str(arrays["dataset"]),
         study=str(arrays["study"]),
@@ -265,6 +268,6 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
                 strict=True,
             )
         ],
-        stopping=json.loads(str(arrays["stopping"])),
+        stopping=stopping,
         **{name: arrays[name] for name in _IMAGES},
     )

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from sidebyside.report.page.style import (
     PAGE_STYLE,
     WIDTH,
+    ZONE,
     Ends,
     error_limits,
     labelled_rows,
@@ -17,8 +18,6 @@ from sidebyside.report.page.style import (
     with_room,
 )
 from sidebyside.report.pictures.style import BLUE, ORANGE, legend_below
-
-_ZONE = "#CFE6F3"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def interval_plot(
         figure, axes, places = labelled_rows([row.label for row in rows], WIDTH, spare=1.05)
         limits = _limits(rows, margin, zero)
         if margin:
-            axes.axvspan(-margin, margin, color=_ZONE, lw=0, label="too small to matter")
+            axes.axvspan(-margin, margin, color=ZONE, lw=0, label="too small to matter")
         if zero:
             axes.axvline(0, color="black", lw=0.8)
         for row, y in zip(rows, places, strict=True):

@@ -5,10 +5,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from sidebyside.report.page.style import PAGE_STYLE, WIDTH, svg_text, with_room
+from sidebyside.report.page.style import PAGE_STYLE, WIDTH, ZONE, svg_text, with_room
 from sidebyside.report.pictures.style import new_figure
-
-_ZONE = "#CFE6F3"
 
 
 def look_plots(
@@ -35,7 +33,7 @@ def look_plots(
             figure = new_figure(WIDTH / 1.6, 2.2)
             axes = figure.subplots()
             if margin:
-                axes.axhspan(-margin, margin, color=_ZONE, lw=0)
+                axes.axhspan(-margin, margin, color=ZONE, lw=0)
             axes.axhline(0, color="black", lw=0.8)
             for look in looks:
                 place = seeds.index(look["seeds"])

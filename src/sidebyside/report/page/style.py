@@ -35,6 +35,7 @@ PAGE_STYLE: Any = STYLE | {
     "font.sans-serif": ["DejaVu Sans", "Verdana"],  # of the same widths, one is nearly everywhere
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
 }
+ZONE = "#CFE6F3"  # of differences too small to matter
 WIDTH = 4.0  # inches; at 360 pixels a 9 point letter is still 10 pixels high
 CHARACTERS = 50  # of a label, in that width
 _LINE, _MARKS = 0.17, 0.3  # inches: a line of a row's label, the marks below it

@@ -45,9 +45,9 @@ def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]
     if rule.get("before"):
         others = "; ".join(rule_text(before) for before in rule["before"])
         sentences.append(
-            f"The rule for adding seeds was changed after results were known, from {others}, to "
-            f"{rule_text(rule)}: what is promised of intervals and tests holds for one rule that "
-            "was there before."
+            f"The rule for adding seeds was changed after results were known: it was {others}; it "
+            f"is now {rule_text(rule)}. What is promised of intervals and tests holds for one rule "
+            "that was there before."
         )
     if looks := looks_of(rule):
         return sentences + _decided(rule, looks, content)
