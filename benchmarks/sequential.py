@@ -51,6 +51,11 @@ The rule then says how many seeds there are; `training.seeds` doesn't. A study t
 goes on with the same command, and ends with the same runs. With `dvc repro` set `until` in the
 study's file: the train stage then evaluates too, as it is test errors that decide.
 
+All looks are one launch, so workers keep their networks from one look to the next. None waits for
+the last runs of a look where it is sure what the next one adds: seeds of the baseline, as long as a
+finished comparison wouldn't be decided if it stood alone, and until narrow those of each variant
+whose first stage is complete. A race may be decided by any run, and so may factors.
+
 **Until decided** all runs are looked at after 3, 5, 8, 13 and 20 seeds, up to `study.max_seeds`.
 `study.question` is what has to be decided:
 

@@ -47,6 +47,23 @@ def test_what_one_look_shows_all_the_same_is_shown_later():
     assert of_pairs(noisy).open == ["a", "b"]
 
 
+def test_what_is_open_of_some_comparisons_is_open_of_all():
+    """By which a baseline gets its next seeds before the last runs of a look are finished."""
+    open_of_some = 0
+    for seed in range(20):
+        means = np.random.default_rng(seed).normal(1, 0.4, 6)
+        own = replicates(
+            5, **{name: (mean, 0.2) for name, mean in zip("abcdef", means, strict=True)}
+        )
+        against = [(replicate.name, "a") for replicate in own[1:]]
+        everything = of_pairs(compare_pairs(own, against, 0.1, looks=LOOKS)).open
+        for size in range(1, 5):
+            some = of_pairs(compare_pairs(own, against[:size], 0.1, looks=LOOKS)).open
+            assert set(some) <= set(everything)
+            open_of_some += bool(some)
+    assert open_of_some
+
+
 @pytest.fixture(scope="module")
 def factorial(committed_factorial):
     def looked(count, **rule):

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from sidebyside.execution.executors import LocalExecutor, Task, WorkerDiedError
+from sidebyside.execution.executors import LocalExecutor, WorkerDiedError
+from sidebyside.execution.tasks import Task
 
 pytestmark = pytest.mark.slow  # the server that workers are forked from imports TensorFlow
 
@@ -70,6 +71,18 @@ def test_what_is_set_once_for_a_process_keeps_tasks_apart(tmp_path):
 def test_the_longest_task_is_first(tmp_path):
     done = pids(1, tmp_path, *[{"cost": cost} for cost in (1, 3, 2)])
     assert [number for number, _ in done] == [1, 2, 0]
+
+
+def test_tasks_that_come_later_go_to_the_workers_that_are_there(tmp_path):
+    tasks = [Task(partial(pid_after, seconds), tmp_path / "log") for seconds in (1, 0, 0)]
+    begun = iter([tasks[1:], tasks[:2], []])
+    ended = []
+    for number, pid in LocalExecutor(workers=2).run(tasks[:1], lambda: next(begun, [])):
+        ended.append((number, pid))
+    # 1 and 2 come while 0 is under way, 3 and 4 when nothing else is left.
+    assert [number for number, _ in ended[:2]] == [1, 2]
+    assert sorted(number for number, _ in ended) == [0, 1, 2, 3, 4]
+    assert len({pid for _, pid in ended}) == 2
 
 
 def test_a_death_in_a_warm_worker_costs_one_task(tmp_path):

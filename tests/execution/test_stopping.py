@@ -37,6 +37,11 @@ def comparison(project, home):
     return json.loads((project / "reports/mnist5k/factorial/comparison.json").read_text())
 
 
+def results(project):
+    """Return the runs that the last study left for compare, in its order."""
+    return json.loads((project / "results/mnist5k/factorial/train/study.json").read_text())["runs"]
+
+
 def trained(home):
     return len(list((home / "runs").glob("*/run.json")))
 
@@ -94,6 +99,22 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
     assert comparison(project, homes[1]) == first
     assert first["stopping"]["max_seeds"] == 5
     assert first["statements"][0].startswith("Not decided after 5 seeds: ")
+
+
+@pytest.mark.slow
+def test_no_worker_waits_for_a_look_that_is_sure_to_ask_for_more(project, tmp_path):
+    baseline = f"kernel_size=3,{','.join(GRID[1:]).removeprefix('model.')}"
+    rule = (*DECIDED, f"study.baseline='{baseline}'", "hydra.launcher.workers=2")
+    done = run(command(project, *rule, sizes="3,5,1"), project, tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "runs" / "journal.jsonl").read_text().split("\n")
+    entries = [json.loads(line) for line in lines if line]
+    events = [entry["event"] for entry in entries]
+    look = next(n for n, entry in enumerate(entries) if "study=factorial until" in entry["by"])
+    assert events[:look].count("begun") > 9  # the runs of the first look
+    assert events.count("finished") == trained(tmp_path)
+    levels = [run["factors"]["kernel_size"] for run in results(project)]
+    assert levels == sorted(levels, key=[3, 5, 1].index)
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """An executor for tests that have imported TensorFlow anyway."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import count
 from typing import Any
 
-from sidebyside.execution.executors import Task
+from sidebyside.execution.tasks import Task
 
 
 class InThisProcess:
@@ -19,7 +21,14 @@ class InThisProcess:
         future.set_result(task.call())
         return future
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def run(
+        self, tasks: Sequence[Task], more: Callable[[], Sequence[Task]] = tuple
+    ) -> Iterator[tuple[int, Any]]:
         """Do all tasks; one that fails ends them all."""
-        for number, task in enumerate(tasks):
-            yield number, task.call()
+        waiting = deque(tasks)
+        for number in count():
+            if not waiting:
+                waiting.extend(more())
+            if not waiting:
+                return
+            yield number, waiting.popleft().call()

@@ -5,10 +5,9 @@ import multiprocessing.context
 import os
 import signal
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -19,35 +18,14 @@ import joblib
 from pebble import ProcessExpired, ProcessPool
 
 from sidebyside.config.schema import Launcher
+from sidebyside.execution.tasks import Queue, Task
 from sidebyside.execution.worker import OVER_MEMORY, PRELOADED, PROCESSES, do, start_method
 
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
 _MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
 
 
-@dataclass(frozen=True)
-class Task:
-    """A call to make in a worker.
-
-    Attributes
-    ----------
-    call : callable
-        Without arguments.
-    log : pathlib.Path
-        Where what it prints goes.
-    process : str
-        What is set once for a process: tasks of which this differs never share one.
-    graph : str
-        What a worker has ready once it has done such a task, and does another one sooner.
-    cost : float
-        How long it takes, in any unit.
-    """
-
-    call: Callable[[], Any]
-    log: Path
-    process: str = ""
-    graph: str = ""
-    cost: float = 0
+More = Callable[[], Sequence[Task]]
 
 
 class WorkerDiedError(Exception):
@@ -63,11 +41,14 @@ class Executor(Protocol):
     def first(self, task: Task) -> "Future[Any]":
         """Begin with one task, while others go on, and return its result to be."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task], more: "More" = tuple) -> Iterator[tuple[int, Any]]:
         """Do all tasks, the longest first; yield the number and the result of each as it ends.
 
         The result is an exception where the task failed; one that fails ends no other. When the
         iteration is left early, or the process is interrupted, running tasks are stopped.
+
+        ``more`` is asked for further tasks whenever there is none left to begin with. Their numbers
+        go on from those of the others. All is done when each task has ended and it has no more.
         """
 
 
@@ -151,25 +132,31 @@ class LocalExecutor:
         with self._workers(1) as [worker]:
             return self._schedule(worker.pool, task, None, None).result()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Sequence[Task], more: More = tuple) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
-        for process in dict.fromkeys(task.process for task in tasks):
-            numbers = [number for number, task in enumerate(tasks) if task.process == process]
-            yield from self._run({number: tasks[number] for number in numbers})
+        queue = Queue(tasks)
+        while queue or queue.add(more()):
+            yield from self._run(queue, more)
 
-    def _run(self, tasks: dict[int, Task]) -> Iterator[tuple[int, Any]]:
-        queue = _Queue(tasks)
+    def _run(self, queue: Queue, more: More) -> Iterator[tuple[int, Any]]:
+        """Do the first task and all that may share a process with it."""
+        process = queue.process
         limits = self._time_limit, self._memory_limit
-        with self._workers(min(self._count, len(tasks))) as workers:
+        with self._workers(self._count) as workers:
             idle = list(workers)
             running: dict[Future[Any], tuple[_Worker, int]] = {}
-            while idle or running:
-                for worker in idle:
+            while True:
+                for worker in list(idle):
+                    if not queue:
+                        queue.add(more())
                     others = {other.graph for other in workers}
-                    if (number := queue.take(worker.graph, others)) is not None:
-                        pool = worker.pool_for(tasks[number].graph)
-                        running[self._schedule(pool, tasks[number], *limits)] = worker, number
-                idle = []
+                    if (taken := queue.take(process, worker.graph, others)) is not None:
+                        number, task = taken
+                        pool = worker.pool_for(task.graph)
+                        running[self._schedule(pool, task, *limits)] = worker, number
+                        idle.remove(worker)
+                if not running:
+                    return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     worker, number = running.pop(future)
                     idle.append(worker)
@@ -240,31 +227,6 @@ class _Worker:
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(max_workers=1, context=self._context)
-
-
-class _Queue:
-    """Tasks that wait for a worker."""
-
-    def __init__(self, tasks: dict[int, Task]) -> None:
-        self._tasks = tasks
-        self._waiting = sorted(tasks, key=lambda number: -tasks[number].cost)
-
-    def take(self, own: str | None, others: Container[str | None]) -> int | None:
-        """Return the number of a worker's next task, None where there is no more.
-
-        One that it has the graph for, else one that no other worker has it for, else any.
-        """
-        ranked = (
-            lambda graph: graph == own,
-            lambda graph: graph not in others,
-            lambda graph: True,
-        )
-        for fits in ranked:
-            for number in self._waiting:
-                if fits(self._tasks[number].graph):
-                    self._waiting.remove(number)
-                    return number
-        return None
 
 
 def _exit(code: int | None) -> str:

@@ -103,18 +103,39 @@ def _undecided(evidence: Evidence, study: Study) -> Stage | None:
     return Stage(more, f"{decided}; {added} more runs of {len(more)} variants")
 
 
-def _wide(evidence: Evidence, study: Study) -> Stage | None:
-    from sidebyside.analysis.intervals import rounding_variance
-    from sidebyside.analysis.tables import replicate_of
-    from sidebyside.analysis.two_stages import FIRST, seeds_needed
+def surely_needed(config: Config, runs: Sequence[StudyRun]) -> dict[str, int]:
+    """Return seeds that the next stage adds whatever comes out of runs that aren't finished.
 
-    assert study.halfwidth is not None
-    least, counts, needed = rounding_variance(len(evidence.target)), _counts(evidence), {}
-    for name in counts:
-        replicate = replicate_of(evidence, name)
-        first = [replicate.errors[replicate.seeds.index(seed)] for seed in range(FIRST)]
-        needed[name] = seeds_needed(first, study.halfwidth, least)
-    allowed = {name: min(count, study.max_seeds) for name, count in needed.items()}
+    Of variants against a baseline these are the baseline's, while one comparison wouldn't be
+    decided if it stood alone with those that are finished: Holm's correction rejects no more where
+    there are more of them. Until intervals are narrow each variant goes by its own first seeds.
+
+    Parameters
+    ----------
+    config : Config
+        Of a study with a rule.
+    runs : sequence of StudyRun
+        Evaluated, of variants that have all runs of this stage.
+    """
+    assert config.study is not None
+    study, rule = config.study, config.study.stopping()
+    assert rule is not None
+    names = {run.variant for run in runs}
+    if study.until == "narrow":
+        return _allowed(_evidence(config, runs, rule), study) if runs else {}
+    if study.question != "variants" or study.baseline not in names or len(names) == 1:
+        return {}
+    from sidebyside.analysis.deciding import progress
+    from sidebyside.analysis.looks import looks_up_to
+
+    if not progress(evidence := _evidence(config, runs, rule), study).open:
+        return {}
+    after = looks_up_to(study.max_seeds).after(_counts(evidence)[study.baseline])
+    return {} if after is None else {study.baseline: after}
+
+
+def _wide(evidence: Evidence, study: Study) -> Stage | None:
+    counts, needed, allowed = _counts(evidence), _needed(evidence, study), _allowed(evidence, study)
     more = {name: count for name, count in allowed.items() if count > counts[name]}
     if not more:
         return None
@@ -127,6 +148,26 @@ def _wide(evidence: Evidence, study: Study) -> Stage | None:
         f"Intervals of +-{study.halfwidth:g} points take up to {max(needed.values())} seeds{cut}; "
         f"{added} more runs of {len(more)} variants, {seconds / 60:.0f} minutes of one worker",
     )
+
+
+def _allowed(evidence: Evidence, study: Study) -> dict[str, int]:
+    """Return how many seeds each variant may have of those that it needs."""
+    return {name: min(n, study.max_seeds) for name, n in _needed(evidence, study).items()}
+
+
+def _needed(evidence: Evidence, study: Study) -> dict[str, int]:
+    """Return how many seeds an interval of each variant takes to be narrow."""
+    from sidebyside.analysis.intervals import rounding_variance
+    from sidebyside.analysis.tables import replicate_of
+    from sidebyside.analysis.two_stages import FIRST, seeds_needed
+
+    assert study.halfwidth is not None
+    least, needed = rounding_variance(len(evidence.target)), {}
+    for name in _counts(evidence):
+        replicate = replicate_of(evidence, name)
+        first = [replicate.errors[replicate.seeds.index(seed)] for seed in range(FIRST)]
+        needed[name] = seeds_needed(first, study.halfwidth, least)
+    return needed
 
 
 def _counts(evidence: Evidence) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """All runs of a study, or of an ad-hoc grid, seeds added where its rule asks for them."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 from sidebyside import paths
 from sidebyside.config.compose import compose_grid, compose_launcher
 from sidebyside.config.factors import variant_name
-from sidebyside.config.schema import Config, Study
+from sidebyside.config.schema import Config
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import Executor, LocalExecutor
-from sidebyside.execution.launch import Launched, Wanted, launch
-from sidebyside.execution.stopping import check_rule, first_stage, next_stage
-from sidebyside.storage.results import StudyResults, load_study
+from sidebyside.execution.launch import Launched, launch
+from sidebyside.execution.planned import Wanted
+from sidebyside.execution.stopping import check_rule, first_stage, next_stage, surely_needed
+from sidebyside.storage.results import StudyResults, StudyRun, load_study
 
 
 def run_study(config: Config) -> StudyResults:
@@ -73,28 +75,66 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
     config, _ = grid[0]
     if config.study is None or config.study.until is None:
         return launch(grid, executor, log_folder)
-    return _grow(grid, config.study, executor, log_folder)
-
-
-def _grow(grid: Sequence[Wanted], study: Study, executor: Executor, log_folder: Path) -> Launched:
-    """Train a study's first stage, look at it, and go on while its rule asks for more seeds."""
     by_variant = _by_variant(grid)
-    check_rule(study, list(by_variant))
-    seeds = dict.fromkeys(by_variant, first_stage(study))
-    finished: set[str] = set()
-    while True:
-        # Test errors are what is looked at, whichever stage of a pipeline publishes them.
-        wanted = [
-            (replace(config, seed=seed, evaluate=True), factors)
-            for name, (config, factors) in by_variant.items()
-            for seed in range(seeds[name])
-        ]
-        launched = launch(wanted, executor, log_folder, finished)
-        if launched.failures or (stage := next_stage(wanted[0][0], launched.runs)) is None:
-            return launched
-        print(f"{stage.reason}.", file=sys.stderr, flush=True)
-        seeds |= stage.seeds
-        finished = {run.key for run in launched.runs}
+    check_rule(config.study, list(by_variant))
+    growing = _Growing(by_variant, first_stage(config.study))
+    return launch(growing.first(), executor, log_folder, growing.more)
+
+
+class _Growing:
+    """A study that begins with a first stage, and goes on while its rule asks for more seeds.
+
+    All is computed from the runs that there are: one that is killed needs nothing else to go on.
+    """
+
+    def __init__(self, by_variant: Mapping[str, Wanted], seeds: int) -> None:
+        self._by_variant = by_variant
+        self._config, _ = next(iter(by_variant.values()))
+        self._stage = dict.fromkeys(by_variant, seeds)
+        self._begun = dict.fromkeys(by_variant, 0)
+        self._asked_with: set[str] = set()
+        self._over = False
+
+    def first(self) -> list[Wanted]:
+        """Return the runs of the first stage."""
+        return self._begin(self._stage)
+
+    def more(self, finished: Sequence[StudyRun]) -> list[Wanted]:
+        """Look at a stage that is finished; begin meanwhile with what is needed in any case."""
+        while not self._over and len(runs := self._of_stage(finished)) == sum(self._stage.values()):
+            if (stage := next_stage(self._config, runs)) is None:
+                self._over = True
+            else:
+                print(f"{stage.reason}.", file=sys.stderr, flush=True)
+                self._stage |= stage.seeds
+                if begun := self._begin(self._stage):
+                    return begun
+        keys = {run.key for run in finished}
+        if self._over or keys == self._asked_with:
+            return []
+        self._asked_with = keys
+        return self._begin(surely_needed(self._config, self._complete(runs)))
+
+    def _of_stage(self, runs: Sequence[StudyRun]) -> list[StudyRun]:
+        return [run for run in runs if run.seed < self._stage[run.variant]]
+
+    def _complete(self, runs: Sequence[StudyRun]) -> list[StudyRun]:
+        """Return the runs of variants of which none is missing in this stage."""
+        counts = Counter(run.variant for run in runs)
+        return [run for run in runs if counts[run.variant] == self._stage[run.variant]]
+
+    def _begin(self, seeds: Mapping[str, int]) -> list[Wanted]:
+        """Return the runs up to these numbers of seeds that weren't begun before."""
+        wanted = []
+        for name, count in seeds.items():
+            config, factors = self._by_variant[name]
+            # Test errors are what is looked at, whichever stage of a pipeline publishes them.
+            wanted += [
+                (replace(config, seed=seed, evaluate=True), factors)
+                for seed in range(self._begun[name], count)
+            ]
+            self._begun[name] = max(count, self._begun[name])
+        return wanted
 
 
 def _by_variant(grid: Sequence[Wanted]) -> dict[str, Wanted]:

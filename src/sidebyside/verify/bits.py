@@ -20,7 +20,8 @@ from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Network, Recipe
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
-from sidebyside.execution.executors import LocalExecutor, Task
+from sidebyside.execution.executors import LocalExecutor
+from sidebyside.execution.tasks import Task
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys
 from sidebyside.storage.evidence import committed

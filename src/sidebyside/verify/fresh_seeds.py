@@ -14,7 +14,8 @@ from sidebyside.config.schema import Config
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors import LocalExecutor
-from sidebyside.execution.launch import Wanted, launch
+from sidebyside.execution.launch import launch
+from sidebyside.execution.planned import Wanted
 from sidebyside.execution.train import plan
 from sidebyside.report.gathering import run_evidence
 from sidebyside.report.text.claims import Claim
