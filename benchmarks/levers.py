@@ -33,9 +33,10 @@ def ours(config: Config, numerics: str, change: Callable[[], None] = lambda: Non
     determinism.fix(1, resolve(numerics))
     change()
     training, _ = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
-    loaded = load(training)
+    wanted = Network(config.recipe(), (28, 28, 1), 10)
+    loaded = load(training, wanted.channel_axis)
     began = time.perf_counter()
-    loops = Loops(fit.compiled(Network(config.recipe(), (28, 28), 10)))
+    loops = Loops(fit.compiled(wanted), wanted)
     return _epochs(began, lambda: loops.train(loaded, loaded.indices, 128))
 
 
@@ -52,7 +53,7 @@ def by_fit(config: Config, **options: object) -> Times:
     images, labels = training.images[training.indices], training.labels[training.indices]
     keras.utils.set_random_seed(0)
     began = time.perf_counter()
-    network = build(Network(config.recipe(), (28, 28), 10))
+    network = build(Network(config.recipe(), (28, 28, 1), 10))
     network.compile("adam", "categorical_crossentropy", metrics=["accuracy"], **options)
     return _epochs(began, lambda: network.fit(images, labels, batch_size=128, verbose=0))
 
@@ -137,8 +138,9 @@ def profile(config: Config) -> dict[str, float]:
 
     determinism.fix(1, resolve("auto"))
     training, _ = training_arrays(prepare(config.dataset, config.data_format), config.protocol)
-    loaded = load(training)
-    loops = Loops(fit.compiled(Network(config.recipe(), (28, 28), 10)))
+    wanted = Network(config.recipe(), (28, 28, 1), 10)
+    loaded = load(training, wanted.channel_axis)
+    loops = Loops(fit.compiled(wanted), wanted)
     loops.train(loaded, loaded.indices, 128)
     with TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):

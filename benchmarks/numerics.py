@@ -16,7 +16,7 @@ from sidebyside import compose
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
-from sidebyside.engine.recipe import Activation
+from sidebyside.engine.blocks import Activation
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.tasks import Task
@@ -83,7 +83,7 @@ def approximations(config: Config, optimizing: bool) -> dict[str, int]:
 
     determinism.fix(1, resolve("auto"))
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": optimizing})
-    network = compiled(Network(config.recipe(), (28, 28), 10))
+    network = compiled(Network(config.recipe(), (28, 28, 1), 10))
     step = tf.function(lambda images, labels: network.train_step((images, labels)))
     images = tf.random.stateless_uniform((8, *network.input_shape[1:]), (1, 2))
     context.enable_run_metadata()

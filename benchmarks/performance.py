@@ -238,7 +238,7 @@ def share_of_rate(bench: Bench, seconds: float, images: int, seeds: int, rate: f
     total = 0
     for size, dropout in product(bench.levels["kernel_size"], bench.levels["dropout"]):
         model = compose(f"model.kernel_size={size}", f"model.dropout={dropout}").model
-        total += operations(model, (28, 28), 10)
+        total += operations(model, (28, 28, 1), 10)
     per_pair = bench.variants // (len(bench.levels["kernel_size"]) * len(bench.levels["dropout"]))
     done = total * per_pair * seeds * EPOCHS * images * A_STEP
     return done / (seconds * rate * 1e9)

@@ -129,7 +129,7 @@ def test_a_summary_is_what_keras_builds(one_thread, compose):
         "{type:dropout,rate:0.1},{type:flatten},{type:dense,units:7}]"
     )
     config = check(compose(blocks, "data_format=channels_first"))
-    shape, classes = tuple(config.dataset.image_shape), config.dataset.classes
+    shape, classes = config.dataset.shape, config.dataset.classes
     network = compiled(Network(config.recipe(), shape, classes))
     rows = summarise(config.model, shape, classes, config.data_format)
     assert [row.name for row in rows] == [layer.name for layer in network.layers]

@@ -137,7 +137,7 @@ def test_a_download_replaces_links(project, outside, compose, tmp_path, monkeypa
     monkeypatch.setenv("SIDEBYSIDE_MIRROR", str(tmp_path / "mirror"))
     folder = download(dataset)
     assert not any(path.is_symlink() for path in folder.iterdir())
-    labels = (folder / dataset.files.test_labels.name).read_bytes()
+    labels = (folder / dataset.files["test_labels"].name).read_bytes()
     assert len(idx.parse(labels, "labels", 1)) == 1000
 
 

@@ -8,7 +8,7 @@ import yaml
 from sidebyside import UserError
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.config.validate import check
-from sidebyside.engine.recipe import Conv, Dense, Dropout, Flatten, Pool
+from sidebyside.engine.blocks import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.engine.training.shapes import layer_shapes
 from support.projects import SOURCE
 
@@ -70,7 +70,7 @@ def test_the_readings_of_a_recipe_are_presets():
 def test_a_preset_is_its_recipe(compose, name):
     recipe = RECIPES[name]
     config = check(compose("dataset=mnist", f"preset={name}"))
-    layers = layer_shapes(config.model, (28, 28), 10)
+    layers = layer_shapes(config.model, (28, 28, 1), 10)
     assert [described(layer) for layer in layers] == recipe["layers"]
     assert config.preset.name == name
     assert config.data_format == recipe.get("data_format", "channels_last")

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sidebyside import UserError
-from sidebyside.config.schema import Dataset, File, Files
+from sidebyside.config.schema import ROLES, Dataset, File
 from sidebyside.data.download import download
 from sidebyside.data.image_files import read_images
 from sidebyside.data.preprocessing import idx
@@ -133,7 +133,8 @@ def main(folder: Path) -> None:
     good = File(name="whole", bytes=len(WHOLE), sha256=hashlib.sha256(WHOLE).hexdigest())
     for name, size in (("bomb", 2**23), ("tail", len(WHOLE)), ("plain", len(WHOLE))):
         first = File(name=name, bytes=size, sha256=good.sha256)
-        attempt(name, download, Dataset("d", [2, 2], 2, Files(first, *[good] * 3), [str(folder)]))
+        files = dict.fromkeys(ROLES["idx"], good) | {"train_images": first}
+        attempt(name, download, Dataset("d", [2, 2], 2, files, [str(folder)]))
     for name in ("honest.npz", "lying.npz"):
         attempt(name, read_evidence, folder / name)
     for name in ("beyond.png", "tiny", "within.png"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
-from sidebyside.config.schema import Dataset, File, Files
+from sidebyside.config.schema import Dataset, File
 from sidebyside.data.download import download
 from sidebyside.data.preprocessing import idx
 
@@ -108,9 +108,7 @@ def dataset(*sources: str) -> Dataset:
         )
         for role in ARRAYS
     }
-    return Dataset(
-        name="small", image_shape=[2, 2], classes=2, files=Files(**files), sources=list(sources)
-    )
+    return Dataset(name="small", image_shape=[2, 2], classes=2, files=files, sources=list(sources))
 
 
 def assert_complete(folder) -> None:

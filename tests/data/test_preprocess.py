@@ -68,7 +68,7 @@ def workspace(project, compose, tmp_path, monkeypatch):
 
 def test_a_truncated_file_is_refused_by_name(workspace):
     root, dataset = workspace
-    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path = root / "data" / "raw" / "mnist5k" / dataset.files["test_images"].name
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(UserError, match=f"{path} is truncated"):
         preprocess(dataset, "channels_last")
@@ -76,7 +76,7 @@ def test_a_truncated_file_is_refused_by_name(workspace):
 
 def test_a_flipped_byte_is_refused_by_name(workspace):
     root, dataset = workspace
-    path = root / "data" / "raw" / "mnist5k" / dataset.files.test_images.name
+    path = root / "data" / "raw" / "mnist5k" / dataset.files["test_images"].name
     path.write_bytes(path.read_bytes()[:-1] + b"\x2a")
     with pytest.raises(UserError, match=f"{path} is damaged"):
         preprocess(dataset, "channels_last")
@@ -108,7 +108,7 @@ def test_arrays_of_other_files_are_made_again(workspace):
     prepare(dataset, "channels_last")
     assert (first.folder / "arrays.json").stat().st_mtime_ns == made
     description = first.folder / "arrays.json"
-    stale = description.read_text().replace(dataset.files.train_images.sha256, "0" * 64)
+    stale = description.read_text().replace(dataset.files["train_images"].sha256, "0" * 64)
     description.write_text(stale)
     assert prepare(dataset, "channels_last").made_from == first.made_from
 

@@ -16,7 +16,7 @@ BLOCKS = "model.blocks=[{type:conv,filters:3},{type:pool},{type:dropout,rate:0.2
 @pytest.fixture(params=["channels_last", "channels_first"])
 def network(request, compose) -> Network:
     """A network of one convolution, in each data format."""
-    return Network(check(compose(BLOCKS, f"data_format={request.param}")).recipe(), (12, 9), 4)
+    return Network(check(compose(BLOCKS, f"data_format={request.param}")).recipe(), (12, 9, 1), 4)
 
 
 @pytest.fixture

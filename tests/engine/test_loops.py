@@ -72,8 +72,8 @@ def test_another_seed_is_another_training(config, training):
 
 
 def test_pixels_are_kept_as_bytes_and_no_other_images_are_taken(training):
-    loaded = loops.load(training)
+    loaded = loops.load(training, -1)
     assert loaded.pixels.dtype == np.uint8
     np.testing.assert_array_equal(loaded.pixels.numpy() / np.float32(255), training.images)
     with pytest.raises(ValueError, match="8 bits"):
-        loops.load(replace(training, images=training.images * np.float32(0.999)))
+        loops.load(replace(training, images=training.images * np.float32(0.999)), -1)

@@ -24,8 +24,8 @@ CHOICES = {name: (f"model={name}",) for name in MODELS} | {"batch_norm": NORMALI
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
 def test_shapes_and_parameters_are_those_of_keras(compose, choice, data_format):
     recipe = check(compose(*choice, f"data_format={data_format}")).recipe()
-    network, model = build(Network(recipe, (28, 28), 10)), recipe.model
-    layers = layer_shapes(model, (28, 28), 10)
+    network, model = build(Network(recipe, (28, 28, 1), 10)), recipe.model
+    layers = layer_shapes(model, (28, 28, 1), 10)
     assert [layer.name for layer in layers] == [layer.name for layer in network.layers]
     for layer, keras_layer in zip(layers, network.layers, strict=True):
         shape = keras_layer.output.shape[1:]
@@ -37,7 +37,7 @@ def test_shapes_and_parameters_are_those_of_keras(compose, choice, data_format):
 
 def test_the_tutorials_network_has_its_parameters(compose):
     model = check(compose("model=conv_pair")).model
-    assert sum(layer.parameters for layer in layer_shapes(model, (28, 28), 10)) == 1_199_882
+    assert sum(layer.parameters for layer in layer_shapes(model, (28, 28, 1), 10)) == 1_199_882
 
 
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
@@ -46,7 +46,7 @@ def test_both_formats_begin_and_predict_alike(compose, choice):
     for data_format in ("channels_last", "channels_first"):
         keras.utils.set_random_seed(4)
         recipe = check(compose(*choice, f"data_format={data_format}")).recipe()
-        networks.append(build(Network(recipe, (28, 28), 10)))
+        networks.append(build(Network(recipe, (28, 28, 1), 10)))
     for one, other in zip(networks[0].get_weights(), networks[1].get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     images = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
@@ -58,13 +58,13 @@ def test_both_formats_begin_and_predict_alike(compose, choice):
 
 def test_batch_norm_is_over_the_channels(compose):
     recipe = check(compose(*NORMALISED, "data_format=channels_first")).recipe()
-    network = build(Network(recipe, (28, 28), 10))
+    network = build(Network(recipe, (28, 28, 1), 10))
     assert [network.get_layer(f"batch_norm_{n}").axis for n in (1, 2)] == [1, -1]
 
 
 def test_the_switch_drops_dropout_and_renames_nothing(compose):
     on, off = (
-        [layer.name for layer in layer_shapes(check(compose(choice)).model, (28, 28), 10)]
+        [layer.name for layer in layer_shapes(check(compose(choice)).model, (28, 28, 1), 10)]
         for choice in ("model.dropout=true", "model.dropout=false")
     )
     assert [name for name in on if not name.startswith("dropout")] == off

@@ -18,7 +18,7 @@ def test_scores_count_what_is_wrong(compose):
     images = np.full((4, 784), -100, np.float32)
     images[:, :3] = np.log(np.maximum(probabilities, 1e-40))
     target = np.array([0, 1, 2, 2], np.uint8)
-    network = Network(config.recipe(), (28, 28), 10)
+    network = Network(config.recipe(), (28, 28, 1), 10)
     scores = score(network, weights, images.reshape(4, 28, 28, 1), target)
     assert scores.predicted.tolist() == [0, 1, 0, 2]
     assert scores.test_error == 25

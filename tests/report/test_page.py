@@ -15,7 +15,7 @@ import pytest
 
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.factors import variant_name
-from sidebyside.config.schema import Dataset, File, Files, Study
+from sidebyside.config.schema import Dataset, File, Study
 from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
 from sidebyside.report.page.drawn import pareto_front
@@ -196,7 +196,7 @@ def dataset():
         name="digits",
         image_shape=[28, 28],
         classes=10,
-        files=Files(file, file, file, file),
+        files=dict.fromkeys(("train_images", "train_labels", "test_images", "test_labels"), file),
         sources=[],
         disputed=[7, 11],
     )

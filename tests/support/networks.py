@@ -12,7 +12,7 @@ def build_network(config: Config):
     from sidebyside.engine.recipe import Network
     from sidebyside.engine.training.fit import compiled
 
-    return compiled(Network(config.recipe(), (28, 28), config.dataset.classes))
+    return compiled(Network(config.recipe(), (28, 28, 1), config.dataset.classes))
 
 
 def train_one_batch(config: Config, project: Path):

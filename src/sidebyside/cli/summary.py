@@ -4,8 +4,12 @@ import click
 
 from sidebyside.cli.tables import print_table
 from sidebyside.config.compose import compose_config
+from sidebyside.config.schema import Config
 from sidebyside.config.validate import check
+from sidebyside.engine.blocks import Instance
+from sidebyside.engine.recipe import Network
 from sidebyside.engine.summary import summarise
+from sidebyside.stderr import greetings_hidden
 
 
 @click.command(
@@ -20,10 +24,13 @@ def command(overrides: tuple[str, ...]) -> None:
     KEY=VALUE is as for pipelines/train.py.
     """
     config = check(compose_config(overrides))
-    height, width = config.dataset.image_shape
-    layers = summarise(config.model, (height, width), config.dataset.classes, config.data_format)
+    dataset = config.dataset
+    if isinstance(config.model, Instance):
+        return _print_own(config)
+    layers = summarise(config.model, dataset.shape, dataset.classes, config.data_format)
+    size = "x".join(map(str, dataset.image_shape))
     print_table(
-        f"{config.model.name} on {height}x{width} images, {config.data_format}",
+        f"{config.model.name} on {size} images, {config.data_format}",
         [
             {
                 "layer": layer.name,
@@ -40,3 +47,10 @@ def command(overrides: tuple[str, ...]) -> None:
     trainable = sum(layer.trainable for layer in layers)
     print(f"Total parameters: {total:,}")
     print(f"Trainable: {trainable:,}, others: {total - trainable:,}")
+
+
+def _print_own(config: Config) -> None:
+    """Print what Keras says of a model of one's own."""
+    with greetings_hidden():
+        from sidebyside.engine.training.networks import build
+    build(Network(config.recipe(), config.dataset.shape, config.dataset.classes)).summary()

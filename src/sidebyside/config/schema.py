@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 from sidebyside.config.protocols import Protocol
+from sidebyside.engine.blocks import CLOSED, AnyModel, Called, Instance, Name, Positive, kind
 from sidebyside.engine.recipe import (
-    CLOSED,
+    Augmentation,
     DataFormat,
-    Model,
-    Name,
     Optimizer,
-    Positive,
+    Order,
     Precision,
     Recipe,
     read_recipe,
@@ -23,44 +22,88 @@ from sidebyside.engine.recipe import (
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
+_IDX_HEADER = 8  # bytes of a file of labels
+
 
 @dataclass(frozen=True, config=CLOSED)
 class File:
-    """A file of a dataset, as it is when decompressed; the size is in bytes."""
+    """A file of a dataset; the size is in bytes.
+
+    As it is served, if its name has an ending; one of an IDX file's name without ending, which is
+    served as ``<name>.gz``, is of the decompressed file.
+    """
 
     name: Name
     bytes: Positive
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True, config=CLOSED)
-class Files:
-    """The four IDX files of a dataset."""
-
-    train_images: File
-    train_labels: File
-    test_images: File
-    test_labels: File
+ROLES: dict[str, tuple[str, ...]] = {  # the files that a dataset has in each format
+    "idx": ("train_images", "train_labels", "test_images", "test_labels"),
+    "npz": ("archive",),
+    "cifar10": ("archive",),
+    "cifar100": ("archive",),
+}
+Format = Literal["idx", "npz", "cifar10", "cifar100"]
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Dataset:
-    """A dataset in IDX format and where to get it.
+    """A dataset and where to get it.
 
-    ``disputed`` are test images, by index, whose labels human raters dispute.
+    Attributes
+    ----------
+    name : str
+    image_shape : list of int
+        [height, width], or [height, width, channels].
+    classes : int
+    files : dict of File
+        By role, see `ROLES`.
+    sources : list of str
+        Folders, addresses, ``package:<name>`` or ``images:<folder>``, tried in order.
+    format : "idx", "npz", "cifar10" or "cifar100"
+    training_images : int or None
+        How many there are; None where the size of the file of labels says it.
+    normalisation : "scale" or "standardise"
+        To [0, 1], or each channel to mean 0 and sd 1 over the training images.
+    class_names : list of str
+        What the labels are called, in their order; empty where they are numbers.
+    disputed : list of int
+        Test images, by index, whose labels human raters dispute.
+    test_fraction : float
+        Of ``images:``, of which share of each class's images the test set is made.
     """
 
     name: Name
-    image_shape: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    image_shape: Annotated[list[Positive], Field(min_length=2, max_length=3)]
     classes: Annotated[int, Field(ge=2, le=256)]
-    files: Files
+    files: dict[str, File]
     sources: list[str]
+    format: Format = "idx"
+    training_images: Positive | None = None
+    normalisation: Literal["scale", "standardise"] = "scale"
+    class_names: list[str] = field(default_factory=list)
     disputed: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    def __post_init__(self) -> None:
+        """Take the number of training images from their labels, a byte each behind the header."""
+        if self.training_images is None and "train_labels" in self.files:
+            labels = self.files["train_labels"]
+            if not labels.name.endswith(".gz"):
+                object.__setattr__(self, "training_images", labels.bytes - _IDX_HEADER)
 
     @property
-    def training_images(self) -> int:
-        """The number of training images: a label file is one byte each after an 8 byte header."""
-        return self.files.train_labels.bytes - 8
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        height, width, *channels = self.image_shape
+        return height, width, channels[0] if channels else 1
+
+    @property
+    def size(self) -> int:
+        """The number of training images, which `sidebyside.config.validate.check` asks for."""
+        assert self.training_images is not None
+        return self.training_images
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -80,6 +123,17 @@ class Training:
     numerics: Literal["auto", NumericClass] = "auto"
     diverged: Literal["fails", "counts"] = "fails"
     complete_evidence: bool = False
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    class_weight: Literal["balanced"] | None = None
+    order: Order = "each_epoch"
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Constant:
+    """A learning rate that stays as it is."""
+
+    name: Literal["constant"]
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -155,8 +209,12 @@ class Config:
     """
 
     dataset: Dataset
-    model: Model
+    model: AnyModel
     optimizer: Optimizer
+    schedule: Annotated[
+        Annotated[Constant, Tag("plain")] | Annotated[Called, Tag("called")], Discriminator(kind)
+    ]
+    augmentation: Augmentation
     training: Training
     tracking: Tracking
     data_format: DataFormat
@@ -182,6 +240,12 @@ class Config:
             batch_size=self.training.batch_size,
             threads=self.training.threads,
             precision=self.training.precision,
+            schedule=self.schedule if isinstance(self.schedule, Instance) else None,
+            augmentation=self.augmentation if self.augmentation.layers else None,
+            label_smoothing=self.training.label_smoothing,
+            ema=self.training.ema,
+            class_weight=self.training.class_weight,
+            order=self.training.order,
         )
 
     def with_recipe(self, content: Mapping[str, Any]) -> "Config":
@@ -217,11 +281,17 @@ class Config:
             batch_size=recipe.batch_size,
             threads=recipe.threads,
             precision=recipe.precision,
+            label_smoothing=recipe.label_smoothing,
+            ema=recipe.ema,
+            class_weight=recipe.class_weight,
+            order=recipe.order,
         )
         return replace(
             self,
             model=recipe.model,
             optimizer=recipe.optimizer,
+            schedule=recipe.schedule or Constant("constant"),
+            augmentation=recipe.augmentation or Augmentation("none"),
             training=training,
             data_format=recipe.data_format,
             seed=recipe.seed,

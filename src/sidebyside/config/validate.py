@@ -1,6 +1,7 @@
 """A composed config, checked against the schema before any work starts."""
 
 import json
+from collections.abc import Sequence
 from typing import TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,12 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from sidebyside.config.protocols import training_size
-from sidebyside.config.schema import Config, Dataset, Launcher, Study, Tracking
-from sidebyside.engine.recipe import DATA_FORMATS, Conv, DataFormat, Dropout
+from sidebyside.config.schema import ROLES, Config, Dataset, Launcher, Study, Tracking
+from sidebyside.engine.blocks import TAGS, Convolution, Dropout, Instance, with_inner
+from sidebyside.engine.recipe import DATA_FORMATS, DataFormat
 from sidebyside.engine.training.shapes import layer_shapes
 from sidebyside.errors import UserError
 
 T = TypeVar("T")
+
+SCHEDULE_PACKAGE = "keras.optimizers.schedules"
+AUGMENTATION_PACKAGE = "keras.layers"
+_EXAMPLES = {SCHEDULE_PACKAGE: "CosineDecay", AUGMENTATION_PACKAGE: "RandomFlip"}
 
 
 def check(config: DictConfig) -> Config:
@@ -33,6 +39,8 @@ def check(config: DictConfig) -> Config:
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     checked = _validate(Config, own, "")
+    _check_files(checked.dataset)
+    _check_targets(checked)
     _check_model(checked)
     _check_batch_size(checked)
     return checked
@@ -40,7 +48,9 @@ def check(config: DictConfig) -> Config:
 
 def check_dataset(config: DictConfig) -> Dataset:
     """Return the dataset of a composed config, checked; see `check`."""
-    return _validate(Dataset, config.dataset, "dataset")
+    dataset = _validate(Dataset, config.dataset, "dataset")
+    _check_files(dataset)
+    return dataset
 
 
 def check_data_format(config: DictConfig) -> DataFormat:
@@ -90,9 +100,7 @@ def _validate(schema: type[T], config: DictConfig, node: str) -> T:
 
 
 def _sentence(detail: ErrorDetails, node: str) -> str:
-    parts = [str(part) for part in detail["loc"]]
-    if "blocks" in parts:  # pydantic puts the block's type behind its number: not a key
-        parts = [part for at, part in enumerate(parts) if at != parts.index("blocks") + 2]
+    parts = _keys(detail["loc"])
     path = ".".join([node, *parts] if node else parts)
     if detail["type"] == "missing":
         return f"{path} is missing: set it under conf/ or on the command line."
@@ -106,9 +114,58 @@ def _sentence(detail: ErrorDetails, node: str) -> str:
     )
 
 
+def _keys(location: Sequence[str | int]) -> list[str]:
+    """Return the keys to a value, without what pydantic says of the type that it tried."""
+    parts = [str(part) for part in location]
+    return [
+        part
+        for at, part in enumerate(parts)
+        if part not in TAGS and not (at > 1 and parts[at - 2] == "blocks")
+    ]
+
+
+def _check_targets(config: Config) -> None:
+    """Raise a UserError where a config names something of Keras that isn't where it should be."""
+    named = [
+        ("augmentation.layers", own.get("_target_"), AUGMENTATION_PACKAGE)
+        for own in config.augmentation.layers
+    ]
+    if isinstance(config.schedule, Instance):
+        named.append(("schedule", config.schedule.target, SCHEDULE_PACKAGE))
+    for key, target, package in named:
+        if not isinstance(target, str) or target.rpartition(".")[0] != package:
+            raise UserError(
+                f"{key} names _target_={json.dumps(target)}: choose one of {package}, "
+                f"{package}.{_EXAMPLES[package]} for instance."
+            )
+
+
+def _check_files(dataset: Dataset) -> None:
+    """Raise a UserError where a dataset's files aren't those of its format."""
+    roles = ROLES[dataset.format]
+    if sorted(dataset.files) != sorted(roles):
+        raise UserError(
+            f"dataset={dataset.name} has the files {', '.join(dataset.files)}: format="
+            f"{dataset.format} needs {', '.join(roles)}."
+        )
+    if dataset.training_images is None:
+        raise UserError(
+            f"dataset={dataset.name} doesn't say how many training images it has: set "
+            "training_images in its file."
+        )
+    if dataset.class_names and len(dataset.class_names) != dataset.classes:
+        raise UserError(
+            f"dataset={dataset.name} has {len(dataset.class_names)} class_names and classes: "
+            f"{dataset.classes}: name all of them or none."
+        )
+
+
 def _check_model(config: Config) -> None:
     model = config.model
-    unpinned = [b for b in model.blocks if isinstance(b, Conv) and b.kernel_size is None]
+    if isinstance(model, Instance):
+        return  # what it makes of its arguments is asked of it before anything is trained
+    blocks = list(with_inner(model.blocks))
+    unpinned = [b for b in blocks if isinstance(b, Convolution) and b.kernel_size is None]
     if unpinned and model.kernel_size is None:
         raise UserError(
             f"model={model.name} has a conv block without a kernel_size: set model.kernel_size "
@@ -119,19 +176,18 @@ def _check_model(config: Config) -> None:
             f"model.kernel_size={model.kernel_size} would change nothing: every conv block of "
             f"model={model.name} pins its own. Leave the key out."
         )
-    dropouts = [block for block in model.blocks if isinstance(block, Dropout)]
+    dropouts = [block for block in blocks if isinstance(block, Dropout)]
     if bool(dropouts) != (model.dropout is not None):
         raise UserError(
             f"model={model.name} has {len(dropouts)} dropout blocks and "
             f"model.dropout={json.dumps(model.dropout)}: the switch belongs to a model with "
             "dropout blocks and to no other."
         )
-    height, width = config.dataset.image_shape
-    layer_shapes(model, (height, width), config.dataset.classes)  # refuses what has no shape
+    layer_shapes(model, config.dataset.shape, config.dataset.classes)  # refuses what has no shape
 
 
 def _check_batch_size(config: Config) -> None:
-    images = training_size(config.protocol, config.dataset.training_images)
+    images = training_size(config.protocol, config.dataset.size)
     if config.training.batch_size > images:
         raise UserError(
             f"training.batch_size={config.training.batch_size} is more than the {images} images "

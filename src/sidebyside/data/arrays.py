@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.data.preprocessing.transform import scale_levels
 from sidebyside.engine.training.arrays import Subset
 from sidebyside.errors import UserError
 from sidebyside.files import file_digest, read_json
@@ -55,6 +56,19 @@ class ProcessedArrays:
         }
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def levels(self) -> NDArray[np.float32]:
+        """What the values of a pixel became, shape (channels, 256); see `preprocess`."""
+        if self.holds("levels"):
+            return self.read("levels")
+        return scale_levels(self.channels)
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of the images."""
+        after = self.shapes["train_images"]["after"]
+        return after[1] if self.folder.name == "channels_first" else after[-1]
+
     def holds(self, name: str) -> bool:
         """Whether there is an array of this name."""
         return f"{name}.npy" in self.digests
@@ -88,13 +102,13 @@ def training_arrays(arrays: ProcessedArrays, protocol: str) -> tuple[Subset, Sub
 
     The test images are read only where the protocol validates on them.
     """
-    images, labels = arrays.read("train_images"), arrays.read("train_labels")
-    training = Subset(images, labels, arrays.read(f"{protocol}_training"))
+    images, labels, levels = arrays.read("train_images"), arrays.read("train_labels"), arrays.levels
+    training = Subset(images, labels, arrays.read(f"{protocol}_training"), levels)
     if protocol in TEST_AS_VALIDATION:
         test = arrays.read("test_images"), arrays.read("test_labels")
-        return training, Subset(*test, np.arange(len(test[0])))
+        return training, Subset(*test, np.arange(len(test[0])), levels)
     if arrays.holds(f"{protocol}_validation"):
-        return training, Subset(images, labels, arrays.read(f"{protocol}_validation"))
+        return training, Subset(images, labels, arrays.read(f"{protocol}_validation"), levels)
     return training, None
 
 

@@ -6,7 +6,6 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import requests
@@ -33,6 +32,7 @@ from sidebyside import paths
 from sidebyside.config.schema import Dataset, File
 from sidebyside.data import bundled
 from sidebyside.data.arrays import file_digest
+from sidebyside.data.image_folders import pack
 from sidebyside.errors import UserError
 
 MIRROR_VARIABLE = "SIDEBYSIDE_MIRROR"
@@ -73,8 +73,7 @@ def download(dataset: Dataset) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{dataset.name}.lock")), _progress() as progress:
-            for role, entry in asdict(dataset.files).items():
-                file = File(**entry)
+            for role, file in dataset.files.items():
                 if file_digest(folder / file.name) != file.sha256:
                     task = progress.add_task(file.name, total=file.bytes)
                     content = _fetch(dataset, role, file, _reporter(progress, task))
@@ -103,7 +102,7 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
     reasons = []
     for source in _sources(dataset):
         try:
-            content = _read(source, dataset.name, role, file, report)
+            content = _read(source, dataset, role, file, report)
         except _UnservedError as reason:
             reasons.append(f"{source}: {reason}")
             continue
@@ -118,7 +117,7 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
     raise UserError(
         f"No source serves {file.name} of dataset={dataset.name}:\n  "
         + "\n  ".join(reasons)
-        + f"\nSet {MIRROR_VARIABLE} to a folder or URL that holds {file.name}.gz, or choose "
+        + f"\nSet {MIRROR_VARIABLE} to a folder or URL that holds {_served(file)}, or choose "
         "dataset=mnist5k, which needs no network."
     )
 
@@ -132,20 +131,30 @@ def _sources(dataset: Dataset) -> Iterator[str]:
     yield from dataset.sources
 
 
-def _read(source: str, dataset: str, role: str, file: File, report: _Report) -> bytes:
+def _served(file: File) -> str:
+    """Return the name of a file where it is served: compressed, unless its name has an ending."""
+    return file.name if Path(file.name).suffix else f"{file.name}.gz"
+
+
+def _read(source: str, dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
     kind, _, rest = source.partition(":")
     if kind == "package":
         try:
             return bundled.read(rest, role)
         except (ImportError, LookupError) as error:
             raise _UnservedError(str(error)) from None
+    if kind == "images":
+        try:
+            return pack(Path(rest).expanduser(), dataset.test_fraction).content
+        except UserError as error:
+            raise _UnservedError(str(error)) from None
     if kind in ("http", "https"):
         base = source.rstrip("/")
         return _first(
-            [f"{base}/{file.name}.gz", f"{base}/{dataset}/{file.name}.gz"],
+            [f"{base}/{_served(file)}", f"{base}/{dataset.name}/{_served(file)}"],
             lambda url: _transfer(url, file, report),
         )
-    names = [f"{file.name}.gz", f"{dataset}/{file.name}.gz", file.name]
+    names = [_served(file), f"{dataset.name}/{_served(file)}", file.name]
     return _first(
         [str(Path(source).expanduser() / name) for name in names],
         lambda path: _read_local(Path(path), file, report),
@@ -169,7 +178,7 @@ def _read_local(path: Path, file: File, report: _Report) -> bytes:
     try:
         with path.open("rb") as stream:
             chunks = iter(lambda: stream.read(_CHUNK), b"")
-            if path.suffix != ".gz":
+            if path.name == file.name:
                 return stream.read(file.bytes + 1)
             return _decompress(_capped(chunks, file), file, report)
     except FileNotFoundError:
@@ -205,6 +214,8 @@ def _transfer_once(url: str, file: File, report: _Report) -> bytes:
             if not response.ok:
                 raise _UnservedError(status)
             chunks = response.raw.stream(_CHUNK, decode_content=False)
+            if _served(file) == file.name:
+                return _collected(_capped(chunks, file), file, report)
             return _decompress(_capped(chunks, file), file, report)
     except requests.RequestException as error:
         raise _TransientError(_reason(error)) from None
@@ -218,7 +229,7 @@ def _capped(chunks: Iterator[bytes], file: File) -> Iterator[bytes]:
     for chunk in chunks:
         received += len(chunk)
         if received > cap:
-            raise _UnservedError(f"serves more than the {cap} bytes that {file.name}.gz can have")
+            raise _UnservedError(f"serves more than the {cap} bytes that {_served(file)} can have")
         yield chunk
 
 
@@ -228,6 +239,17 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.ConnectionError):
         return "can't be reached"
     return f"broke off ({type(error).__name__})"
+
+
+def _collected(chunks: Iterator[bytes], file: File, report: _Report) -> bytes:
+    """Return a file that stays as it is served."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        report(len(content))
+    if len(content) < file.bytes:
+        raise _UnservedError(f"is truncated after {len(content)} of {file.bytes} bytes")
+    return bytes(content)
 
 
 def _decompress(chunks: Iterator[bytes], file: File, report: _Report) -> bytes:

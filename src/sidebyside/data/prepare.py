@@ -13,23 +13,30 @@ from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.config.schema import Dataset
 from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
 from sidebyside.data.download import download
-from sidebyside.data.preprocessing import idx
+from sidebyside.data.preprocessing.raw import parse
 from sidebyside.data.preprocessing.splits import divide
-from sidebyside.data.preprocessing.transform import one_hot, scaled
+from sidebyside.data.preprocessing.transform import (
+    normalised,
+    one_hot,
+    scale_levels,
+    standard_levels,
+)
 from sidebyside.engine.recipe import DataFormat
 from sidebyside.errors import UserError
 from sidebyside.files import file_digest, replaced, source_digests, write_json
 
 _DECIDING = "data/preprocessing"
-_DIMENSIONS = {"train_images": 3, "train_labels": 1, "test_images": 3, "test_labels": 1}
+_PARTS = ("train", "test")
 _Arrays = dict[str, NDArray[Any]]
 
 
 def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     """Write a dataset's arrays in one data format.
 
-    ``train_images``, ``test_images``: float32 in [0, 1], (N, height, width, 1) for channels_last,
-    (N, 1, height, width) for channels_first. ``train_labels``, ``test_labels``: one-hot float32,
+    ``train_images``, ``test_images``: float32, (N, height, width, channels) for channels_last,
+    (N, channels, height, width) for channels_first; in [0, 1], or standardised, and then
+    ``levels``: float32, (channels, 256), what pixel values became.
+    ``train_labels``, ``test_labels``: one-hot float32,
     (N, classes); ``train_classes``, ``test_classes``: the same as uint8 indices, (N,).
     ``<protocol>_training`` and, where the protocol validates on training images,
     ``<protocol>_validation``: int32 indices into the training images.
@@ -51,11 +58,15 @@ def _locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
 
 
 def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
-    raw = _read_raw(dataset)
+    raw = read_raw(dataset)
     arrays: _Arrays = {}
-    for part in ("train", "test"):
+    pixels = {part: raw[f"{part}_images"].reshape(-1, *dataset.shape) for part in _PARTS}
+    levels = scale_levels(dataset.shape[-1])
+    if dataset.normalisation == "standardise":
+        arrays["levels"] = levels = standard_levels(pixels["train"])
+    for part in _PARTS:
         labels = raw[f"{part}_labels"]
-        arrays[f"{part}_images"] = scaled(raw[f"{part}_images"], data_format)
+        arrays[f"{part}_images"] = normalised(pixels[part], levels, data_format)
         arrays[f"{part}_labels"] = one_hot(labels, dataset.classes)
         arrays[f"{part}_classes"] = labels
     shapes = {
@@ -70,7 +81,7 @@ def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
 
 def _training_sizes(dataset: Dataset) -> dict[str, int]:
-    return {protocol: training_size(protocol, dataset.training_images) for protocol in PROTOCOLS}
+    return {protocol: training_size(protocol, dataset.size) for protocol in PROTOCOLS}
 
 
 def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
@@ -90,34 +101,41 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
 def _made_from(dataset: Dataset) -> dict[str, str]:
     """Return what decides the arrays: the raw files, what the config says of them, and the code."""
-    files = [getattr(dataset.files, name) for name in _DIMENSIONS]
     said = {
         "classes": dataset.classes,
         "image_shape": list(dataset.image_shape),
         "trained on": _training_sizes(dataset),
+        "normalisation": dataset.normalisation,
     }
     return {
-        **{file.name: file.sha256 for file in files},
+        **{file.name: file.sha256 for file in dataset.files.values()},
         **{name: str(value) for name, value in said.items()},
         **source_digests(_DECIDING),
     }
 
 
-def _read_raw(dataset: Dataset) -> _Arrays:
-    folder = paths.raw(dataset.name)
-    raw: _Arrays = {}
-    for name, dimensions in _DIMENSIONS.items():
-        path = folder / getattr(dataset.files, name).name
+def read_raw(dataset: Dataset) -> _Arrays:
+    """Return a dataset's images and labels as its files have them, see `raw.parse`.
+
+    Raises
+    ------
+    UserError
+        If a file is missing, damaged or doesn't fit the dataset's config.
+    """
+    files = {}
+    for role, file in dataset.files.items():
+        path = paths.raw(dataset.name) / file.name
         if not path.is_file():
             raise UserError(f"{path} is missing: run the download stage for {dataset.name} first.")
-        content = path.read_bytes()
-        raw[name] = idx.parse(content, str(path), dimensions)
-        if hashlib.sha256(content).hexdigest() != getattr(dataset.files, name).sha256:
+        files[role] = str(path), path.read_bytes()
+    raw = parse(dataset.format, files, colour=len(dataset.image_shape) > 2)
+    for role, (name, content) in files.items():
+        if hashlib.sha256(content).hexdigest() != dataset.files[role].sha256:
             raise UserError(
-                f"{path} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
+                f"{name} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
                 f"{dataset.name}.yaml. Delete it and run the download again."
             )
-    for part in ("train", "test"):
+    for part in _PARTS:
         _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
     return raw
 
@@ -128,10 +146,15 @@ def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[An
             f"dataset={dataset.name}: {len(images)} {part} images and {len(labels)} {part} labels "
             "don't belong together: check the files in its config."
         )
-    if list(images.shape[1:]) != dataset.image_shape:
+    if images.shape[1:] not in (tuple(dataset.image_shape), dataset.shape):
         raise UserError(
             f"dataset={dataset.name}: {part} images are {images.shape[1:]} pixels, its config "
             f"says image_shape: {dataset.image_shape}."
+        )
+    if part == "train" and len(images) != dataset.size:
+        raise UserError(
+            f"dataset={dataset.name}: its config says training_images: {dataset.size}, but there "
+            f"are {len(images)}: set it to that."
         )
     # A class without training images can't be learnt, so the config means another dataset.
     if labels.max() >= dataset.classes or (part == "train" and labels.max() < dataset.classes - 1):

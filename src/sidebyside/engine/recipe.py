@@ -3,88 +3,19 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
-from sidebyside.paths import NAME
+from sidebyside.engine.blocks import CLOSED, AnyModel, Called, Name, Positive, content, later
 
-CLOSED = ConfigDict(extra="forbid", strict=True)
-
-Name = Annotated[str, Field(pattern=NAME)]
-Positive = Annotated[int, Field(ge=1)]
 DataFormat = Literal["channels_last", "channels_first"]
 Precision = Literal["float32", "mixed_bfloat16"]
-Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "tanh", "linear"]
+Order = Literal["each_epoch", "once"]
 DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Conv:
-    """A convolution with stride 1; ``kernel_size`` null takes the model's."""
-
-    type: Literal["conv"]
-    filters: Positive
-    kernel_size: Positive | None = None
-    padding: Literal["valid", "same"] = "valid"
-    activation: Activation = "relu"
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Pool:
-    """Max pooling over windows of ``size`` x ``size`` that don't overlap."""
-
-    type: Literal["pool"]
-    size: Positive = 2
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Dropout:
-    """Dropout of a fraction ``rate`` of the inputs, left out when the model's switch is off."""
-
-    type: Literal["dropout"]
-    rate: Annotated[float, Field(ge=0, lt=1)]
-
-
-@dataclass(frozen=True, config=CLOSED)
-class BatchNorm:
-    """Batch normalisation over the channels, whichever axis they are."""
-
-    type: Literal["batch_norm"]
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Flatten:
-    """An image to a vector, in the same order for both data formats."""
-
-    type: Literal["flatten"]
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Dense:
-    """A fully connected layer."""
-
-    type: Literal["dense"]
-    units: Positive
-    activation: Activation = "relu"
-
-
-AnyBlock = Conv | Pool | Dropout | BatchNorm | Flatten | Dense
-Block = Annotated[AnyBlock, Field(discriminator="type")]
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Model:
-    """A sequential network; the output layer is added to the blocks."""
-
-    name: Name
-    blocks: list[Block]
-    kernel_size: Positive | None = None
-    dropout: bool | None = None
-    kernel_initializer: Name = "glorot_uniform"
 
 
 class Optimizer(TypedDict):
@@ -98,13 +29,24 @@ class Optimizer(TypedDict):
 
 
 @dataclass(frozen=True, config=CLOSED)
+class Augmentation:
+    """Keras layers that change training images at random, one after another.
+
+    Each is its ``_target_``, a preprocessing layer of ``keras.layers``, and its arguments.
+    """
+
+    name: Name
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Recipe:
     """What decides a run's result besides data, code and numeric environment.
 
     Attributes
     ----------
     dataset : str
-    model : Model
+    model : Model or Instance
     optimizer : Optimizer
     data_format : "channels_last" or "channels_first"
     seed : int
@@ -116,10 +58,22 @@ class Recipe:
         Of TensorFlow's operations; another number gives other bits.
     precision : "float32" or "mixed_bfloat16"
         Of products and activations; weights and sums of losses are float32.
+    schedule : Instance or None
+        The learning rate's course, see `sidebyside.engine.training.schedules`.
+    augmentation : Augmentation or None
+    label_smoothing : float
+        The share of each target that is spread over all classes, in training and validation loss.
+    ema : float or None
+        The momentum of an exponential moving average of the weights, which takes their place when
+        the network is tried and when training ends.
+    class_weight : "balanced" or None
+        Classes weighted by the inverse of their frequency.
+    order : "each_epoch" or "once"
+        How often the images are shuffled.
     """
 
     dataset: Name
-    model: Model
+    model: AnyModel
     optimizer: Optimizer
     data_format: DataFormat
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -128,14 +82,24 @@ class Recipe:
     batch_size: Positive
     threads: Positive
     precision: Precision = "float32"
+    schedule: Called | None = later(None)
+    augmentation: Augmentation | None = later(None)
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = later(0)
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = later(None)
+    class_weight: Literal["balanced"] | None = later(None)
+    order: Order = later("each_epoch")
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
-        return asdict(self)
+        written: dict[str, Any] = content(self)
+        return written
 
     def architecture(self) -> str:
-        """Return what runs that differ in seed, data or length have in common, as JSON."""
-        return json.dumps([asdict(self.model), self.optimizer, self.data_format, self.precision])
+        """Return what runs of one dataset that go through one graph have in common, as JSON."""
+        apart = {"dataset", "seed", "protocol", "order", "batch_size", "threads"}
+        if self.schedule is None:
+            apart.add("epochs")
+        return json.dumps({key: own for key, own in self.as_json().items() if key not in apart})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,14 +110,30 @@ class Network:
     ----------
     recipe : Recipe
     image_shape : tuple of int
-        (height, width) in pixels.
+        (height, width, channels).
     classes : int
+    steps : int
+        Batches of an epoch, for the learning rate's course; 0 where nothing is trained.
     """
 
     recipe: Recipe = dataclasses.field(compare=False)
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, int, int]
     classes: int
+    steps: int = 0
     architecture: str = dataclasses.field(init=False)
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of an array of images the channels are, from 1 or from the end."""
+        return 1 if self.recipe.data_format == "channels_first" else -1
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of an image in the recipe's data format."""
+        height, width, channels = self.image_shape
+        if self.recipe.data_format == "channels_first":
+            return (channels, height, width)
+        return self.image_shape
 
     def __post_init__(self) -> None:
         """Take what decides the graph from the recipe."""

@@ -4,17 +4,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from sidebyside.engine.recipe import (
+from sidebyside.engine.blocks import (
+    Act,
+    AveragePool,
     BatchNorm,
     Conv,
-    DataFormat,
+    Convolution,
     Dense,
+    DepthwiseConv,
     Dropout,
     Flatten,
+    GlobalPool,
+    GroupNorm,
+    LayerNorm,
     Model,
     Pool,
+    Residual,
+    SeparableConv,
+    SqueezeExcite,
 )
-from sidebyside.engine.training.shapes import Layer, layer_shapes
+from sidebyside.engine.recipe import DataFormat
+from sidebyside.engine.training.shapes import Layer, Shape, flat, layer_shapes
 
 _MOVING = 2  # of a batch normalisation's four parameters per channel aren't trained
 
@@ -50,40 +60,45 @@ class SummaryRow:
 
 
 def summarise(
-    model: Model, image_shape: tuple[int, int], classes: int, data_format: DataFormat
+    model: Model, image_shape: Shape, classes: int, data_format: DataFormat
 ) -> list[SummaryRow]:
     """Return the summary of a network, without building it.
 
     Formulas as in `sidebyside.engine.training.shapes`.
     """
-    before: tuple[int, ...] = (*image_shape, 1)
-    rows = []
-    for layer in layer_shapes(model, image_shape, classes):
-        rows.append(_row(layer, before, data_format))
-        before = layer.shape
-    return rows
+    return [_row(layer, data_format) for layer in flat(layer_shapes(model, image_shape, classes))]
 
 
-def operations(model: Model, image_shape: tuple[int, int], classes: int) -> int:
+def operations(model: Model, image_shape: Shape, classes: int) -> int:
     """Return the multiplications and additions in convolutions and dense layers for one image.
 
     Two for each weight and each output pixel that it is used for (a multiply-add counts as two
     operations, as in the rates that makers of processors give).
     """
-    total = 0
-    for layer in layer_shapes(model, image_shape, classes):
-        if isinstance(layer.block, Conv | Dense):
-            weights = layer.parameters - layer.shape[-1]  # without biases
-            total += 2 * weights * prod(layer.shape[:-1])
-    return total
+    return 2 * sum(_uses(layer) for layer in flat(layer_shapes(model, image_shape, classes)))
 
 
-def _row(layer: Layer, before: tuple[int, ...], data_format: DataFormat) -> SummaryRow:
-    kind, shape_formula, parameters_formula = _described(layer, before)
+def _uses(layer: Layer) -> int:
+    """Return how often a layer's weights, without biases, are used for one image."""
+    block, channels, pixels = layer.block, layer.before[-1], prod(layer.shape[:-1])
+    match block:
+        case DepthwiseConv():
+            return pixels * (layer.parameters - channels)
+        case SeparableConv():
+            return pixels * (layer.parameters - block.filters)
+        case Conv() | Dense() | Residual() if layer.parameters:
+            return pixels * (layer.parameters - layer.shape[-1])
+        case SqueezeExcite():
+            return layer.parameters - channels - layer.squeezed
+    return 0
+
+
+def _row(layer: Layer, data_format: DataFormat) -> SummaryRow:
+    kind, shape_formula, parameters_formula = _described(layer)
     shape = layer.shape
     if data_format == "channels_first" and len(shape) > 1:
         shape = (shape[-1], *shape[:-1])
-    moving = _MOVING * before[-1] if isinstance(layer.block, BatchNorm) else 0
+    moving = _MOVING * layer.before[-1] if isinstance(layer.block, BatchNorm) else 0
     return SummaryRow(
         name=layer.name,
         kind=kind,
@@ -95,33 +110,70 @@ def _row(layer: Layer, before: tuple[int, ...], data_format: DataFormat) -> Summ
     )
 
 
-def _described(layer: Layer, before: tuple[int, ...]) -> tuple[str, str, str]:
+def _described(layer: Layer) -> tuple[str, str, str]:
     """Return class, formula of the shape and formula of the parameters."""
-    block, channels = layer.block, before[-1]
+    block, before = layer.block, layer.before
+    channels = before[-1]
     match block:
-        case Conv():
-            size = block.kernel_size
-            pixels = (
-                "same padding"
-                if block.padding == "same"
-                else _by_axis(before, layer.shape, lambda n: f"{n} - {size} + 1")
-            )
-            kind = f"Conv2D {block.filters} of {size}x{size}, {block.activation}"
-            return kind, pixels, f"({size} x {size} x {channels} + 1) x {block.filters}"
-        case Pool():
+        case Conv() | DepthwiseConv() | SeparableConv():
+            return _convolution(layer, block)
+        case Pool() | AveragePool():
+            kind = "MaxPooling2D" if isinstance(block, Pool) else "AveragePooling2D"
             pixels = _by_axis(before, layer.shape, lambda n: f"floor({n} / {block.size})")
-            return f"MaxPooling2D {block.size}x{block.size}", pixels, ""
+            return f"{kind} {block.size}x{block.size}", pixels, ""
+        case GlobalPool():
+            return f"Global{block.of.capitalize()}Pooling2D", f"{channels} channels", ""
         case BatchNorm():
             return "BatchNormalization", "", f"4 x {channels}"
+        case LayerNorm():
+            return "LayerNormalization", "", f"2 x {channels}"
+        case GroupNorm():
+            return f"GroupNormalization {block.groups}", "", f"2 x {channels}"
+        case Act():
+            return f"Activation {block.activation}", "", ""
         case Dropout():
             return f"Dropout {block.rate:g}", "", ""
         case Flatten():
             product = " x ".join(str(length) for length in before)
             return "Flatten", f"{product} = {layer.shape[0]}", ""
+        case SqueezeExcite():
+            units = layer.squeezed
+            formula = f"({channels} + 1) x {units} + ({units} + 1) x {channels}"
+            return f"squeeze and excite, {units} units", "", formula
+        case Residual():
+            formula = f"({channels} + 1) x {layer.shape[-1]}" if layer.projected else ""
+            shortcut = "1x1 convolution" if layer.projected else "identity"
+            return f"Add, {block.activation}; shortcut: {shortcut}", "", formula
         case Dense():
             activation = "softmax" if layer.name == "output" else block.activation
             kind = f"Dense {block.units}, {activation}"
             return kind, "", f"({channels} + 1) x {block.units}"
+
+
+def _convolution(layer: Layer, block: Convolution) -> tuple[str, str, str]:
+    size, channels = block.kernel_size, layer.before[-1]
+    dilation = block.dilation if isinstance(block, Conv) else 1
+    spread = f", dilation {dilation}" if dilation > 1 else ""
+    stride = f", stride {block.strides}" if block.strides > 1 else ""
+    rest = f"{size}x{size}{stride}{spread}, {block.activation}"
+
+    def length(n: int) -> str:
+        if block.padding == "same":
+            return f"ceil({n} / {block.strides})"
+        reach = f"{n} - {size} + 1" if dilation == 1 else f"{n} - {dilation} x ({size} - 1)"
+        return reach if block.strides == 1 else f"ceil(({reach}) / {block.strides})"
+
+    same = block.padding == "same" and block.strides == 1
+    pixels = "same padding" if same else _by_axis(layer.before, layer.shape, length)
+    match block:
+        case Conv():
+            formula = f"({size} x {size} x {channels} + 1) x {block.filters}"
+            return f"Conv2D {block.filters} of {rest}", pixels, formula
+        case DepthwiseConv():
+            return f"DepthwiseConv2D {rest}", pixels, f"({size} x {size} + 1) x {channels}"
+        case SeparableConv():
+            formula = f"{size} x {size} x {channels} + ({channels} + 1) x {block.filters}"
+            return f"SeparableConv2D {block.filters} of {rest}", pixels, formula
 
 
 def _by_axis(before: Sequence[int], after: Sequence[int], formula: Callable[[int], str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sidebyside.config.factors import Level
 from sidebyside.config.schema import Config
+from sidebyside.engine.blocks import Instance
 from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
 from sidebyside.execution.tasks import Task
@@ -75,9 +76,10 @@ def task_of(job: Job, folder: Path) -> Task:
 
 def _cost(config: Config) -> float:
     """Return how long a run's training takes, up to a constant factor."""
-    height, width = config.dataset.image_shape
-    of_an_image = operations(config.model, (height, width), config.dataset.classes)
-    images = config.dataset.training_images * config.training.epochs
+    images = config.dataset.size * config.training.epochs
+    if isinstance(config.model, Instance):
+        return images
+    of_an_image = operations(config.model, config.dataset.shape, config.dataset.classes)
     return images * of_an_image * (_CHANNELS_FIRST if config.data_format == "channels_first" else 1)
 
 

@@ -4,52 +4,76 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sidebyside.config.protocols import training_size
 from sidebyside.config.schema import Config
-from sidebyside.engine.recipe import Conv, Network
+from sidebyside.engine.blocks import Conv, Convolution, Dense, Dropout, Flatten, Instance, Pool
+from sidebyside.engine.recipe import Network
 from sidebyside.engine.training import determinism
+from sidebyside.engine.training.augmentation import build_augmentation
 from sidebyside.engine.training.fit import compiled
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
+from sidebyside.execution.preflight_own import check_own
+
+_USUAL = Conv | Pool | Dropout | Flatten | Dense
 
 
 def check_trainable(configs: Sequence[Config]) -> None:
-    """Build every distinct network of ``configs``; train a batch of one in channels_first.
+    """Build every distinct network of ``configs``; train a batch of those that may not train.
 
     Raises
     ------
     UserError
-        If Keras refuses a network or an optimizer, or this build of TensorFlow can't train
-        channels_first convolutions.
+        If Keras refuses a network, an optimizer, a schedule or an augmentation, this build of
+        TensorFlow can't train a network, or a model of one's own doesn't give the same bits again.
     """
     determinism.fix(configs[0].training.threads, resolve(configs[0].training.numerics))
     for config in _distinct(configs):
         try:
             compiled(_network(config))
+            build_augmentation(config.recipe())
         except UserError:
             raise
         except Exception as error:  # whatever Keras makes of a value that it doesn't know
             raise UserError(
                 f"Keras refuses model={config.model.name} with optimizer="
-                f"{config.optimizer['name']}: {_first_line(error)}. Change them under conf/ or on "
+                f"{config.optimizer['name']}, schedule={config.schedule.name} and augmentation="
+                f"{config.augmentation.name}: {_first_line(error)}. Change them under conf/ or on "
                 "the command line."
             ) from None
-    for config in configs:
-        convolves = any(isinstance(block, Conv) for block in config.model.blocks)
-        if convolves and config.data_format == "channels_first":
+    for config in _networks(configs):
+        if isinstance(config.model, Instance):
+            check_own(_network(config))
+        elif _may_not_train(config):
             _train_a_batch(config)
-            return
+
+
+def _networks(configs: Sequence[Config]) -> list[Config]:
+    return list({repr((c.dataset.name, c.model, c.data_format)): c for c in configs}.values())
 
 
 def _distinct(configs: Sequence[Config]) -> list[Config]:
-    """Return configs that have each network and each optimizer among them."""
-    networks = {repr((c.dataset.name, c.model, c.data_format)): c for c in configs}
-    optimizers = {repr((c.optimizer, c.training.precision)): c for c in configs}
-    return [*networks.values(), *optimizers.values()]
+    """Return configs that have each network, each optimizer and each augmentation among them."""
+    optimizers = {
+        repr((c.optimizer, c.schedule, c.training.precision, c.training.ema)): c for c in configs
+    }
+    augmentations = {repr((c.augmentation, c.data_format)): c for c in configs}
+    return [*_networks(configs), *optimizers.values(), *augmentations.values()]
 
 
 def _network(config: Config) -> Network:
-    height, width = config.dataset.image_shape
-    return Network(config.recipe(), (height, width), config.dataset.classes)
+    images = training_size(config.protocol, config.dataset.size)
+    steps = -(-images // config.training.batch_size)
+    return Network(config.recipe(), config.dataset.shape, config.dataset.classes, steps)
+
+
+def _may_not_train(config: Config) -> bool:
+    """Whether TensorFlow has operations for a network on some machines and not on others."""
+    assert not isinstance(config.model, Instance)
+    blocks = config.model.blocks
+    if config.data_format == "channels_first" and any(isinstance(b, Convolution) for b in blocks):
+        return True
+    return not all(isinstance(block, _USUAL) for block in blocks)
 
 
 def _train_a_batch(config: Config) -> None:
@@ -60,11 +84,18 @@ def _train_a_batch(config: Config) -> None:
     labels = np.eye(config.dataset.classes, dtype=np.float32)[:2]
     try:
         network.train_on_batch(images, labels)
-    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError):
+    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+        assert not isinstance(config.model, Instance)
+        if all(isinstance(block, _USUAL) for block in config.model.blocks):
+            raise UserError(
+                "data_format=channels_first can't be trained by this TensorFlow: its convolutions "
+                "need oneDNN on a CPU. Unset TF_ENABLE_ONEDNN_OPTS, use an x86 machine, or choose "
+                "data_format=channels_last."
+            ) from None
         raise UserError(
-            "data_format=channels_first can't be trained by this TensorFlow: its convolutions "
-            "need oneDNN on a CPU. Unset TF_ENABLE_ONEDNN_OPTS, use an x86 machine, or choose "
-            "data_format=channels_last."
+            f"model={config.model.name} can't be trained with data_format={config.data_format} by "
+            f"this TensorFlow: {_first_line(error)}. Choose data_format=channels_last, or other "
+            "blocks."
         ) from None
 
 

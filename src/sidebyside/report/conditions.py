@@ -4,7 +4,6 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,21 @@ from pydantic import TypeAdapter
 from sidebyside import paths
 from sidebyside.config.factors import level_text, short_names
 from sidebyside.config.presets import pinned_keys
-from sidebyside.config.schema import Model
+from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
-_MODEL = TypeAdapter(Model)
-_OF_TRAINING = ("epochs", "batch_size", "threads", "precision")  # their keys begin with "training."
+_MODEL: TypeAdapter[Model | Instance] = TypeAdapter(AnyModel)
+_OF_TRAINING = (  # their keys begin with "training."
+    "epochs",
+    "batch_size",
+    "threads",
+    "precision",
+    "label_smoothing",
+    "ema",
+    "class_weight",
+    "order",
+)
 _USUAL = {"threads": 1, "precision": "float32"}  # and so in no command
 _PLAIN = ("data_format", "protocol")
 _WORDS = {  # what a setting of the recipe is called in the table, in its order
@@ -37,6 +45,12 @@ _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "batch_size": "batch size",
     "threads": "threads per run",
     "precision": "precision",
+    "schedule.name": "learning rate's course",
+    "augmentation.name": "augmentation",
+    "label_smoothing": "label smoothing",
+    "ema": "momentum of the average of weights",
+    "class_weight": "class weights",
+    "order": "order of the images",
 }
 
 
@@ -121,7 +135,7 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
     study = _read(conf / "study" / f"{evidence.study}.yaml")
     yield from _of_factors(evidence, study)
     pinned = _pinned(evidence, conf)
-    for group in ("model", "optimizer"):
+    for group in ("model", "optimizer", "schedule", "augmentation"):
         name = common.get(f"{group}.name")
         if name is not None and group not in {*_varied(evidence), *pinned}:
             yield f"{group}={name}"
@@ -189,7 +203,7 @@ def _unlike_its_file(
 ) -> Iterator[str]:
     if not file:
         return
-    usual = asdict(_MODEL.validate_json(json.dumps(file))) if group == "model" else dict(file)
+    usual = content(_MODEL.validate_json(json.dumps(file))) if group == "model" else dict(file)
     varied = _varied(evidence)
     for name, value in _leaves({group: usual}):
         if name in common and name not in varied and common[name] != value:

@@ -12,6 +12,7 @@ from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import NumericClass, resolve, same_on_all
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
+from sidebyside.storage.own_sources import own_sources
 
 DECIDING = "engine/training"  # the folder whose source decides the bits of a trained network
 _PACKAGES = ("tensorflow", "keras", "numpy")
@@ -35,7 +36,7 @@ def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict
     return {
         "recipe": recipe.as_json(),
         "arrays": arrays_digest,
-        "sources": source_digests(DECIDING),
+        "sources": source_digests(DECIDING) | own_sources(recipe.model),
         "environment": environment,
     }
 

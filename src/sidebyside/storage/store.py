@@ -215,7 +215,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
 
     folder = paths.unfinished_run(key)
     _check_room(folder, fitted.network)
-    write_network(fitted.network, folder)
+    write_network(fitted.network, fitted.made_from, folder)
     write_json(folder / "history.json", fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
     timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}

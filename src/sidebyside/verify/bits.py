@@ -17,7 +17,7 @@ from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import ProcessedArrays, training_arrays
 from sidebyside.data.prepare import prepare
-from sidebyside.engine.recipe import Network, Recipe
+from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor
@@ -223,11 +223,10 @@ def _retrain(
     """Return the weights, their digest after each epoch and the predicted classes."""
     with greetings_hidden():
         from sidebyside.engine.scoring.score import score
-        from sidebyside.engine.training.fit import fit, image_shape
+        from sidebyside.engine.training.fit import fit
     training, validation = training_arrays(arrays, recipe.protocol)
     fitted = fit(recipe, numerics, training, validation, lambda state: None)
     weights = fitted.network.get_weights()
     images, target = arrays.read("test_images"), arrays.read("test_classes")
-    shape = image_shape(recipe.data_format, images)
-    scores = score(Network(recipe, shape, len(weights[-1])), weights, images, target)
+    scores = score(fitted.made_from, weights, images, target)
     return weights, fitted.digests, scores.predicted

@@ -9,25 +9,35 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sidebyside.engine.blocks import Instance
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.saved_model import WEIGHTS
-from sidebyside.engine.training.networks import build
+from sidebyside.engine.training.networks import OUTPUT, build
 
 _AT_ONCE = 250  # images
+_TINY = 1e-30  # the least probability that is told from another
 
 Weights = Sequence[NDArray[np.float32]]
 
 
 class Forward:
-    """A network without its softmax."""
+    """A network without its softmax; a model of one's own with it, and then their logarithm."""
 
     def __init__(self, wanted: Network) -> None:
         self._network = build(wanted)
-        self._network.layers[-1].activation = keras.activations.linear
+        self._own = isinstance(wanted.recipe.model, Instance)
+        if not self._own:
+            self._network.get_layer(OUTPUT).activation = keras.activations.linear
         self._graph = tf.function(
-            lambda images: self._network(images, training=False),
-            input_signature=[tf.TensorSpec(self._network.input_shape, tf.float32)],
+            self._logits,
+            input_signature=[tf.TensorSpec((None, *wanted.input_shape), tf.float32)],
             autograph=False,
+        )
+
+    def _logits(self, images: tf.Tensor) -> tf.Tensor:
+        outputs = self._network(images, training=False)
+        return (
+            tf.math.log(tf.maximum(tf.cast(outputs, tf.float32), _TINY)) if self._own else outputs
         )
 
     def read_weights(self, folder: Path) -> Weights:

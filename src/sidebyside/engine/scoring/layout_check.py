@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sidebyside.engine.blocks import Instance
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.forward import Weights, forward
 
@@ -41,7 +42,7 @@ def check_layout(
     ----------
     network : Network
     weights : sequence of ndarray
-    images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
+    images : ndarray of float32, shape (N, height, width, channels) or (N, channels, height, width)
         In the network's own data format.
     logits : ndarray of float32, shape (N, classes)
         What the network gives for them.
@@ -49,8 +50,11 @@ def check_layout(
     Returns
     -------
     LayoutCheck or None
-        None where this machine can't compute channels_first convolutions.
+        None where this machine can't compute channels_first convolutions, and for a model of
+        one's own, which says itself what it makes of a data format.
     """
+    if isinstance(network.recipe.model, Instance):
+        return None
     first = network.recipe.data_format == "channels_first"
     recipe = replace(network.recipe, data_format="channels_last" if first else "channels_first")
     moved = np.moveaxis(images, 1, -1) if first else np.moveaxis(images, -1, 1)

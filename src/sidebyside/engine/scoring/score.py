@@ -70,7 +70,7 @@ def score(
     network : Network
     weights : sequence of ndarray
         Those of its layers, in order.
-    images : ndarray of float32, shape (N, height, width, 1) or (N, 1, height, width)
+    images : ndarray of float32, shape (N, height, width, channels) or (N, channels, height, width)
     target : ndarray of uint8, shape (N,)
         The class of each image.
     """

@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from sidebyside.engine.blocks import Instance
 from sidebyside.engine.recipe import DataFormat, Network, Recipe
 from sidebyside.engine.training import determinism
 from sidebyside.engine.training.arrays import Subset
@@ -60,7 +62,8 @@ class Fitted:
     ``step_seconds`` is how long its training steps took.
     """
 
-    network: keras.Sequential
+    network: keras.Model
+    made_from: Network
     history: dict[str, list[float]]
     digests: list[str]
     step_seconds: float
@@ -92,31 +95,41 @@ def fit(
     """
     determinism.fix(recipe.threads, numerics)
     shape = image_shape(recipe.data_format, training.images)
-    loops = _begin(Network(recipe, shape, training.labels.shape[1]))
+    steps = -(-len(training.indices) // recipe.batch_size)
+    wanted = Network(recipe, shape, training.labels.shape[1], steps)
+    loops = _begin(wanted)
+    if recipe.class_weight:
+        loops.weigh(_balanced(training))
     state = State({}, [], [])
     if start:
         state = start
         _assign(loops.network, start.variables)
-    loaded = load(training)
-    held_out = validation and loaded.beside(training, validation)
+    loaded = load(training, wanted.channel_axis)
+    held_out = validation and loaded.beside(training, validation, wanted.channel_axis)
     step_seconds = 0.0
     for epoch in range(state.epochs_done, recipe.epochs):
-        order = _order(loaded.indices, recipe.seed, epoch)
+        order = _order(loaded.indices, recipe.seed, 0 if recipe.order == "once" else epoch)
+        loops.reseed(recipe.seed, epoch)
         began = time.perf_counter()
         figures = loops.train(loaded, order, recipe.batch_size)
         step_seconds += time.perf_counter() - began
-        if held_out:
-            tried = loops.test(held_out)
-            figures |= {f"val_{name}": value for name, value in tried.items()}
+        with _averaged(loops.network, recipe, last=epoch == recipe.epochs - 1):
+            if held_out:
+                tried = loops.test(held_out)
+                figures |= {f"val_{name}": value for name, value in tried.items()}
         state = _after_epoch(state, figures, loops.network)
         on_epoch(state)
-    return Fitted(loops.network, state.history, state.digests, step_seconds)
+    return Fitted(loops.network, wanted, state.history, state.digests, step_seconds)
 
 
 def _begin(wanted: Network) -> Loops:
     """Return loops whose variables all are as in a network that has just been made."""
     keras.utils.set_random_seed(wanted.recipe.seed)
     made_before = _loops.cache_info().misses
+    if isinstance(wanted.recipe.model, Instance):
+        # Its layers may be named by their number in this process.
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(wanted.recipe.seed)
     loops = _loops(wanted)
     if _loops.cache_info().misses == made_before:
         _assign(loops.network, _variables(compiled(wanted)))
@@ -126,17 +139,38 @@ def _begin(wanted: Network) -> Loops:
 @lru_cache(maxsize=1)
 def _loops(wanted: Network) -> Loops:
     """Return loops that all runs of this process go through that differ in nothing but seed."""
-    return Loops(compiled(wanted))
+    return Loops(compiled(wanted), wanted)
 
 
-def _variables(network: keras.Sequential) -> list[keras.Variable]:
+def _variables(network: keras.Model) -> list[keras.Variable]:
     """Return those of the network, dropout's random state among them, then the optimizer's."""
     return [*network.variables, *network.optimizer.variables]
 
 
-def _assign(network: keras.Sequential, values: Iterable[Any]) -> None:
+def _assign(network: keras.Model, values: Iterable[Any]) -> None:
     for variable, value in zip(_variables(network), values, strict=True):
         variable.assign(value)
+
+
+@contextmanager
+def _averaged(network: keras.Model, recipe: Recipe, last: bool) -> Iterator[None]:
+    """Let the average of the weights take their place meanwhile, after the last epoch for good."""
+    if recipe.ema is None:
+        yield
+        return
+    trained = [variable.numpy() for variable in network.trainable_variables]
+    network.optimizer.finalize_variable_values(network.trainable_variables)
+    yield
+    if not last:
+        for variable, value in zip(network.trainable_variables, trained, strict=True):
+            variable.assign(value)
+
+
+def _balanced(training: Subset) -> NDArray[np.float32]:
+    """Return a weight for each class so that all count alike, 1 on average over the images."""
+    counts = np.asarray(training.labels)[training.indices].sum(axis=0)
+    weights: NDArray[np.float32] = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return weights.astype(np.float32)
 
 
 def _order(indices: NDArray[np.int32], seed: int, epoch: int) -> NDArray[np.int32]:
@@ -146,7 +180,7 @@ def _order(indices: NDArray[np.int32], seed: int, epoch: int) -> NDArray[np.int3
     return indices[np.random.default_rng([seed, epoch]).permutation(len(indices))]
 
 
-def _after_epoch(before: State, figures: dict[str, float], network: keras.Sequential) -> State:
+def _after_epoch(before: State, figures: dict[str, float], network: keras.Model) -> State:
     history = {
         name: [*before.history.get(name, []), round(value, _DECIMALS)]
         for name, value in figures.items()
@@ -155,18 +189,21 @@ def _after_epoch(before: State, figures: dict[str, float], network: keras.Sequen
     return State(history, digests, [np.asarray(value.numpy()) for value in _variables(network)])
 
 
-def image_shape(data_format: DataFormat, images: NDArray[Any]) -> tuple[int, int]:
-    """Return (height, width) of images in a data format."""
-    height, width = images.shape[2:] if data_format == "channels_first" else images.shape[1:3]
-    return height, width
+def image_shape(data_format: DataFormat, images: NDArray[Any]) -> tuple[int, int, int]:
+    """Return (height, width, channels) of images in a data format."""
+    if data_format == "channels_first":
+        channels, height, width = images.shape[1:]
+    else:
+        height, width, channels = images.shape[1:]
+    return height, width, channels
 
 
-def compiled(wanted: Network) -> keras.Sequential:
+def compiled(wanted: Network) -> keras.Model:
     """Return a network, untrained, compiled and with its optimizer's variables."""
-    network = build(wanted)
+    network, recipe = build(wanted), wanted.recipe
     network.compile(
-        optimizer=build_optimizer(wanted.recipe.optimizer),
-        loss="categorical_crossentropy",
+        optimizer=build_optimizer(recipe, wanted.steps),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
         jit_compile=False,
     )

@@ -4,7 +4,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sidebyside.engine.recipe import BatchNorm, Conv, Recipe
+from sidebyside.engine.blocks import AnyBlock, Conv, Dense, Dropout, Flatten, Instance, Pool
+from sidebyside.engine.recipe import Recipe
 from sidebyside.errors import UserError
 
 NumericClass = Literal["avx512", "avx2", "native"]
@@ -39,15 +40,27 @@ def resolve(numerics: str) -> NumericClass:
 def same_on_all(recipe: Recipe, numerics: NumericClass) -> bool:
     """Whether every processor of a class gives a run the same bits.
 
-    Batch normalisation takes TensorFlow's ``Rsqrt``, an approximation that processors round
-    differently. Without AVX-512, oneDNN computes a channels_first convolution by a matrix product
-    that it cuts into blocks by the size of the cache. No two processors were compared in
-    mixed_bfloat16. See docs/numerics.md.
+    Normalisations take TensorFlow's ``Rsqrt``, an approximation that processors round differently.
+    Without AVX-512, oneDNN computes a channels_first convolution by a matrix product that it cuts
+    into blocks by the size of the cache. Two processors were compared for the blocks and choices
+    named here alone. See docs/numerics.md.
     """
-    types = {type(block) for block in recipe.model.blocks}
-    blocked = numerics == "avx2" and recipe.data_format == "channels_first" and Conv in types
-    alike = recipe.precision == "float32" and BatchNorm not in types and not blocked
-    return numerics != "native" and alike
+    model = recipe.model
+    chosen = recipe.schedule, recipe.augmentation, recipe.ema
+    if isinstance(model, Instance) or any(choice is not None for choice in chosen):
+        return False
+    convolves = any(isinstance(block, Conv) for block in model.blocks)
+    blocked = numerics == "avx2" and recipe.data_format == "channels_first" and convolves
+    alike = recipe.precision == "float32" and all(map(_compared, model.blocks))
+    return numerics != "native" and alike and not blocked
+
+
+def _compared(block: AnyBlock) -> bool:
+    if isinstance(block, Conv):
+        return block.strides == block.dilation == 1 and not block.l2
+    if isinstance(block, Dense):
+        return not block.l2
+    return isinstance(block, Pool | Dropout | Flatten)
 
 
 def _available(numerics: NumericClass) -> bool:

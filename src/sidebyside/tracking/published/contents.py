@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from sidebyside.engine.blocks import Instance, Model
 from sidebyside.engine.recipe import Recipe
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyRun
@@ -65,8 +66,7 @@ class Card:
         params = {
             "dataset": recipe.dataset,
             "model": recipe.model.name,
-            "kernel_size": recipe.model.kernel_size,
-            "dropout": recipe.model.dropout,
+            **_of_model(recipe.model),
             "optimizer": recipe.optimizer["name"],
             "learning_rate": recipe.optimizer["learning_rate"],
             "data_format": recipe.data_format,
@@ -75,9 +75,17 @@ class Card:
             "epochs": recipe.epochs,
             "batch_size": recipe.batch_size,
             "threads": recipe.threads,
+            "schedule": recipe.schedule.name if recipe.schedule else None,
+            "augmentation": recipe.augmentation.name if recipe.augmentation else None,
         }
         shown = (self.run.factors | params).items()
         return {name: _text(value) for name, value in shown if value is not None}
+
+
+def _of_model(model: Model | Instance) -> dict[str, Any]:
+    if isinstance(model, Instance):
+        return model.arguments
+    return {"kernel_size": model.kernel_size, "dropout": model.dropout}
 
 
 def figures(run: Run, evaluation: Evaluation | None) -> dict[str, float]:

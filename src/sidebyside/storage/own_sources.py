@@ -1,0 +1,87 @@
+"""The source of models of one's own, which decides what they are and so is in run keys."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+from sidebyside import paths
+from sidebyside.engine.blocks import Instance
+
+
+def own_sources(model: object) -> dict[str, str]:
+    """Return what decides a model of one's own besides its arguments, nothing for other models.
+
+    The SHA-256 of the file of its module, or of all modules of its package, with those of the
+    project that they import; of an installed package name and version. A path is given from the
+    project's root where it lies in it.
+    """
+    if not isinstance(model, Instance):
+        return {}
+    return _sources_of(model.target.partition(".")[0])
+
+
+@cache  # as imported: an edit during a long sweep changes nothing that is already running
+def _sources_of(top: str) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    waiting = [top]
+    while waiting:
+        for path in _modules(name := waiting.pop()):
+            shown = _shown(path)
+            if shown not in digests:
+                content = path.read_bytes()
+                digests[shown] = hashlib.sha256(content).hexdigest()
+                waiting += [other for other in _imported(content) if other != name]
+    return digests or {top: _release(top)}
+
+
+def _modules(top: str) -> list[Path]:
+    """Return the files of a module or package by name, none of one that is installed."""
+    root = str(paths.root())
+    spec = PathFinder.find_spec(top, [root]) or PathFinder.find_spec(top)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations:
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+        files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    else:
+        files = [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+    return [path for path in files if not _installed(path)]
+
+
+def _installed(path: Path) -> bool:
+    parts = set(path.parts)
+    return bool(parts & {"site-packages", "dist-packages"}) or _of_python(path)
+
+
+def _of_python(path: Path) -> bool:
+    return path.is_relative_to(Path(ast.__file__).parent)
+
+
+def _imported(content: bytes) -> Iterator[str]:
+    """Yield the names of the modules and packages at the top that a source imports."""
+    try:
+        tree = ast.parse(content)
+    except SyntaxError:  # which is told where the module is imported
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _shown(path: Path) -> str:
+    root = paths.root()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _release(top: str) -> str:
+    names = packages_distributions().get(top, [top])
+    try:
+        return ", ".join(f"{name} {version(name)}" for name in names)
+    except PackageNotFoundError:
+        return "not installed"
