@@ -13,7 +13,7 @@ from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
-_COMMANDS = ("summary", "samples", "predict", "export", "compare", "sync", "verify", "ui")
+_COMMANDS = ("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui")
 
 
 class _Commands(click.Group):

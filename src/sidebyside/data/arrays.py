@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.data.preprocessing.transform import scale_levels
-from sidebyside.engine.training.arrays import Subset
+from sidebyside.engine.training.arrays import Subset, pixels_of
 from sidebyside.errors import UserError
 from sidebyside.files import file_digest, read_json
 from sidebyside.storage import journal
@@ -68,6 +68,12 @@ class ProcessedArrays:
         """The number of channels of the images."""
         after = self.shapes["train_images"]["after"]
         return after[1] if self.folder.name == "channels_first" else after[-1]
+
+    def pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return what images are to look at: (N, height, width), in colour (N, .., channels)."""
+        axis = 1 if self.folder.name == "channels_first" else -1
+        last = np.moveaxis(pixels_of(np.asarray(images), self.levels, axis), axis, -1)
+        return last[..., 0] if last.shape[-1] == 1 else last
 
     def holds(self, name: str) -> bool:
         """Whether there is an array of this name."""

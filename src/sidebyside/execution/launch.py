@@ -266,5 +266,7 @@ def _draw_samples(config: Config, folder: Path) -> Path:
 
     arrays = prepare(config.dataset, config.data_format)
     path = folder / "samples.png"
-    draw_sample_grid(arrays, "train", 0, *_SAMPLES, path)
+    rows, columns = _SAMPLES
+    columns = min(columns, config.dataset.size)
+    draw_sample_grid(arrays, "train", 0, min(rows, config.dataset.size // columns), columns, path)
     return path

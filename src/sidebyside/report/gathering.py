@@ -65,12 +65,12 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
         study=results.study,
         runs=runs,
         target=target,
-        samples=_pixels(arrays.read("train_images")[:_SAMPLES], dataset),
+        samples=arrays.pixels(arrays.read("train_images")[:_SAMPLES]),
         sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
         ensembles=_ensembles(results, known),
         gallery_index=gallery_index,
-        gallery=_pixels(arrays.read("test_images")[gallery_index], dataset),
+        gallery=arrays.pixels(arrays.read("test_images")[gallery_index]),
         stopping=results.stopping,
     )
 
@@ -141,9 +141,3 @@ def _processed(dataset: Dataset) -> ProcessedArrays:
         if (arrays := open_arrays(paths.processed(dataset.name, data_format))) is not None:
             return arrays
     raise UserError(f"{dataset.name} isn't preprocessed: run the preprocess stage first.")
-
-
-def _pixels(images: NDArray[np.float32], dataset: Dataset) -> NDArray[np.uint8]:
-    shaped = images.reshape(-1, *dataset.image_shape)
-    pixels: NDArray[np.uint8] = np.rint(255 * shaped).astype(np.uint8)
-    return pixels

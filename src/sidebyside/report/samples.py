@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from sidebyside.data.arrays import ProcessedArrays
 from sidebyside.errors import UserError
 from sidebyside.report.pictures.runs import draw_samples
@@ -42,5 +40,4 @@ def draw_sample_grid(
             f"Images {first} to {last - 1} won't do: there are {len(stored)} {images} images, "
             "counted from 0."
         )
-    pixels = np.array([np.squeeze(image) for image in stored[first:last]])
-    draw_samples(pixels, labels[first:last], rows, columns, path)
+    draw_samples(arrays.pixels(stored[first:last]), labels[first:last], rows, columns, path)

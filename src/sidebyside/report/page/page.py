@@ -89,5 +89,6 @@ def _svg_uri(svg: str) -> str:
 def _image_uri(pixels: NDArray[np.uint8]) -> str:
     """Return pixels, 255 is white on black, as a PNG dark on light."""
     file = io.BytesIO()
-    Image.fromarray(255 - pixels).save(file, format="PNG")
+    shown = 255 - pixels if pixels.ndim == 2 else pixels  # dark on light, but not in colour
+    Image.fromarray(shown).save(file, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

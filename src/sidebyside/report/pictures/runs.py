@@ -53,8 +53,8 @@ def draw_samples(
 
     Parameters
     ----------
-    images : ndarray, shape (N, height, width)
-        From 0, black, to the largest value, white; drawn dark on light.
+    images : ndarray of uint8, shape (N, height, width) or (N, height, width, 3)
+        From 0, black, to the largest value, white; grey ones are drawn dark on light.
     labels : ndarray of int, shape (N,)
     rows, columns : int
     path : pathlib.Path

@@ -1,0 +1,84 @@
+"""``sidebyside data``: data of one's own, described and looked at."""
+
+from pathlib import Path
+
+import click
+import yaml
+
+from sidebyside import paths
+from sidebyside.cli.tables import print_table
+from sidebyside.config.compose import compose_config
+from sidebyside.config.validate import check_dataset
+from sidebyside.errors import UserError
+
+
+@click.group("data", short_help="Add data of your own, and look at what is in a dataset.")
+def command() -> None:
+    """Add data of your own, and look at what is in a dataset."""
+
+
+@command.command("add", epilog="example: sidebyside data add ~/photos --name photos")
+@click.argument("place", metavar="PATH-or-URL")
+@click.option("--name", required=True, help="what the dataset is called")
+@click.option(
+    "--test-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="of a folder of images that has no train/ and test/",
+)
+def add(place: str, name: str, test_fraction: float) -> None:
+    """Write conf/dataset/NAME.yaml for a folder of images, IDX files, a .npz or CIFAR's .tar.gz.
+
+    A folder of images holds a folder of PNG or JPEG files for each class, or train/ and test/ with
+    such folders.
+    """
+    from sidebyside.data.adding import describe
+
+    if not paths.is_name(name):
+        raise UserError(f"--name {name} won't do: use letters, digits, _, . and -.")
+    path = paths.root() / "conf" / "dataset" / f"{name}.yaml"
+    if path.exists():
+        raise UserError(f"{path} is there already: choose another --name, or delete it.")
+    content = describe(place, name, test_fraction)
+    path.write_text(_text(content))
+    shape = "x".join(map(str, content["image_shape"]))
+    print(
+        f"{path}: {content['training_images']} training images of {shape}, "
+        f"{content['classes']} classes. Look at it with: sidebyside data check {name}"
+    )
+
+
+def _text(content: dict[str, object]) -> str:
+    head = "# Written by `sidebyside data add`; sizes and digests are those of the files as read.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--samples", type=click.Path(path_type=Path), help="a PNG of some images to write")
+def check(name: str, samples: Path | None) -> None:
+    """Say what is in the dataset NAME, and what is odd about it."""
+    from sidebyside.data.checking import check_images
+
+    dataset = check_dataset(compose_config([f"dataset={name}"]))
+    checked = check_images(dataset)
+    names = dataset.class_names or [str(label) for label in range(dataset.classes)]
+    print_table(
+        f"{name}: images of {'x'.join(map(str, checked.shape))} (height, width, channels)",
+        [
+            {"class": own, "training": f"{train:,}", "test": f"{test:,}"}
+            for own, train, test in zip(names, *checked.counts.values(), strict=True)
+        ],
+    )
+    print(f"{len(checked.leaked)} test images are among the training images, pixel by pixel.")
+    print(f"{checked.repeated} training images are there more than once.")
+    print(f"{checked.contradicted} images are there with several labels.")
+    if samples:
+        from sidebyside.data.prepare import prepare
+        from sidebyside.report.samples import draw_sample_grid
+
+        columns = min(10, dataset.size)
+        arrays = prepare(dataset, "channels_last")
+        draw_sample_grid(arrays, "train", 0, min(4, dataset.size // columns), columns, samples)
+        print(samples)

@@ -1,0 +1,155 @@
+"""A config for data of one's own: sizes, shapes, classes and digests, computed from the files."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sidebyside.config.schema import ROLES
+from sidebyside.data.image_folders import pack
+from sidebyside.data.preprocessing.raw import parse
+from sidebyside.errors import UserError
+
+_MOST = 4 * 2**30  # bytes of a file
+_CHUNK = 2**20
+_TIMEOUT = (10, 30)  # seconds to connect, seconds between two packets
+_IDX = {  # what the files of MNIST and its like are called
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files of a dataset, where they come from, and what they are.
+
+    Attributes
+    ----------
+    form : str
+        See `sidebyside.config.schema.Dataset`.
+    files : dict of (str, bytes)
+        Name and content by role.
+    source : str
+    class_names : list of str
+        Empty where labels are numbers.
+    """
+
+    form: str
+    files: dict[str, tuple[str, bytes]]
+    source: str
+    class_names: list[str]
+
+
+def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
+    """Return the content of a dataset's config.
+
+    Parameters
+    ----------
+    place : str
+        A folder of images, one of IDX files, a ``.npz`` or a binary CIFAR ``.tar.gz``; the latter
+        two, and a folder of IDX files, by a path or an address.
+    name : str
+        Of the dataset.
+    test_fraction : float
+        Of a folder of images that isn't divided.
+
+    Raises
+    ------
+    UserError
+        If there is nothing of that kind.
+    """
+    found = _find(place, name, test_fraction)
+    raw = parse(found.form, found.files, colour=False)
+    shape = [int(length) for length in raw["train_images"].shape[1:]]
+    content = {
+        "name": name,
+        "image_shape": shape,
+        "classes": int(max(raw["train_labels"].max(), raw["test_labels"].max())) + 1,
+        "format": found.form,
+        "training_images": len(raw["train_labels"]),
+        "files": {
+            role: {
+                "name": file,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+            for role, (file, content) in found.files.items()
+        },
+        "sources": [found.source],
+    }
+    if found.class_names:
+        content["class_names"] = found.class_names
+    if found.source.startswith("images:"):
+        content["test_fraction"] = test_fraction
+    return content
+
+
+def _find(place: str, name: str, test_fraction: float) -> Found:
+    if place.startswith(("http://", "https://")):
+        base, _, file = place.rstrip("/").rpartition("/")
+        return _by_name(file, base, place, lambda own: _download(f"{base}/{own}"))
+    path = Path(place).expanduser().resolve()
+    if path.is_file():
+        return _by_name(path.name, str(path.parent), place, lambda own: _read(path.parent / own))
+    if not path.is_dir():
+        raise UserError(f"{place} isn't there: give a folder, a file or an address.")
+    for ending in (".gz", ""):
+        if all((path / f"{file}{ending}").is_file() for file in _IDX.values()):
+            files = {
+                role: (f"{file}{ending}", _read(path / f"{file}{ending}"))
+                for role, file in _IDX.items()
+            }
+            return Found("idx", files, str(path), [])
+    packed = pack(path, test_fraction)
+    archive = {"archive": (f"{name}.npz", packed.content)}
+    return Found("npz", archive, f"images:{path}", packed.class_names)
+
+
+def _by_name(file: str, base: str, place: str, read: Callable[[str], bytes]) -> Found:
+    if file.endswith(".npz"):
+        return Found("npz", {"archive": (file, read(file))}, base, [])
+    if file.endswith(".tar.gz"):
+        content = read(file)
+        for form in ("cifar10", "cifar100"):
+            try:
+                parse(form, {"archive": (file, content)}, colour=True)
+            except UserError as error:
+                reason = error
+                continue
+            return Found(form, {"archive": (file, content)}, base, [])
+        raise reason
+    forms = ", ".join(ROLES)
+    raise UserError(
+        f"{place} is none of the formats that can be read ({forms}): give a .npz, a binary CIFAR "
+        ".tar.gz, or a folder of IDX files or of images."
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST:
+            raise UserError(f"{path} is larger than {_MOST >> 30} GiB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {os.strerror(error.errno or 0)}.") from None
+
+
+def _download(url: str) -> bytes:
+    content = bytearray()
+    try:
+        with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+            if not response.ok:
+                raise UserError(f"{url} answers {response.status_code} {response.reason}.")
+            for chunk in response.raw.stream(_CHUNK, decode_content=False):
+                content += chunk
+                if len(content) > _MOST:
+                    raise UserError(f"{url} serves more than {_MOST >> 30} GiB.")
+    except requests.RequestException as error:
+        raise UserError(f"{url} can't be read ({type(error).__name__}).") from None
+    return bytes(content)
