@@ -162,7 +162,7 @@ def test_the_best_network_reads_what_was_drawn(command, tmp_path):
         nought(tmp_path / "light on dark.jpg"),
     ]
     read = json.loads(command("predict", *drawn, "--json"))["predictions"]
-    assert [image["digit"] for image in read] == [7, 7, 7, 0]
+    assert [image["label"] for image in read] == ["7", "7", "7", "0"]
     assert all(0.5 < image["probability"] <= 1 for image in read)
     assert [any("inverted" in done for done in image["changes"]) for image in read] == [1, 1, 1, 0]
     assert all(any("centred" in done for done in image["changes"]) for image in read)
@@ -174,14 +174,16 @@ def test_thin_strokes_are_thickened(command, tmp_path):
     ImageDraw.Draw(drawn).line([(60, 40), (200, 44), (120, 250)], fill=0, width=2)
     drawn.save(tmp_path / "thin.png")
     (image,) = json.loads(command("predict", "thin.png", "--json"))["predictions"]
-    assert image["digit"] == 7
+    assert image["label"] == "7"
     assert "strokes thickened" in image["changes"]
 
 
 def test_test_images_come_with_their_targets(command, project):
     said = json.loads(command("predict", "--test-index", 0, 99, 999, "--json"))["predictions"]
     labels = np.load(project / "data/processed/mnist5k/channels_last/test_labels.npy")
-    assert [image["target"] for image in said] == labels[[0, 99, 999]].argmax(axis=1).tolist()
+    assert [image["target"] for image in said] == [
+        str(n) for n in labels[[0, 99, 999]].argmax(axis=1)
+    ]
     assert "target" in command("predict", "--test-index", 0)
 
 
@@ -192,7 +194,7 @@ def test_an_idx_file_gives_the_predictions_of_its_images(command, project, tmp_p
     from_set = json.loads(command("predict", "--test-index", 0, 1, 2, "--json"))["predictions"]
     assert [image["image"] for image in from_file] == [f"three[{number}]" for number in range(3)]
     for image, same in zip(from_file, from_set, strict=True):
-        assert image["digit"] == same["digit"]
+        assert image["label"] == same["label"]
         assert image["probability"] == pytest.approx(same["probability"], abs=1e-5)
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sidebyside import UserError
-from sidebyside.config.schema import ROLES, Dataset, File
+from sidebyside.config.datasets import ROLES, Dataset, File
 from sidebyside.data.download import download
 from sidebyside.data.image_files import read_images
 from sidebyside.data.preprocessing import idx

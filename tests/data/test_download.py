@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
-from sidebyside.config.schema import Dataset, File
+from sidebyside.config.datasets import Dataset, File
 from sidebyside.data.download import download
 from sidebyside.data.preprocessing import idx
 

@@ -70,7 +70,7 @@ def test_a_truncated_file_is_refused_by_name(workspace):
     root, dataset = workspace
     path = root / "data" / "raw" / "mnist5k" / dataset.files["test_images"].name
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(UserError, match=f"{path} is truncated"):
+    with pytest.raises(UserError, match=f"{path} is damaged.*Delete it and run the download again"):
         preprocess(dataset, "channels_last")
 
 

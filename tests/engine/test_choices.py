@@ -9,7 +9,7 @@ import pytest
 from sidebyside.config.validate import check
 from sidebyside.engine.recipe import DATA_FORMATS, Network
 from sidebyside.engine.training.arrays import Subset
-from sidebyside.engine.training.fit import compiled, fit
+from sidebyside.engine.training.fit import compiled, fit, weights_digest
 from sidebyside.engine.training.networks import build
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.engine.training.shapes import flat, layer_shapes
@@ -22,7 +22,7 @@ EPOCHS = 2
 
 def recipe_of(compose, *choice, data_format="channels_last"):
     settings = (f"training.epochs={EPOCHS}", "training.batch_size=16", "protocol=train60k")
-    config = check(compose(*choice, *settings, f"data_format={data_format}", "seed=5"))
+    config = check(compose(*settings, *choice, f"data_format={data_format}", "seed=5"))
     return config.recipe()
 
 
@@ -34,14 +34,18 @@ def subset(data_format):
     if data_format == "channels_first":
         images = np.ascontiguousarray(np.moveaxis(images, -1, 1))
     labels = np.eye(3, dtype=np.float32)[generator.choice(3, 40, p=(0.6, 0.3, 0.1))]
-    return Subset(images, labels, np.arange(40), levels)
+    return Subset(images, labels, np.arange(10, 40), levels)
+
+
+def held_out(data):
+    """The images that aren't trained on."""
+    return replace(data, indices=np.arange(10))
 
 
 def trained(recipe, start=None, keep=None):
     """Return the weights' digest after each epoch."""
     data = subset(recipe.data_format)
-    held_out = replace(data, indices=np.arange(10))
-    fitted = fit(recipe, resolve("auto"), data, held_out, keep or (lambda state: None), start)
+    fitted = fit(recipe, resolve("auto"), data, held_out(data), keep or (lambda state: None), start)
     return fitted.digests
 
 
@@ -55,7 +59,7 @@ def test_bits_are_those_of_a_run_alone(compose, name, data_format):
     recipe = recipe_of(compose, *CHOICES[name], data_format=data_format)
     states = []
     alone = trained(recipe, keep=states.append)
-    assert len(set(alone)) == EPOCHS
+    assert len(set(alone)) == len(alone)
     assert trained(replace(recipe, seed=6)) != alone
     assert trained(recipe) == alone, "warm"
     assert trained(recipe, start=states[0]) == alone, "continued"
@@ -122,11 +126,48 @@ def test_rare_classes_weigh_more(compose):
     from sidebyside.engine.training.fit import _balanced
 
     data = subset("channels_last")
-    weights, counts = _balanced(data), data.labels.sum(axis=0)
-    np.testing.assert_allclose(weights * counts, 40 / 3, rtol=1e-6)
+    weights, counts = _balanced(data), data.labels[data.indices].sum(axis=0)
+    np.testing.assert_allclose(weights * counts, 10, rtol=1e-6)
 
 
 def test_a_network_of_blocks_is_compiled_with_its_penalty(compose):
     recipe = recipe_of(compose, *BLOCKS["regularised"])
     network = compiled(Network(recipe, SHAPE, 3))
     assert len(network.losses) == 1
+
+
+def overfitting(compose, **choice):
+    """Return a recipe whose validation loss soon rises."""
+    recipe = recipe_of(compose, *USUAL, "protocol=clean", "training.epochs=6")
+    return replace(recipe, optimizer={**recipe.optimizer, "learning_rate": 0.2}, **choice)
+
+
+def test_training_stops_when_the_loss_has_not_fallen(compose):
+    until_the_end, states = overfitting(compose), []
+    trained(until_the_end, keep=states.append)
+    losses = states[-1].history["val_loss"]
+    best = int(np.argmin(losses))
+    assert best < len(losses) - 2, losses
+    stopped = []
+    digests = trained(replace(until_the_end, patience=1), keep=stopped.append)
+    first_rise = next(n for n in range(1, 6) if losses[n] >= min(losses[:n]))
+    assert len(digests) == first_rise + 1
+    assert digests == states[-1].digests[: first_rise + 1]
+
+
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_the_best_weights_are_kept_and_survive_a_kill(compose, ema):
+    recipe, states = overfitting(compose, keep="best", ema=ema), []
+    data = subset("channels_last")
+    numerics = resolve("auto")
+    fitted = fit(recipe, numerics, data, held_out(data), states.append)
+    losses = states[-1].history["val_loss"]
+    best = int(np.argmin(losses))
+    assert best < len(losses) - 1
+    assert fitted.history["val_loss"] == losses[: best + 1]
+    assert fitted.digests == states[-1].digests[: best + 1]
+    assert weights_digest(fitted.network) == fitted.digests[-1]
+    for state in states:
+        again = fit(recipe, numerics, data, held_out(data), lambda state: None, state)
+        assert weights_digest(again.network) == fitted.digests[-1]
+        assert again.digests == fitted.digests

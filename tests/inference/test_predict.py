@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
-from sidebyside.data.image_files import Digit
-from sidebyside.inference.predict import Prediction, image_shape, predict
+from sidebyside.config.validate import check
+from sidebyside.data.image_files import InputImage
+from sidebyside.data.prepare import prepare
+from sidebyside.inference.predict import Prediction, image_shape, normalised, predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -24,20 +26,30 @@ def summing(data_format):
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_each_image_has_its_prediction_in_either_layout(data_format):
     network = summing(data_format)
-    assert image_shape(network) == (4, 3)
-    upper, lower = np.zeros((2, 4, 3), np.float32)
+    assert image_shape(network) == (4, 3, 1)
+    upper, lower = np.zeros((2, 4, 3, 1), np.float32)
     upper[0], lower[2:] = 0.25, 0.125
-    digits = [Digit("upper", upper, []), Digit("lower", lower, ["inverted"])]
-    predictions = predict(network, digits, [0, None])
+    images = [InputImage("upper", upper, []), InputImage("lower", lower, ["inverted"])]
+    predictions = predict(network, images, [0, None], ["top", "bottom"])
     assert predictions == [
-        Prediction("upper", 0, 0.75, 0, []),
-        Prediction("lower", 1, 0.75, None, ["inverted"]),
+        Prediction("upper", "top", 0.75, "top", []),
+        Prediction("lower", "bottom", 0.75, None, ["inverted"]),
     ]
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 3), (3, 28, 28), (784,), (None, None, 1)])
+@pytest.mark.parametrize("shape", [(28, 28, 4), (784,), (None, None, 1)])
 def test_a_network_that_takes_no_such_images_is_refused(shape):
     images = keras.Input(shape)
     network = keras.Model(images, keras.layers.Activation("relu")(images))
-    with pytest.raises(UserError, match="not images of one channel"):
+    with pytest.raises(UserError, match="not images of one channel or three"):
         image_shape(network)
+
+
+def test_files_get_the_values_that_training_images_had(compose, tmp_path, monkeypatch):
+    dataset = check(compose("dataset=digits", "dataset.normalisation=standardise")).dataset
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path))
+    arrays = prepare(dataset, "channels_last")
+    images = arrays.read("train_images")[:2]
+    pixels = arrays.pixels(images)[..., None] / np.float32(255)
+    given = [InputImage("own", own, []) for own in pixels]
+    np.testing.assert_array_equal([own.pixels for own in normalised(given, arrays)], images)

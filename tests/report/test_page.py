@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from sidebyside.analysis.published.recipes import Published
+from sidebyside.config.datasets import Dataset, File
 from sidebyside.config.factors import variant_name
-from sidebyside.config.schema import Dataset, File, Study
+from sidebyside.config.schema import Study
 from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
 from sidebyside.report.page.drawn import pareto_front

@@ -42,6 +42,8 @@ TRAININGS = {
     "label smoothing": (*_SMALL, "training.label_smoothing=0.1"),
     "average of weights": (*_DROPOUT, "training.ema=0.9"),
     "class weights": (*_SMALL, "training.class_weight=balanced"),
+    "best weights": (*_SMALL, "training.keep=best", "protocol=clean", "training.epochs=4"),
+    "early stopping": (*_SMALL, "training.patience=1", "protocol=clean", "training.epochs=9"),
     "one order": (*_SMALL, "training.order=once"),
     "weight decay": (*_SMALL, "optimizer=adamw", "++optimizer.weight_decay=0.01"),
     "gradient clipping": (*_SMALL, "+optimizer.clipnorm=0.1"),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sidebyside.cli.selection import SeveralValues, arrays_of, find, json_option, model_options
+from sidebyside.cli.selection import (
+    SeveralValues,
+    arrays_of,
+    dataset_of,
+    find,
+    json_option,
+    model_options,
+)
 from sidebyside.cli.tables import print_table
 from sidebyside.errors import UserError
 from sidebyside.storage import journal
@@ -31,24 +38,27 @@ def command(
     trust: bool,
     as_json: bool,
 ) -> None:
-    """Say which digits IMAGES show: PNG, JPEG or IDX files."""
+    """Say what IMAGES show: PNG, JPEG or, of digits, IDX files."""
     from sidebyside.data.image_files import read_images
     from sidebyside.inference.load import load_network, load_trusted
-    from sidebyside.inference.predict import image_shape, of_test_set, predict
+    from sidebyside.inference.predict import image_shape, normalised, of_test_set, predict
 
     if not images and not test_index:
         raise UserError("Nothing to predict: name image files, or test images with --test-index.")
     run = None if trust else find(model, study, dataset)
     network = load_trusted(Path(model)) if run is None else load_network(run)
     shape = image_shape(network)
-    digits = [digit for path in images for digit in read_images(path, shape)]
-    targets: list[int | None] = [None] * len(digits)
+    given = [image for path in images for image in read_images(path, shape)]
+    targets: list[int | None] = [None] * len(given)
+    described = dataset_of(run, dataset) if run else None
+    if described and described.normalisation != "scale":
+        given = normalised(given, arrays_of(run, dataset))
     if test_index:
         with journal.looking("predict", [run.key] if run else []):
             of_test, known = of_test_set(arrays_of(run, dataset), test_index)
-        digits, targets = [*digits, *of_test], [*targets, *known]
+        given, targets = [*given, *of_test], [*targets, *known]
     name = model if run is None else f"run {run.key[:12]}"
-    predictions = predict(network, digits, targets)
+    predictions = predict(network, given, targets, described.class_names if described else ())
     if as_json:
         content = [prediction.as_json() for prediction in predictions]
         print(json.dumps({"model": name, "predictions": content}, indent=2))
@@ -61,15 +71,11 @@ def _print_predictions(model: str, predictions: Sequence["Prediction"]) -> None:
     rows = [
         {
             "image": prediction.image,
-            "digit": str(prediction.digit),
+            "label": prediction.label,
             "probability": f"{prediction.probability:.4f}",
-            **({"target": _target(prediction)} if any_target else {}),
+            **({"target": prediction.target or "-"} if any_target else {}),
             "what was done to it": "; ".join(prediction.changes) or "-",
         }
         for prediction in predictions
     ]
     print_table(f"Predicted by {model}", rows)
-
-
-def _target(prediction: "Prediction") -> str:
-    return "-" if prediction.target is None else str(prediction.target)

@@ -10,6 +10,7 @@ from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset, check_tracking
 
 if TYPE_CHECKING:
+    from sidebyside.config.datasets import Dataset
     from sidebyside.data.arrays import ProcessedArrays
     from sidebyside.storage.store import Run
 
@@ -83,10 +84,14 @@ def find(model: str, study: str | None, dataset: str | None) -> "Run":
     return best_run(dataset, study)
 
 
+def dataset_of(run: "Run | None", dataset: str | None) -> "Dataset":
+    """Return the dataset of a run, without a run that of the name ``dataset``."""
+    name = run.recipe.dataset if run else selected(None, dataset)[1]
+    return check_dataset(compose_config([f"dataset={name}"]))
+
+
 def arrays_of(run: "Run | None", dataset: str | None) -> "ProcessedArrays":
     """Return the arrays of a run's dataset, without a run those of ``dataset``."""
     from sidebyside.data.prepare import prepare
 
-    name = run.recipe.dataset if run else selected(None, dataset)[1]
-    checked = check_dataset(compose_config([f"dataset={name}"]))
-    return prepare(checked, run.recipe.data_format if run else "channels_last")
+    return prepare(dataset_of(run, dataset), run.recipe.data_format if run else "channels_last")

@@ -8,6 +8,9 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 # These show the test images to whoever watches the training: their test figures flatter.
 TEST_AS_VALIDATION: tuple[Protocol, ...] = ("test_as_validation", "tf55k")
 
+# These hold images out of the training images, on which choices may be made.
+HOLDS_OUT: tuple[Protocol, ...] = ("clean", "split20")
+
 _CLEAN_PARTS = 6  # one of six is held out: MNIST's 60 000 become 50 000 and 10 000
 _TF_PARTS = 12  # the first of twelve isn't used: MNIST's 60 000 become 55 000
 _SPLIT_PARTS = 5  # the last of five is held out

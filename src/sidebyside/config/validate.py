@@ -9,8 +9,9 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from sidebyside.config.protocols import training_size
-from sidebyside.config.schema import ROLES, Config, Dataset, Launcher, Study, Tracking
+from sidebyside.config.datasets import ROLES, Dataset
+from sidebyside.config.protocols import HOLDS_OUT, training_size
+from sidebyside.config.schema import Config, Launcher, Study, Tracking
 from sidebyside.engine.blocks import TAGS, Convolution, Dropout, Instance, with_inner
 from sidebyside.engine.recipe import DATA_FORMATS, DataFormat
 from sidebyside.engine.training.shapes import layer_shapes
@@ -43,6 +44,7 @@ def check(config: DictConfig) -> Config:
     _check_targets(checked)
     _check_model(checked)
     _check_batch_size(checked)
+    _check_early_stopping(checked)
     return checked
 
 
@@ -194,3 +196,14 @@ def _check_batch_size(config: Config) -> None:
             f"that dataset={config.dataset.name} leaves for training under protocol="
             f"{config.protocol}: choose at most {images}."
         )
+
+
+def _check_early_stopping(config: Config) -> None:
+    training = config.training
+    if config.protocol in HOLDS_OUT or (training.patience is None and training.keep == "last"):
+        return
+    key = "keep=best" if training.patience is None else f"patience={training.patience}"
+    raise UserError(
+        f"training.{key} needs validation images that aren't the test images, and protocol="
+        f"{config.protocol} has none: choose protocol={' or '.join(HOLDS_OUT)}."
+    )

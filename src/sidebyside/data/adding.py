@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from sidebyside.config.schema import ROLES
+from sidebyside.config.datasets import ROLES
 from sidebyside.data.image_folders import pack
 from sidebyside.data.preprocessing.raw import parse
 from sidebyside.errors import UserError
@@ -32,7 +32,7 @@ class Found:
     Attributes
     ----------
     form : str
-        See `sidebyside.config.schema.Dataset`.
+        See `sidebyside.config.datasets.Dataset`.
     files : dict of (str, bytes)
         Name and content by role.
     source : str
@@ -71,6 +71,7 @@ def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
         "name": name,
         "image_shape": shape,
         "classes": int(max(raw["train_labels"].max(), raw["test_labels"].max())) + 1,
+        "normalisation": "scale",
         "format": found.form,
         "training_images": len(raw["train_labels"]),
         "files": {
@@ -93,6 +94,10 @@ def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
 def _find(place: str, name: str, test_fraction: float) -> Found:
     if place.startswith(("http://", "https://")):
         base, _, file = place.rstrip("/").rpartition("/")
+        if "." not in file:
+            return _of_idx(
+                place.rstrip("/"), ".gz", lambda own: _download(f"{place.rstrip('/')}/{own}")
+            )
         return _by_name(file, base, place, lambda own: _download(f"{base}/{own}"))
     path = Path(place).expanduser().resolve()
     if path.is_file():
@@ -101,14 +106,15 @@ def _find(place: str, name: str, test_fraction: float) -> Found:
         raise UserError(f"{place} isn't there: give a folder, a file or an address.")
     for ending in (".gz", ""):
         if all((path / f"{file}{ending}").is_file() for file in _IDX.values()):
-            files = {
-                role: (f"{file}{ending}", _read(path / f"{file}{ending}"))
-                for role, file in _IDX.items()
-            }
-            return Found("idx", files, str(path), [])
+            return _of_idx(str(path), ending, lambda own: _read(path / own))
     packed = pack(path, test_fraction)
     archive = {"archive": (f"{name}.npz", packed.content)}
     return Found("npz", archive, f"images:{path}", packed.class_names)
+
+
+def _of_idx(source: str, ending: str, read: Callable[[str], bytes]) -> Found:
+    names = {role: f"{file}{ending}" for role, file in _IDX.items()}
+    return Found("idx", {role: (name, read(name)) for role, name in names.items()}, source, [])
 
 
 def _by_name(file: str, base: str, place: str, read: Callable[[str], bytes]) -> Found:

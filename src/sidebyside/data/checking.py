@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.config.schema import Dataset
+from sidebyside.config.datasets import Dataset
 from sidebyside.data.download import download
 from sidebyside.data.prepare import read_raw
 

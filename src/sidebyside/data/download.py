@@ -29,7 +29,7 @@ from tenacity import (
 from urllib3.exceptions import HTTPError
 
 from sidebyside import paths
-from sidebyside.config.schema import Dataset, File
+from sidebyside.config.datasets import Dataset, File
 from sidebyside.data import bundled
 from sidebyside.data.arrays import file_digest
 from sidebyside.data.image_folders import pack
@@ -127,6 +127,8 @@ def _sources(dataset: Dataset) -> Iterator[str]:
     if shared != paths.raw(dataset.name) and shared.is_dir():
         yield str(shared)
     if mirror := os.environ.get(MIRROR_VARIABLE):
+        # Several datasets' files have the same names, so a dataset's own folder comes first.
+        yield f"{mirror.rstrip('/')}/{dataset.name}"
         yield mirror
     yield from dataset.sources
 
@@ -149,12 +151,9 @@ def _read(source: str, dataset: Dataset, role: str, file: File, report: _Report)
         except UserError as error:
             raise _UnservedError(str(error)) from None
     if kind in ("http", "https"):
-        base = source.rstrip("/")
-        return _first(
-            [f"{base}/{_served(file)}", f"{base}/{dataset.name}/{_served(file)}"],
-            lambda url: _transfer(url, file, report),
-        )
-    names = [_served(file), f"{dataset.name}/{_served(file)}", file.name]
+        url = f"{source.rstrip('/')}/{_served(file)}"
+        return _first([url], lambda url: _transfer(url, file, report))
+    names = [_served(file), file.name]
     return _first(
         [str(Path(source).expanduser() / name) for name in names],
         lambda path: _read_local(Path(path), file, report),

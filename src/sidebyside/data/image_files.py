@@ -30,15 +30,15 @@ _STROKE = 2.2  # pixels of a stroke that was too thin
 
 
 @dataclass(frozen=True)
-class Digit:
-    """An image as a network takes it.
+class InputImage:
+    """An image to predict.
 
     Attributes
     ----------
     name : str
         Where it comes from.
-    pixels : ndarray of float32, shape (height, width)
-        From 0, paper, to 1, ink.
+    pixels : ndarray of float32, shape (height, width, channels)
+        Of one channel from 0, paper, to 1, ink.
     changes : list of str
         What was done to it.
     """
@@ -48,34 +48,46 @@ class Digit:
     changes: list[str]
 
 
-def read_images(path: Path, shape: tuple[int, int]) -> list[Digit]:
-    """Return the images of a PNG, JPEG or IDX file as images of ``shape`` (height, width).
+def read_images(path: Path, shape: tuple[int, int, int]) -> list[InputImage]:
+    """Return the images of a PNG, JPEG or IDX file as images of ``shape``.
 
-    A picture of that size is taken as it is, dark on light inverted. In any other, the digit is
-    found, scaled and centred by its centre of mass, as the images of MNIST were made (LeCun et al.
-    1998, "Gradient-based learning applied to document recognition", section III.A).
+    A picture of that size is taken as it is, of one channel dark on light inverted. In any other
+    the digit is found, scaled and centred by its centre of mass, as the images of MNIST were made
+    (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.A);
+    in colour the whole picture is scaled.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    shape : tuple of int
+        (height, width, channels), of one or three channels.
 
     Raises
     ------
     UserError
-        If it isn't such a file, or shows nothing or more than one digit.
+        If it isn't such a file, or, of one channel, shows nothing or more than one digit.
     """
+    height, width, channels = shape
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path} is larger than {_MOST_BYTES >> 20} MiB: give a smaller image.")
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from None
+    if channels > 1:
+        return [_in_colour(str(path), _picture(path), (height, width))]
     if content.startswith(_IDX_IMAGES):
         images = idx.parse(content, str(path), dimensions=3)
         if len(images) * math.prod(shape) > _MOST_BYTES:  # smaller images, which would be scaled up
             raise UserError(f"{path} holds {len(images)} images: give it in pieces.")
-        return [_as_digit(f"{path}[{number}]", image, shape) for number, image in enumerate(images)]
-    return [_as_digit(str(path), _grey(path), shape)]
+        named = ((f"{path}[{number}]", image) for number, image in enumerate(images))
+        return [_as_digit(name, image, (height, width)) for name, image in named]
+    grey = np.asarray(_picture(path).convert("L"))
+    return [_as_digit(str(path), grey, (height, width))]
 
 
-def _grey(path: Path) -> NDArray[np.uint8]:
-    """Return a picture as grey levels, what is transparent as white."""
+def _picture(path: Path) -> Image.Image:
+    """Return a picture in colour, what is transparent as white."""
     try:
         with Image.open(path, formats=["PNG", "JPEG"]) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
@@ -91,13 +103,22 @@ def _grey(path: Path) -> NDArray[np.uint8]:
     except Exception as error:  # whatever a damaged file makes Pillow raise
         raise UserError(
             f"{path} is no PNG, JPEG or IDX image that can be read ({type(error).__name__}): "
-            "give a picture of one digit."
+            "give another picture."
         ) from None
     paper = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(paper, upright).convert("L"))
+    return Image.alpha_composite(paper, upright).convert("RGB")
 
 
-def _as_digit(name: str, grey: NDArray[np.uint8], shape: tuple[int, int]) -> Digit:
+def _in_colour(name: str, picture: Image.Image, shape: tuple[int, int]) -> InputImage:
+    height, width = shape
+    changes = []
+    if picture.size != (width, height):
+        changes.append(f"{picture.width} x {picture.height} pixels scaled to {width} x {height}")
+        picture = picture.resize((width, height), Image.Resampling.BOX)
+    return InputImage(name, np.asarray(picture, np.float32) / np.float32(255), changes)
+
+
+def _as_digit(name: str, grey: NDArray[np.uint8], shape: tuple[int, int]) -> InputImage:
     changes: list[str] = []
     if min(grey.shape) < 5:
         raise UserError(f"{name} is {grey.shape[1]} x {grey.shape[0]} pixels: too few for a digit.")
@@ -109,7 +130,7 @@ def _as_digit(name: str, grey: NDArray[np.uint8], shape: tuple[int, int]) -> Dig
     if ink.max() < _FAINTEST:
         raise UserError(f"{name} shows nothing: it is empty or its contrast is too low.")
     if grey.shape == shape:
-        return Digit(name, (grey / np.float32(255)).astype(np.float32), changes)
+        return InputImage(name, (grey[..., None] / np.float32(255)).astype(np.float32), changes)
     ink = _one_digit(name, ink / ink.max(), changes)
     height, width = ink.shape
     scale = min(_BOX * shape[0] / height, _BOX * shape[1] / width)
@@ -118,7 +139,7 @@ def _as_digit(name: str, grey: NDArray[np.uint8], shape: tuple[int, int]) -> Dig
     size = max(1, round(width * scale)), max(1, round(height * scale))
     method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     small = np.clip(np.asarray(Image.fromarray(ink).resize(size, method)), 0, 1)
-    return Digit(name, _centred(small / small.max(), shape), changes)
+    return InputImage(name, _centred(small / small.max(), shape)[..., None], changes)
 
 
 def _border(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,8 +9,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from sidebyside import paths
+from sidebyside.config.datasets import Dataset
 from sidebyside.config.protocols import PROTOCOLS, training_size
-from sidebyside.config.schema import Dataset
 from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
 from sidebyside.data.download import download
 from sidebyside.data.preprocessing.raw import parse
@@ -127,14 +127,14 @@ def read_raw(dataset: Dataset) -> _Arrays:
         path = paths.raw(dataset.name) / file.name
         if not path.is_file():
             raise UserError(f"{path} is missing: run the download stage for {dataset.name} first.")
-        files[role] = str(path), path.read_bytes()
-    raw = parse(dataset.format, files, colour=len(dataset.image_shape) > 2)
-    for role, (name, content) in files.items():
-        if hashlib.sha256(content).hexdigest() != dataset.files[role].sha256:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
             raise UserError(
-                f"{name} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
+                f"{path} is damaged: its SHA-256 isn't the one in its config, conf/dataset/"
                 f"{dataset.name}.yaml. Delete it and run the download again."
             )
+        files[role] = str(path), content
+    raw = parse(dataset.format, files, colour=len(dataset.image_shape) > 2)
     for part in _PARTS:
         _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
     return raw

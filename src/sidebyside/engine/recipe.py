@@ -15,6 +15,7 @@ from sidebyside.engine.blocks import CLOSED, AnyModel, Called, Name, Positive, c
 DataFormat = Literal["channels_last", "channels_first"]
 Precision = Literal["float32", "mixed_bfloat16"]
 Order = Literal["each_epoch", "once"]
+Keep = Literal["last", "best"]
 DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
 
 
@@ -70,6 +71,10 @@ class Recipe:
         Classes weighted by the inverse of their frequency.
     order : "each_epoch" or "once"
         How often the images are shuffled.
+    patience : int or None
+        After how many epochs without a lower validation loss training stops.
+    keep : "last" or "best"
+        Which weights: those of the last epoch, or of the one with the lowest validation loss.
     """
 
     dataset: Name
@@ -88,6 +93,8 @@ class Recipe:
     ema: Annotated[float, Field(gt=0, lt=1)] | None = later(None)
     class_weight: Literal["balanced"] | None = later(None)
     order: Order = later("each_epoch")
+    patience: Positive | None = later(None)
+    keep: Keep = later("last")
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
@@ -97,6 +104,7 @@ class Recipe:
     def architecture(self) -> str:
         """Return what runs of one dataset that go through one graph have in common, as JSON."""
         apart = {"dataset", "seed", "protocol", "order", "batch_size", "threads"}
+        apart |= {"patience", "keep"}
         if self.schedule is None:
             apart.add("epochs")
         return json.dumps({key: own for key, own in self.as_json().items() if key not in apart})

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sidebyside import paths
 from sidebyside.analysis.analyse import replicate_of, variants
 from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
-from sidebyside.config.schema import Dataset, Study, Tracking
+from sidebyside.config.datasets import Dataset
+from sidebyside.config.schema import Study, Tracking
 from sidebyside.data.arrays import open_arrays
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate

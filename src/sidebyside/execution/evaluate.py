@@ -12,6 +12,7 @@ from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import ARRAYS, Evaluation, find_evaluation, save_evaluation
 from sidebyside.storage.keys import numeric_class
+from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
 _DECIDING = ("engine/training", "engine/scoring")
@@ -64,6 +65,7 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training import determinism
         from sidebyside.engine.training.fit import image_shape
+    check_unchanged(run.recipe.model, run.identity["sources"], run.key)
     determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with journal.looking("evaluate", [run.key]):
         images, target = arrays.read("test_images"), arrays.read("test_classes")

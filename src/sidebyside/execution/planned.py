@@ -1,10 +1,11 @@
 """The runs of a launch: which are in the committed evidence, and which are to be trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
+from sidebyside.config.datasets import Dataset
 from sidebyside.config.factors import Level
 from sidebyside.config.schema import Config
 from sidebyside.engine.blocks import Instance
@@ -42,8 +43,9 @@ class Planned:
         Raises
         ------
         UserError
-            If two runs are the same.
+            If two runs are the same, or of two datasets of one name.
         """
+        _check_datasets([config.dataset for config, _ in wanted])
         jobs = [plan(config, factors) for config, factors in wanted]
         for job in jobs:
             if (same := self._jobs.get(job.run.key)) is not None:
@@ -61,6 +63,20 @@ class Planned:
         for key, job in self._jobs.items():
             by_variant.setdefault(job.run.variant, []).append(self.held.get(key, job.run))
         return [run for own in by_variant.values() for run in own]
+
+
+def _check_datasets(datasets: Sequence[Dataset]) -> None:
+    """Raise a UserError if two datasets of one name differ, which would share their arrays."""
+    first = {dataset.name: dataset for dataset in reversed(datasets)}
+    for dataset in datasets:
+        if (other := first[dataset.name]) != dataset:
+            keys = [own.name for own in fields(dataset)]
+            key = next(k for k in keys if getattr(other, k) != getattr(dataset, k))
+            raise UserError(
+                f"A sweep has dataset={dataset.name} with {key}={getattr(other, key)} and with "
+                f"{getattr(dataset, key)}, which would share a place: copy conf/dataset/"
+                f"{dataset.name}.yaml under another name, and sweep dataset."
+            )
 
 
 def task_of(job: Job, folder: Path) -> Task:

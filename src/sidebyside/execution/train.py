@@ -194,7 +194,7 @@ def _obtain(job: Job, tracker: "Tracker") -> tuple[Run, str]:
 def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     """Train from the last checkpoint on, unless ``anew``, and store the run."""
     with greetings_hidden():
-        from sidebyside.engine.training.fit import State, fit
+        from sidebyside.engine.training.fit import State, fit, is_over
         from sidebyside.storage.checkpoints import load_checkpoint, save_checkpoint
         from sidebyside.tracking.published.contents import epoch_line
     config, key, recipe = job.config, job.run.key, job.recipe
@@ -207,7 +207,7 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
         if config.training.diverged == "fails":
             _check_loss(state)
         with _failure_tolerated(state.epochs_done):
-            if state.epochs_done < epochs:
+            if not is_over(recipe, state):
                 save_checkpoint(checkpoints, state, time.monotonic() - began)
             store.report_progress(key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())

@@ -8,13 +8,21 @@ from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage.keys import numeric_class
+from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
 
 def load_network(run: Run) -> Any:
-    """Return the Keras network of a verified run."""
+    """Return the Keras network of a verified run.
+
+    Raises
+    ------
+    UserError
+        If it is a model of one's own that isn't what it was.
+    """
     with greetings_hidden():
         from sidebyside.engine.scoring.saved_model import read_network
+    check_unchanged(run.recipe.model, run.identity["sources"], run.key)
     determinism.fix(run.recipe.threads, numeric_class(run.identity))
     return read_network(run.folder)
 

@@ -1,14 +1,13 @@
 """What a trained network takes images for."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidebyside.data.arrays import ProcessedArrays
-from sidebyside.data.image_files import Digit
+from sidebyside.data.image_files import InputImage
 from sidebyside.errors import UserError
 from sidebyside.stderr import greetings_hidden
 
@@ -21,19 +20,20 @@ class Prediction:
     ----------
     image : str
         Where it comes from.
-    digit : int
+    label : str
+        The class by name, of a dataset without names by number.
     probability : float
         Between 0 and 1, as the network gives it.
-    target : int or None
+    target : str or None
         Where it is known.
     changes : list of str
         What was done to the image.
     """
 
     image: str
-    digit: int
+    label: str
     probability: float
-    target: int | None
+    target: str | None
     changes: list[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -42,54 +42,84 @@ class Prediction:
 
 
 def predict(
-    network: Any, digits: Sequence[Digit], targets: Sequence[int | None]
+    network: Any,
+    images: Sequence[InputImage],
+    targets: Sequence[int | None],
+    class_names: Sequence[str] = (),
 ) -> list[Prediction]:
     """Return a prediction for each image.
 
     Parameters
     ----------
     network : keras.Model
-        With input (N, height, width, 1) or (N, 1, height, width).
-    digits : sequence of Digit
+        See `image_shape`.
+    images : sequence of InputImage
+        As they were normalised for the network.
     targets : sequence of int or None
-
-    Raises
-    ------
-    UserError
-        If the network takes other images.
+    class_names : sequence of str
+        Empty where classes are numbers.
     """
-    pixels = np.stack([digit.pixels for digit in digits])
+
+    def named(label: int) -> str:
+        return class_names[label] if class_names else str(label)
+
+    pixels = np.stack([image.pixels for image in images])
+    if _channels_first(network):
+        pixels = np.moveaxis(pixels, -1, 1)
     with greetings_hidden():
-        probabilities = network.predict(_in_layout(pixels, network.input_shape), verbose=0)
+        probabilities = network.predict(pixels, verbose=0)
     return [
         Prediction(
-            image=digit.name,
-            digit=int(row.argmax()),
+            image=image.name,
+            label=named(int(row.argmax())),
             probability=round(float(row.max()), 6),
-            target=target,
-            changes=digit.changes,
+            target=None if target is None else named(target),
+            changes=image.changes,
         )
-        for digit, target, row in zip(digits, targets, probabilities, strict=True)
+        for image, target, row in zip(images, targets, probabilities, strict=True)
     ]
 
 
-def image_shape(network: Any) -> tuple[int, int]:
-    """Return (height, width) of the images that a network takes.
+def image_shape(network: Any) -> tuple[int, int, int]:
+    """Return (height, width, channels) of the images that a network takes.
 
     Raises
     ------
     UserError
-        If it doesn't take images with one channel.
+        If it doesn't take images with one channel or three.
     """
-    match network.input_shape:
-        case (_, int(height), int(width), 1) | (_, 1, int(height), int(width)):
-            return height, width
+    for channels in (1, 3):
+        match network.input_shape:
+            case (_, int(height), int(width), own) if own == channels:
+                return height, width, channels
+            case (_, own, int(height), int(width)) if own == channels:
+                return height, width, channels
     raise UserError(
-        f"This network takes input of shape {network.input_shape}, not images of one channel."
+        f"This network takes input of shape {network.input_shape}, not images of one channel or "
+        "three."
     )
 
 
-def of_test_set(arrays: ProcessedArrays, indices: Sequence[int]) -> tuple[list[Digit], list[int]]:
+def _channels_first(network: Any) -> bool:
+    shape: tuple[int | None, ...] = network.input_shape[1:]
+    return shape != image_shape(network)
+
+
+def normalised(images: Sequence[InputImage], arrays: ProcessedArrays) -> list[InputImage]:
+    """Return images of files with the values that the pixels of ``arrays`` became."""
+    if not arrays.holds("levels"):
+        return list(images)
+    levels = arrays.levels
+    channels = np.arange(len(levels))
+    return [
+        replace(image, pixels=levels[channels, np.rint(255 * image.pixels).astype(int)])
+        for image in images
+    ]
+
+
+def of_test_set(
+    arrays: ProcessedArrays, indices: Sequence[int]
+) -> tuple[list[InputImage], list[int]]:
     """Return test images by index, from 0, and their targets.
 
     Raises
@@ -103,9 +133,9 @@ def of_test_set(arrays: ProcessedArrays, indices: Sequence[int]) -> tuple[list[D
             raise UserError(
                 f"--test-index {index} won't do: the test images are 0 to {len(images) - 1}."
             )
-    digits = [Digit(f"test image {index}", np.squeeze(images[index]), []) for index in indices]
-    return digits, [int(labels[index]) for index in indices]
-
-
-def _in_layout(pixels: NDArray[np.float32], shape: Sequence[int | None]) -> NDArray[np.float32]:
-    return pixels[..., np.newaxis] if shape[-1] == 1 else pixels[:, np.newaxis]
+    axis = 0 if arrays.folder.name == "channels_first" else -1
+    chosen = [
+        InputImage(f"test image {index}", np.moveaxis(images[index], axis, -1), [])
+        for index in indices
+    ]
+    return chosen, [int(labels[index]) for index in indices]

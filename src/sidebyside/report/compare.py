@@ -13,8 +13,9 @@ from sidebyside.analysis.intervals import interval
 from sidebyside.analysis.published.holding import hold_against_published
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.compose import compose_config
+from sidebyside.config.datasets import Dataset
 from sidebyside.config.factors import level_text
-from sidebyside.config.schema import Dataset, Study
+from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset, check_study
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, diverged, refuse_other_settings

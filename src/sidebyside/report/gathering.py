@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
-from sidebyside.config.schema import Dataset
+from sidebyside.config.datasets import Dataset
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError

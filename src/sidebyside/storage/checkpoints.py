@@ -22,7 +22,8 @@ def save_checkpoint(folder: Path, state: State, seconds: float) -> None:
     unfinished = path.with_suffix(".unfinished")
     try:
         with unfinished.open("wb") as stream:
-            np.savez(stream, *state.variables)  # not compressed: it takes longer than it saves
+            # Not compressed: that takes longer than it saves.
+            np.savez(stream, *state.variables, *state.best)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
@@ -33,6 +34,7 @@ def save_checkpoint(folder: Path, state: State, seconds: float) -> None:
         "sha256": file_digest(path),
         "history": state.history,
         "digests": state.digests,
+        "variables": len(state.variables),
         "seconds": seconds,
     }
     write_json(path.with_suffix(".json"), card)
@@ -50,7 +52,8 @@ def load_checkpoint(folder: Path) -> tuple[State, float] | None:
                 continue
             with np.load(path, allow_pickle=False) as stored:
                 variables = [stored[name] for name in stored.files]
-            return State(card["history"], card["digests"], variables), card["seconds"]
+            to_go_on, best = variables[: card["variables"]], variables[card["variables"] :]
+            return State(card["history"], card["digests"], to_go_on, best), card["seconds"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None

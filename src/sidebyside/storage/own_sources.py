@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sidebyside import paths
 from sidebyside.engine.blocks import Instance
+from sidebyside.errors import UserError
 
 
 def own_sources(model: object) -> dict[str, str]:
@@ -22,6 +23,25 @@ def own_sources(model: object) -> dict[str, str]:
     if not isinstance(model, Instance):
         return {}
     return _sources_of(model.target.partition(".")[0])
+
+
+def check_unchanged(model: object, sources: Mapping[str, str], key: str) -> None:
+    """Raise a UserError if a model of one's own isn't the one that a run was trained with.
+
+    Parameters
+    ----------
+    model : Model or Instance
+    sources : dict of str
+        Of the run's identity.
+    key : str
+        The run's.
+    """
+    now = own_sources(model)
+    if changed := [name for name, digest in now.items() if sources.get(name) != digest]:
+        raise UserError(
+            f"{', '.join(changed)} changed since run {key[:12]} was trained, so its network can't "
+            "be made again: bring back what was there, or train it again."
+        )
 
 
 @cache  # as imported: an edit during a long sweep changes nothing that is already running

@@ -202,7 +202,7 @@ class Tracker(Experiment):
         run_id, logged = str(known.info.run_id), known.data.metrics
         results = figures(run, evaluation).items()
         missing = {name: value for name, value in results if logged.get(name) != value}
-        self._client.log_batch(run_id, metrics=_metrics(missing, run.recipe.epochs))
+        self._client.log_batch(run_id, metrics=_metrics(missing, len(run.history["loss"])))
         with self._lock():  # two that log the same new dataset at once break its uniqueness
             self._client.log_inputs(run_id, [dataset_input(run)])
         with TemporaryDirectory() as temporary:

@@ -24,7 +24,7 @@ def parse(form: str, files: Mapping[str, tuple[str, bytes]], colour: bool) -> Ra
     Parameters
     ----------
     form : str
-        See `sidebyside.config.schema.Dataset`.
+        See `sidebyside.config.datasets.Dataset`.
     files : dict of (str, bytes)
         Name and content by role.
     colour : bool

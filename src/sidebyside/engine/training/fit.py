@@ -2,9 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +15,7 @@ from sidebyside.engine.blocks import Instance
 from sidebyside.engine.recipe import DataFormat, Network, Recipe
 from sidebyside.engine.training import determinism
 from sidebyside.engine.training.arrays import Subset
-from sidebyside.engine.training.loops import Loops, load
+from sidebyside.engine.training.loops import Loaded, Loops, load
 from sidebyside.engine.training.networks import build, build_optimizer
 from sidebyside.engine.training.numerics import NumericClass
 
@@ -35,11 +34,15 @@ class State:
         `weights_digest` after each epoch.
     variables : list of ndarray
         Those of the network, dropout's random state among them, then those of the optimizer.
+    best : list of ndarray
+        The network's variables after the epoch with the lowest validation loss; empty unless the
+        recipe keeps these.
     """
 
     history: dict[str, list[float]]
     digests: list[str]
     variables: list[NDArray[Any]]
+    best: list[NDArray[Any]] = field(default_factory=list)
 
     @property
     def epochs_done(self) -> int:
@@ -58,6 +61,7 @@ OnEpoch = Callable[[State], None]
 class Fitted:
     """A trained network, and figures and weights digest after each epoch; see `State`.
 
+    The last epoch is the one whose weights are kept.
     The network is warm: the next training of its kind in this process goes on with it.
     ``step_seconds`` is how long its training steps took.
     """
@@ -105,21 +109,29 @@ def fit(
         state = start
         _assign(loops.network, start.variables)
     loaded = load(training, wanted.channel_axis)
-    held_out = validation and loaded.beside(training, validation, wanted.channel_axis)
+    held_out = None
+    if validation:
+        held_out = loaded.beside(training, validation, wanted.channel_axis)
     step_seconds = 0.0
-    for epoch in range(state.epochs_done, recipe.epochs):
+    while not is_over(recipe, state):
+        epoch = state.epochs_done
         order = _order(loaded.indices, recipe.seed, 0 if recipe.order == "once" else epoch)
         loops.reseed(recipe.seed, epoch)
         began = time.perf_counter()
         figures = loops.train(loaded, order, recipe.batch_size)
         step_seconds += time.perf_counter() - began
-        with _averaged(loops.network, recipe, last=epoch == recipe.epochs - 1):
-            if held_out:
-                tried = loops.test(held_out)
-                figures |= {f"val_{name}": value for name, value in tried.items()}
-        state = _after_epoch(state, figures, loops.network)
+        state = _tried(loops, recipe, state, figures, held_out)
         on_epoch(state)
-    return Fitted(loops.network, wanted, state.history, state.digests, step_seconds)
+    return _kept(Fitted(loops.network, wanted, state.history, state.digests, step_seconds), state)
+
+
+def is_over(recipe: Recipe, state: State) -> bool:
+    """Whether a training has had its epochs, or as many without a lower loss as it may have."""
+    if recipe.patience and state.epochs_done:
+        since_best = state.epochs_done - 1 - _best_epoch(state.history)
+        if since_best >= recipe.patience:
+            return True
+    return state.epochs_done >= recipe.epochs
 
 
 def _begin(wanted: Network) -> Loops:
@@ -152,18 +164,51 @@ def _assign(network: keras.Model, values: Iterable[Any]) -> None:
         variable.assign(value)
 
 
-@contextmanager
-def _averaged(network: keras.Model, recipe: Recipe, last: bool) -> Iterator[None]:
-    """Let the average of the weights take their place meanwhile, after the last epoch for good."""
-    if recipe.ema is None:
-        yield
-        return
-    trained = [variable.numpy() for variable in network.trainable_variables]
-    network.optimizer.finalize_variable_values(network.trainable_variables)
-    yield
-    if not last:
-        for variable, value in zip(network.trainable_variables, trained, strict=True):
+def _tried(
+    loops: Loops,
+    recipe: Recipe,
+    before: State,
+    figures: dict[str, float],
+    held_out: Loaded | None,
+) -> State:
+    """Return the state after an epoch with these figures, and those of what is held out."""
+    trained = _average(loops.network, recipe)
+    if held_out:
+        figures |= {f"val_{name}": value for name, value in loops.test(held_out).items()}
+    state = _after_epoch(before, recipe, figures, loops.network)
+    if trained and not is_over(recipe, state):
+        for variable, value in zip(loops.network.trainable_variables, trained, strict=True):
             variable.assign(value)
+    return replace(state, variables=_values(_variables(loops.network)))
+
+
+def _average(network: keras.Model, recipe: Recipe) -> list[NDArray[Any]]:
+    """Let the average of the weights take their place; return these, nothing without an average."""
+    if recipe.ema is None:
+        return []
+    trained = _values(network.trainable_variables)
+    network.optimizer.finalize_variable_values(network.trainable_variables)
+    return trained
+
+
+def _kept(fitted: Fitted, state: State) -> Fitted:
+    """Return a training that ends with the epoch whose weights are kept."""
+    if not state.best:
+        return fitted
+    for variable, value in zip(fitted.network.variables, state.best, strict=True):
+        variable.assign(value)
+    epochs = _best_epoch(state.history) + 1
+    history = {name: values[:epochs] for name, values in state.history.items()}
+    return replace(fitted, history=history, digests=state.digests[:epochs])
+
+
+def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+    """Return the first epoch with the lowest validation loss, from 0."""
+    return int(np.argmin(np.nan_to_num(history["val_loss"], nan=np.inf)))
+
+
+def _values(variables: Iterable[keras.Variable]) -> list[NDArray[Any]]:
+    return [np.asarray(variable.numpy()) for variable in variables]
 
 
 def _balanced(training: Subset) -> NDArray[np.float32]:
@@ -180,13 +225,18 @@ def _order(indices: NDArray[np.int32], seed: int, epoch: int) -> NDArray[np.int3
     return indices[np.random.default_rng([seed, epoch]).permutation(len(indices))]
 
 
-def _after_epoch(before: State, figures: dict[str, float], network: keras.Model) -> State:
+def _after_epoch(
+    before: State, recipe: Recipe, figures: dict[str, float], network: keras.Model
+) -> State:
+    """Return the state but for the variables to go on with."""
     history = {
         name: [*before.history.get(name, []), round(value, _DECIMALS)]
         for name, value in figures.items()
     }
-    digests = [*before.digests, weights_digest(network)]
-    return State(history, digests, [np.asarray(value.numpy()) for value in _variables(network)])
+    best = before.best
+    if recipe.keep == "best" and _best_epoch(history) == before.epochs_done:
+        best = _values(network.variables)
+    return State(history, [*before.digests, weights_digest(network)], [], best)
 
 
 def image_shape(data_format: DataFormat, images: NDArray[Any]) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import matplotlib as mpl
 import numpy as np
@@ -98,14 +99,15 @@ def _number(axes: Axes, front: Sequence[Point]) -> None:
 def errors_by_epoch(runs: Sequence[RunEvidence]) -> dict[str, NDArray[np.float64]]:
     """Return the errors on "training" and, if all runs have them, "validation" images.
 
-    Each of shape (runs, epochs), in percent.
+    Each of shape (runs, epochs), in percent; NaN where a run had stopped.
     """
-    figures = (("training", "accuracy"), ("validation", "val_accuracy"))
-    return {
-        images: 100 * (1 - np.array([run.history[figure] for run in runs]))
-        for images, figure in figures
-        if all(run.history.get(figure) for run in runs)
-    }
+    errors = {}
+    for images, figure in (("training", "accuracy"), ("validation", "val_accuracy")):
+        accuracies = [run.history.get(figure, []) for run in runs]
+        if all(accuracies):
+            by_epoch = np.array(list(zip_longest(*accuracies, fillvalue=np.nan)))
+            errors[images] = 100 * (1 - by_epoch.T)
+    return errors
 
 
 def curve_plots(
@@ -124,7 +126,7 @@ def curve_plots(
     above = values[values > 0]
     # A logarithm has no 0: errors of 0 are drawn on the axis.
     least = float(above.min()) / 1.3 if above.size else 0.01
-    limits = least, max(float(values.max()), least) * 1.3
+    limits = least, max(float(np.nanmax(values)), least) * 1.3
     with mpl.rc_context(PAGE_STYLE):
         return {name: _curve_plot(of, limits, epochs) for name, of in curves.items()}
 
@@ -136,8 +138,9 @@ def _curve_plot(of: Curves, limits: Ends, epochs: int) -> str:
         if name in of:
             errors = np.maximum(of[name], limits[0])
             x = np.arange(1, errors.shape[1] + 1)
-            axes.fill_between(x, errors.min(0), errors.max(0), color=color, alpha=0.25, lw=0)
-            axes.plot(x, errors.mean(0), color=color, lw=1.5, marker="o", ms=2.5)
+            low, high = np.nanmin(errors, 0), np.nanmax(errors, 0)
+            axes.fill_between(x, low, high, color=color, alpha=0.25, lw=0)
+            axes.plot(x, np.nanmean(errors, 0), color=color, lw=1.5, marker="o", ms=2.5)
     log_by_epoch(axes, numticks=8, nbins=5)
     axes.set(xlim=(0.7, epochs + 0.3), ylim=limits, xlabel="epoch", ylabel="error in %")
     return svg_text(figure)

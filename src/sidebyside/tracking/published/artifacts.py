@@ -17,7 +17,7 @@ def write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation |
     (folder / "model_summary.txt").write_text((run.folder / "summary.txt").read_text())
     lines = [
         epoch_line(epoch, epochs, {name: values[epoch - 1] for name, values in run.history.items()})
-        for epoch in range(1, epochs + 1)
+        for epoch in range(1, len(run.history["loss"]) + 1)
     ]
     (folder / "epochs.log").write_text("\n".join(lines) + "\n")
     if evaluation:
