@@ -6,7 +6,7 @@
 # make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make sequential   what rules that add seeds cost and save: docs/sequential.md
-# make docs    write docs/faults.md, put the reports' tables into the documents that show them
+# make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,6 +47,7 @@ lint: $(READY)
 
 docs: $(READY)
 	python docs/faults.py > docs/faults.md
+	python docs/bits.py > docs/bits.md
 	python docs/embed.py
 
 setup: $(READY)

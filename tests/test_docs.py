@@ -23,14 +23,15 @@ def test_what_is_shown_is_what_was_generated(path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_table_of_faults_is_that_of_the_tests():
+@pytest.mark.parametrize("name", ["faults", "bits"])
+def test_a_table_is_that_of_the_tests(name):
     made = subprocess.run(
-        [sys.executable, str(SOURCE / "docs" / "faults.py")],
+        [sys.executable, str(SOURCE / "docs" / f"{name}.py")],
         cwd=SOURCE,
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    shown = (SOURCE / "docs" / "faults.md").read_text()
+    shown = (SOURCE / "docs" / f"{name}.md").read_text()
     assert made.stdout == shown, "make docs brings it up to date"

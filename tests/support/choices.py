@@ -56,4 +56,36 @@ TRAININGS = {
         "training.class_weight=balanced",
     ),
 }
-CHOICES = BLOCKS | TRAININGS
+OWN = """import keras
+
+
+def functional(input_shape, classes, data_format):
+    options = {"padding": "same", "data_format": data_format}
+    image = keras.Input(input_shape)
+    x = keras.layers.Conv2D(4, 3, activation="relu", **options)(image)
+    x = keras.layers.Add()([x, keras.layers.Conv2D(4, 3, **options)(x)])
+    x = keras.layers.Dropout(0.2)(keras.layers.Flatten()(x))
+    return keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
+
+
+@keras.saving.register_keras_serializable()
+class Subclassed(keras.Model):
+    def __init__(self, input_shape, classes, units=8):
+        super().__init__()
+        self.layers_in_order = [
+            keras.layers.Flatten(),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dense(classes, activation="softmax"),
+        ]
+
+    def call(self, images):
+        for layer in self.layers_in_order:
+            images = layer(images)
+        return images
+"""
+_ONE_OF_OWN = ("model=mlp", "~model.blocks", "~model.dropout", "~model.kernel_initializer")
+OWN_MODELS = {
+    "own model, functional": (*_ONE_OF_OWN, "+model._target_=own.functional"),
+    "own model, subclassed": (*_ONE_OF_OWN, "+model._target_=own.Subclassed", "+model.units=6"),
+}
+CHOICES = BLOCKS | TRAININGS | OWN_MODELS

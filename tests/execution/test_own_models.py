@@ -1,0 +1,130 @@
+"""Models of one's own: what is asked of them before a sweep, and what makes their runs stale."""
+
+from itertools import count
+
+import keras
+import numpy as np
+import pytest
+
+from sidebyside import UserError
+from sidebyside.config.validate import check
+from sidebyside.engine.recipe import Network
+from sidebyside.engine.scoring.saved_model import read_network, write_network
+from sidebyside.engine.training.networks import build
+from sidebyside.execution.preflight_own import check_own
+from sidebyside.storage.own_sources import check_unchanged, own_sources
+from support.choices import OWN
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+_NUMBERS = count()  # a module is imported once in a process, so each has a name of its own
+SHAPE = (32, 32, 3)
+_HEAD = "import keras, numpy\n"
+_BEGUN = _HEAD + "def make(input_shape, classes):\n    image = keras.Input(input_shape)\n"
+_DENSE = "keras.layers.Dense(classes, activation='softmax')(keras.layers.Flatten()(image))"
+SOUND = _BEGUN + f"    return keras.Model(image, {_DENSE})\n"
+OUTSIDE = (
+    _HEAD
+    + """
+class Noise(keras.layers.Layer):
+    def call(self, images):
+        return images + keras.random.uniform(keras.ops.shape(images))  # from a global state
+
+def make(input_shape, classes):
+    image = keras.Input(input_shape)
+    flat = keras.layers.Flatten()(Noise()(image))
+    return keras.Model(image, keras.layers.Dense(classes, activation='softmax')(flat))
+"""
+)
+UNSEEDED = (
+    _BEGUN
+    + "    first = keras.initializers.Constant(float(numpy.random.default_rng().random()))\n"
+    + "    flat = keras.layers.Flatten()(image)\n"
+    + "    hidden = keras.layers.Dense(3, kernel_initializer=first)(flat)\n"
+    + "    return keras.Model(image, keras.layers.Dense(classes, activation='softmax')(hidden))\n"
+)
+
+
+@pytest.fixture
+def wanted(compose, tmp_path, monkeypatch):
+    """A function that returns the network of a model in a file beside conf/."""
+
+    def of_source(source, target="make", **arguments):
+        module = f"own_{next(_NUMBERS)}"
+        (tmp_path / f"{module}.py").write_text(source)
+        network = of_target(f"{module}.{target}", **arguments)
+        monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path))
+        monkeypatch.syspath_prepend(tmp_path)
+        return network
+
+    def of_target(target, data_format="channels_last", **arguments):
+        given = [f"+model.{name}={value}" for name, value in arguments.items()]
+        left = ["~model.blocks", "~model.dropout", "~model.kernel_initializer"]
+        named = ["model=mlp", "model.name=mine", f"+model._target_={target}"]
+        config = compose(*named, *left, *given, f"data_format={data_format}")
+        return Network(check(config).recipe(), SHAPE, 10, 5)
+
+    of_source.installed = of_target
+    return of_source
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(SOUND, "make"), (OWN, "functional"), (OWN, "Subclassed")]
+)
+def test_a_sound_model_is_built_trained_and_loaded_alike(wanted, source, target, tmp_path):
+    network = wanted(source, target)
+    check_own(network)
+    made = build(network)
+    write_network(made, network, tmp_path)
+    images = np.random.default_rng(0).random((4, *SHAPE), np.float32)
+    np.testing.assert_array_equal(read_network(tmp_path)(images), made(images))
+
+
+@pytest.mark.slow
+def test_a_network_of_keras_applications_works_as_it_is(wanted):
+    mobile = wanted.installed(
+        "keras.applications.MobileNetV3Small", weights="null", include_preprocessing="false"
+    )
+    check_own(mobile)
+    assert own_sources(mobile.recipe.model) == {"keras": f"keras {keras.__version__}"}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (OUTSIDE, "same batch gives other weights"),
+        (UNSEEDED, "built twice with the same seed"),
+        (_BEGUN + "    return keras.Model(image, image)\n", r"is needed: a probability for each"),
+        (SOUND.replace("'softmax'", "'relu'"), "isn't a probability for each class"),
+        (SOUND.replace("return", "raise ValueError('so it is')\n    return"), "ValueError: so it"),
+        (_HEAD + "def make(classes):\n    return 3\n", "returns int, no keras.Model"),
+        ("import nosuch\n", "there is no own_[0-9]+.make .*nosuch"),
+        ("def other(): pass\n", "there is no own_[0-9]+.make"),
+        ("make = 3\n", "is no function and no class"),
+        ("def make(:\n", "there is no own_[0-9]+.make .*SyntaxError"),
+    ],
+)
+def test_a_model_that_does_not_do_is_named_before_a_sweep(wanted, source, words):
+    with pytest.raises(UserError, match=words):
+        check_own(wanted(source))
+
+
+def test_a_model_without_data_format_is_for_channels_last(wanted):
+    with pytest.raises(UserError, match="takes no argument data_format"):
+        check_own(wanted(SOUND, data_format="channels_first"))
+
+
+def test_arguments_that_it_does_not_take_are_named(wanted):
+    with pytest.raises(UserError, match="unexpected keyword argument 'depth'"):
+        check_own(wanted(SOUND, depth=3))
+
+
+def test_what_a_model_imports_decides_it_too(wanted, tmp_path):
+    (tmp_path / "parts_of_it.py").write_text("WIDTH = 3\n")
+    network = wanted("import parts_of_it\n" + SOUND)
+    sources = own_sources(network.recipe.model)
+    module = network.recipe.model.target.partition(".")[0]
+    assert set(sources) == {f"{module}.py", "parts_of_it.py"}
+    check_unchanged(network.recipe.model, sources, "0" * 64)
+    with pytest.raises(UserError, match=r"parts_of_it.py changed since run 000000000000"):
+        check_unchanged(network.recipe.model, sources | {"parts_of_it.py": "other"}, "0" * 64)
