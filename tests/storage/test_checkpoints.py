@@ -1,5 +1,7 @@
 """States of an unfinished training on disk: the newest undamaged one counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,12 @@ def test_without_a_state_there_is_nothing_to_load(folder, tmp_path):
     for card in folder.glob("*.json"):
         card.unlink()
     assert load_checkpoint(folder) is None
+
+
+def test_the_best_weights_come_back_beside_those_to_go_on_with(tmp_path):
+    best = [np.full(3, 7, "float32")]
+    state = replace(state_after(2), best=best)
+    save_checkpoint(tmp_path / "checkpoints", state, 1.0)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoints")
+    assert len(loaded.variables) == 2
+    np.testing.assert_array_equal(loaded.best, best)

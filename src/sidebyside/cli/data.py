@@ -11,6 +11,8 @@ from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset
 from sidebyside.errors import UserError
 
+_SHOWN = 5  # pairs of images that are nearly the same
+
 
 @click.group("data", short_help="Add data of your own, and look at what is in a dataset.")
 def command() -> None:
@@ -72,6 +74,10 @@ def check(name: str, samples: Path | None) -> None:
         ],
     )
     print(f"{len(checked.leaked)} test images are among the training images, pixel by pixel.")
+    near = ", ".join(f"{test} ({training})" for test, training in checked.near[:_SHOWN])
+    more = " ..." if len(checked.near) > _SHOWN else ""
+    listed = f": {near}{more}, the training image in brackets" if near else ""
+    print(f"{len(checked.near)} more are nearly the same as one{listed}.")
     print(f"{checked.repeated} training images are there more than once.")
     print(f"{checked.contradicted} images are there with several labels.")
     if samples:

@@ -18,7 +18,12 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset, check_study
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import condition_rows, diverged, refuse_other_settings
+from sidebyside.report.conditions import (
+    condition_rows,
+    diverged,
+    leaked,
+    refuse_other_settings,
+)
 from sidebyside.report.files import training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
@@ -118,7 +123,7 @@ def _content(
     protocols = list(dict.fromkeys(analysis.protocols.values()))
     variants = _variants(runs, evidence, analysis)
     by_rule = rule_statements(evidence.stopping, analysis.content | {"variants": variants})
-    said = [*by_rule, *diverged(evidence), *statements(analysis)]
+    said = [*by_rule, *diverged(evidence), *leaked(evidence), *statements(analysis)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
         "dataset": evidence.dataset,

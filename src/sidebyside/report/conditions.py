@@ -27,6 +27,8 @@ _OF_TRAINING = (  # their keys begin with "training."
     "ema",
     "class_weight",
     "order",
+    "patience",
+    "keep",
 )
 _USUAL = {"threads": 1, "precision": "float32"}  # and so in no command
 _PLAIN = ("data_format", "protocol")
@@ -51,6 +53,8 @@ _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "ema": "momentum of the average of weights",
     "class_weight": "class weights",
     "order": "order of the images",
+    "patience": "epochs without a lower validation loss until it stops",
+    "keep": "weights that are kept",
 }
 
 
@@ -75,6 +79,17 @@ def diverged(evidence: Evidence) -> list[str]:
 
 def _converged(run: RunEvidence) -> bool:
     return all(math.isfinite(loss) for loss in run.history.get("loss", []))
+
+
+def leaked(evidence: Evidence) -> list[str]:
+    """Return a sentence on test images that were trained on, none without any."""
+    count, images = len(evidence.leaked), len(evidence.target)
+    if not count:
+        return []
+    return [
+        f"{count} of the {images} test images are among the training images too, pixel by pixel, "
+        f"so errors flatter by up to {100 * count / images:.2f} points."
+    ]
 
 
 def condition_rows(evidence: Evidence) -> list[dict[str, str]]:

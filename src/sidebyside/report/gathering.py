@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sidebyside import paths
 from sidebyside.config.datasets import Dataset
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
+from sidebyside.data.checking import leaked
 from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
@@ -72,6 +73,7 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
         gallery_index=gallery_index,
         gallery=arrays.pixels(arrays.read("test_images")[gallery_index]),
         stopping=results.stopping,
+        leaked=np.array(leaked(arrays.read("train_images"), arrays.read("test_images")), np.int32),
     )
 
 

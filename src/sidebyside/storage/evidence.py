@@ -119,6 +119,8 @@ class Evidence:
         Those images, 255 is white.
     stopping : dict or None
         The rule by which seeds were added, see `sidebyside.storage.rules`.
+    leaked : ndarray of int32
+        The test images, by index, that are among the training images too.
     """
 
     dataset: str
@@ -132,6 +134,7 @@ class Evidence:
     gallery_index: NDArray[np.int32]
     gallery: NDArray[np.uint8]
     stopping: dict[str, Any] | None = None
+    leaked: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     @property
     def independent(self) -> bool:
@@ -187,6 +190,8 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
         if name == "digests" and not any(run.digests for run in runs):
             continue  # evidence from before they were kept stays as it is, byte for byte
         arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
+    if len(evidence.leaked):
+        arrays["leaked"] = evidence.leaked
     np.savez_compressed(
         path,
         dataset=np.array(evidence.dataset),
@@ -269,5 +274,6 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
             )
         ],
         stopping=stopping,
+        leaked=arrays.get("leaked", np.zeros(0, np.int32)),
         **{name: arrays[name] for name in _IMAGES},
     )
