@@ -43,6 +43,4 @@ def test_what_is_odd_about_a_dataset_is_found(doubtful):
     assert checked.leaked == [2]
     assert checked.near == [(5, 11)]
     assert checked.repeated == 1
-    assert (
-        checked.contradicted == 2
-    )  # the one in the test set, and the repeated one
+    assert checked.contradicted == 2  # the one in the test set, and the repeated one
