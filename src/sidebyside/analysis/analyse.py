@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside.analysis.asked import asked_pairs
+from sidebyside.analysis.cost.no_worse import no_worse_than
+from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.ensembles import ensembles
@@ -128,6 +130,12 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         "effects": effects_of(evidence, study).as_json(),
         "pairs": [pair.as_json() | seeds for pair in compared],
         "equivalence": _equivalence(evidence, study),
+        "no_worse": [
+            entry.as_json()
+            for entry in no_worse_than(
+                replicates[baseline], distinct, sizes(evidence), study.margin, chosen_from, looks
+            )
+        ],
         "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
         "ensemble": asdict(ensembles(evidence, names)),
         "floor": _floor(distinct, disputed),

@@ -53,6 +53,12 @@ class MeanEstimate:
         inside = (margin - abs(self.mean)) / self.error
         return float(stats.t.sf(inside, self.freedom))
 
+    def p_below(self, margin: float) -> float:
+        """Return p of the one-sided t test that the estimate is below a margin."""
+        if self.error < ROUNDING:
+            return 0.0 if self.mean < margin else 1.0
+        return float(stats.t.sf((margin - self.mean) / self.error, self.freedom))
+
 
 def rounding_variance(images: int, errors: int = 1) -> float:
     """Return the variance that counting whole images leaves in a sum of so many test errors.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
@@ -16,6 +17,8 @@ from sidebyside.report.gallery import Entry, gallery_entries
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.sections import smaller_rows
+from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
 _DIGITS = 12  # of a source's digest
@@ -146,8 +149,8 @@ class Page:
 
     @cached_property
     def costs(self) -> list[dict[str, Any]]:
-        """Parameters, mean seconds and error of each variant."""
-        rows = []
+        """Parameters, multiply-adds, mean seconds and error of each variant."""
+        rows, known = [], sizes(self.evidence)
         for variant in self.variants:
             runs = self.evidence.of_variant(variant["name"])
             times = [self.seconds[run.key] for run in runs if run.key in self.seconds]
@@ -155,12 +158,18 @@ class Page:
                 {
                     "name": variant["name"],
                     "parameters": variant["parameters"],
+                    "multiply_adds": known[variant["name"]].multiply_adds,
                     "timed": len(times),
                     "seconds": float(np.mean(times)) if times else None,
                     "error": variant["test_error"]["mean"],
                 }
             )
         return rows
+
+    @property
+    def smaller(self) -> list[Row]:
+        """Smaller variants against the baseline, a row each."""
+        return smaller_rows(self.content["no_worse"])
 
     @property
     def origins(self) -> list[dict[str, str]]:

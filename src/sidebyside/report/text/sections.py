@@ -6,7 +6,14 @@ from operator import itemgetter
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
 from sidebyside.report.text.findings import Entry, place
-from sidebyside.report.text.numbers import fixed, p_value, signed_estimate, signed_interval, spelled
+from sidebyside.report.text.numbers import (
+    fixed,
+    p_value,
+    signed,
+    signed_estimate,
+    signed_interval,
+    spelled,
+)
 from sidebyside.report.text.tables import Row, Strong, paragraph, table
 
 
@@ -18,6 +25,7 @@ def analysis_text(analysis: Analysis) -> str:
         *_identical(content["identical"]),
         *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named),
         *_equivalence(content["equivalence"]),
+        *_smaller(content["no_worse"]),
         *_ensembles(content["ensemble"], named),
         *_floor(content["floor"], named),
     ]
@@ -167,6 +175,40 @@ def _equivalence(entries: Sequence[Entry]) -> list[str]:
         are averaged by seed; two one-sided tests of these means, corrected after Holm, have to show
         that they lie within the margin.""")
     return ["## Equivalence", text, table(rows)]
+
+
+def smaller_rows(entries: Sequence[Entry]) -> list[Row]:
+    """Return a row for each smaller variant that was held against the baseline."""
+    return [
+        {
+            "variant": spelled(entry["smaller"]),
+            "parameters": f"{entry['sizes'][0]['parameters']:,}",
+            "multiply-adds": _count(entry["sizes"][0]["multiply_adds"]),
+            "n": str(entry["n"]),
+            "difference, points": signed(entry["difference"]),
+            "at most (95 %)": signed(entry["high"]),
+            "Holm's p": p_value(entry["p_holm"]),
+            "no worse": Strong("yes") if entry["shown"] else "not shown",
+        }
+        for entry in sorted(entries, key=lambda entry: entry["sizes"][0]["parameters"])
+    ]
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _smaller(entries: Sequence[Entry]) -> list[str]:
+    if not entries:
+        return []
+    larger, size = entries[0]["larger"], entries[0]["sizes"][1]
+    text = paragraph(f"""
+        Variants that have fewer parameters or multiply-adds per image than the baseline
+        `{spelled(larger)}` ({size["parameters"]:,} and {_count(size["multiply_adds"])}), and no
+        more of either. A one-sided test of the paired differences (half of the tests of
+        equivalence), corrected after Holm, has to show that the smaller one's error isn't higher by
+        {entries[0]["margin"]:g} points or more.""")
+    return ["## Smaller and no worse", text, table(smaller_rows(entries))]
 
 
 def _ensembles(ensembles: Entry, named: _Names) -> list[str]:

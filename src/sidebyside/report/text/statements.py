@@ -32,6 +32,7 @@ def statements(analysis: Analysis) -> list[str]:
         _of_choice(content),
         _of_factors(main, effects),
         *(_of_equivalence(entry) for entry in content["equivalence"]),
+        _of_smaller(content["no_worse"]),
         _of_identical(content["identical"]),
         _of_power(content["power"]),
         *(_of_effect(effect) for effect in main),
@@ -163,6 +164,25 @@ def _of_identical(groups: Sequence[Sequence[str]]) -> str:
     return (
         f"{names} variants are {len(groups)} network{'s' * (len(groups) != 1)} under several names "
         "(the same weights, bit for bit, in every seed): each is held against the others once."
+    )
+
+
+def _of_smaller(entries: Sequence[Entry]) -> str:
+    """Return which is the smallest network that is shown to be no worse than the baseline."""
+    shown = [entry for entry in entries if entry["shown"]]
+    if not shown:
+        return ""
+    entry = min(shown, key=lambda entry: entry["sizes"][0]["parameters"])
+    ours, theirs = entry["sizes"]
+    costs = f"{ours['parameters']:,} parameters against {theirs['parameters']:,}"
+    if ours["multiply_adds"] and theirs["multiply_adds"]:
+        costs += f", {ours['multiply_adds']:,} multiply-adds an image against "
+        costs += f"{theirs['multiply_adds']:,}"
+    return (
+        f"Of the variants that are smaller than {spelled(entry['larger'])}, "
+        f"{spelled(entry['smaller'])} is the smallest that is no worse, within "
+        f"{entry['margin']:g} points ({costs}; error {signed(entry['difference'])}, "
+        f"at most {signed(entry['high'])}, one-sided 95 %, Holm's p {p_value(entry['p_holm'])})."
     )
 
 

@@ -1,0 +1,1 @@
+"""What networks cost, and whether a smaller one is no worse."""

@@ -1,0 +1,116 @@
+"""Whether a smaller network is no worse than another: shown within a margin."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sidebyside.analysis.cost.sizes import Size
+from sidebyside.analysis.intervals import mean_estimate
+from sidebyside.analysis.looks import Looks
+from sidebyside.analysis.multiplicity import holm
+from sidebyside.analysis.pairs import Pair, Replicate, compare_pair
+from sidebyside.analysis.power import ALPHA, FEWEST
+
+
+@dataclass(frozen=True)
+class NoWorse:
+    """A smaller variant against a larger one, by a one-sided test of non-inferiority.
+
+    Attributes
+    ----------
+    smaller, larger : str
+        Names of the variants.
+    sizes : list of Size
+        Of the smaller and of the larger.
+    n : int
+        Common seeds.
+    difference : float or None
+        Mean test error of the smaller minus that of the larger, points.
+    high : float or None
+        Upper end of its one-sided 95 % interval; None for fewer than two seeds.
+    margin : float
+        Points.
+    p, p_holm : float or None
+        That the smaller is worse by the margin or more; corrected for the other tests. None for
+        fewer than three seeds.
+    """
+
+    smaller: str
+    larger: str
+    sizes: list[Size]
+    n: int
+    difference: float | None
+    high: float | None
+    margin: float
+    p: float | None
+    p_holm: float | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the smaller is shown to be no worse, at 0.05."""
+        return self.p_holm is not None and self.p_holm < ALPHA
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``."""
+        return asdict(self) | {"shown": self.shown}
+
+
+def no_worse_than(
+    larger: Replicate,
+    replicates: Sequence[Replicate],
+    sizes: Mapping[str, Size],
+    margin: float,
+    chosen_from: int = 0,
+    looks: Looks | None = None,
+) -> list[NoWorse]:
+    """Return whether those variants that are smaller than one of them are no worse.
+
+    Parameters
+    ----------
+    larger : Replicate
+    replicates : sequence of Replicate
+        All variants.
+    sizes : dict of Size
+        By variant.
+    margin : float
+        The largest difference that doesn't matter, points.
+    chosen_from : int
+        How many pairs might have been tested, where the runs have chosen ``larger``.
+    looks : Looks, optional
+        Of a study that grew.
+    """
+    of_larger = sizes[larger.name]
+    tests = [
+        _test(compare_pair(own, larger, margin, looks), [sizes[own.name], of_larger])
+        for own in replicates
+        if sizes[own.name].is_smaller_than(of_larger)
+    ]
+    corrected = holm([test.p for test in tests], chosen_from if tests else 0)
+    return [replace(test, p_holm=p) for test, p in zip(tests, corrected, strict=True)]
+
+
+def _test(pair: Pair, sizes: list[Size]) -> NoWorse:
+    estimate = mean_estimate(pair.differences, pair.least_variance)
+    confidence = pair.looks.confidence_of_equivalence(pair.n) if pair.looks else 1 - 2 * ALPHA
+    p = None
+    if pair.n >= FEWEST:
+        p = pair.looks.p(lambda count: _p(pair, count), pair.n) if pair.looks else _p(pair, pair.n)
+    return NoWorse(
+        smaller=pair.a,
+        larger=pair.b,
+        sizes=sizes,
+        n=pair.n,
+        difference=pair.difference["mean"],
+        high=estimate.ends(confidence)[1] if estimate else None,
+        margin=pair.margin,
+        p=p,
+    )
+
+
+def _p(pair: Pair, count: int) -> float | None:
+    """Return p of the one-sided t test that the first so many differences are below the margin.
+
+    One half of two one-sided tests, see `sidebyside.analysis.equivalence.tost`.
+    """
+    estimate = mean_estimate(pair.differences[:count], pair.least_variance)
+    return None if estimate is None else estimate.p_below(pair.margin)

@@ -1,0 +1,45 @@
+"""How large networks are: their parameters and what one image takes."""
+
+from dataclasses import dataclass
+
+from sidebyside.engine.blocks import Instance
+from sidebyside.engine.recipe import read_recipe
+from sidebyside.engine.summary import operations
+from sidebyside.storage.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a network costs, however fast a machine is.
+
+    Attributes
+    ----------
+    parameters : int
+    multiply_adds : int or None
+        Of one image, in convolutions and dense layers; None for a model of one's own, whose layers
+        are known to its source alone.
+    """
+
+    parameters: int
+    multiply_adds: int | None
+
+    def is_smaller_than(self, other: "Size") -> bool:
+        """Whether it has less of something, and no more of anything that is known of both."""
+        pairs = [(self.parameters, other.parameters)]
+        if self.multiply_adds is not None and other.multiply_adds is not None:
+            pairs.append((self.multiply_adds, other.multiply_adds))
+        return all(own <= its for own, its in pairs) and any(own < its for own, its in pairs)
+
+
+def sizes(evidence: Evidence) -> dict[str, Size]:
+    """Return the size of each variant's network."""
+    height, width, *channels = evidence.samples.shape[1:]
+    shape, classes = (height, width, *(channels or [1])), 1 + int(evidence.target.max())
+    found = {}
+    for run in evidence.runs:
+        model = read_recipe(run.recipe).model
+        uses = None
+        if not isinstance(model, Instance):
+            uses = operations(model, shape, classes) // 2
+        found[run.variant] = Size(run.parameters, uses)
+    return found
