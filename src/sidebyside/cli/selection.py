@@ -1,6 +1,7 @@
 """Options that several commands have, by which they choose a study or a run, and what they name."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -85,9 +86,10 @@ def find(model: str, study: str | None, dataset: str | None) -> "Run":
 
 
 def dataset_of(run: "Run | None", dataset: str | None) -> "Dataset":
-    """Return the dataset of a run, without a run that of the name ``dataset``."""
+    """Return the dataset that a run was trained on, without a run that of the name ``dataset``."""
     name = run.recipe.dataset if run else selected(None, dataset)[1]
-    return check_dataset(compose_config([f"dataset={name}"]))
+    described = check_dataset(compose_config([f"dataset={name}"]))
+    return replace(described, normalisation=run.recipe.normalisation) if run else described
 
 
 def arrays_of(run: "Run | None", dataset: str | None) -> "ProcessedArrays":

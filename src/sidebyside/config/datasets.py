@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from sidebyside.engine.blocks import CLOSED, Name, Positive
+from sidebyside.engine.recipe import Normalisation
 
 _IDX_HEADER = 8  # bytes of a file of labels
 
@@ -67,7 +68,7 @@ class Dataset:
     sources: list[str]
     format: Format = "idx"
     training_images: Positive | None = None
-    normalisation: Literal["scale", "standardise"] = "scale"
+    normalisation: Normalisation = "scale"
     class_names: list[str] = field(default_factory=list)
     disputed: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2

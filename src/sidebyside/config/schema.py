@@ -169,6 +169,7 @@ class Config:
             order=self.training.order,
             patience=self.training.patience,
             keep=self.training.keep,
+            normalisation=self.dataset.normalisation,
         )
 
     def with_recipe(self, content: Mapping[str, Any]) -> "Config":
@@ -213,6 +214,7 @@ class Config:
         )
         return replace(
             self,
+            dataset=replace(self.dataset, normalisation=recipe.normalisation),
             model=recipe.model,
             optimizer=recipe.optimizer,
             schedule=recipe.schedule or Constant("constant"),

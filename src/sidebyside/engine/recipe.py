@@ -16,6 +16,7 @@ DataFormat = Literal["channels_last", "channels_first"]
 Precision = Literal["float32", "mixed_bfloat16"]
 Order = Literal["each_epoch", "once"]
 Keep = Literal["last", "best"]
+Normalisation = Literal["scale", "standardise"]
 DATA_FORMATS: tuple[DataFormat, ...] = ("channels_last", "channels_first")
 
 
@@ -75,6 +76,8 @@ class Recipe:
         After how many epochs without a lower validation loss training stops.
     keep : "last" or "best"
         Which weights: those of the last epoch, or of the one with the lowest validation loss.
+    normalisation : "scale" or "standardise"
+        What pixels became, see `sidebyside.config.datasets.Dataset`.
     """
 
     dataset: Name
@@ -95,6 +98,7 @@ class Recipe:
     order: Order = later("each_epoch")
     patience: Positive | None = later(None)
     keep: Keep = later("last")
+    normalisation: Normalisation = later("scale")
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON types."""
@@ -104,7 +108,7 @@ class Recipe:
     def architecture(self) -> str:
         """Return what runs of one dataset that go through one graph have in common, as JSON."""
         apart = {"dataset", "seed", "protocol", "order", "batch_size", "threads"}
-        apart |= {"patience", "keep"}
+        apart |= {"patience", "keep", "normalisation"}
         if self.schedule is None:
             apart.add("epochs")
         return json.dumps({key: own for key, own in self.as_json().items() if key not in apart})

@@ -34,6 +34,7 @@ _USUAL = {"threads": 1, "precision": "float32"}  # and so in no command
 _PLAIN = ("data_format", "protocol")
 _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "dataset": "data",
+    "normalisation": "pixels",
     "model.name": "model",
     "model.blocks": "blocks",
     "model.kernel_size": "kernel size",
@@ -161,6 +162,8 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
     for key in _PLAIN:
         if key in common and common[key] != usual.get(key) and key not in pinned:
             yield f"{key}={common[key]}"
+    if "normalisation" in common:
+        yield f"dataset.normalisation={common['normalisation']}"
     for key in _OF_TRAINING:
         as_always = common.get(key) == _USUAL.get(key)
         if key in common and f"training.{key}" not in pinned and not as_always:
