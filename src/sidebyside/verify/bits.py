@@ -183,10 +183,10 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
     if reasons := damage(source, run):
         return Verdict(name, run.key, "; ".join(reasons), None, 0, None, [])
     kept = kept_of(source, run)
-    recipe = base.with_recipe(kept.identity["recipe"]).recipe()
-    recipe = replace(recipe, threads=threads or recipe.threads)
+    config = base.with_recipe(kept.identity["recipe"])
+    recipe = replace(config.recipe(), threads=threads or config.training.threads)
     numerics = keys.numeric_class(kept.identity)
-    arrays = prepare(base.dataset, recipe.data_format)
+    arrays = prepare(config.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
         weights, digests, predicted = _retrain(recipe, numerics, arrays)
     differing = [first_difference(copy, weights, digests) for copy in kept.copies]
