@@ -138,7 +138,7 @@ def main(folder: Path) -> None:
     for name in ("honest.npz", "lying.npz"):
         attempt(name, read_evidence, folder / name)
     for name in ("beyond.png", "tiny", "within.png"):
-        attempt(name, read_images, folder / name, (28, 28))
+        attempt(name, read_images, folder / name, (28, 28, 1))
 
 
 if __name__ == "__main__":

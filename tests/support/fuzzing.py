@@ -98,7 +98,7 @@ def read_idx(content: bytes) -> None:
 
 def read_image(content: bytes) -> None:
     (FOLDER / "image").write_bytes(content)
-    read_images(FOLDER / "image", (28, 28))
+    read_images(FOLDER / "image", (28, 28, 1))
 
 
 def read_npz(content: bytes) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from sidebyside import paths
 from sidebyside.cli.tables import print_table
@@ -11,6 +13,7 @@ from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset
 from sidebyside.errors import UserError
 
+_LONGEST = 100  # letters of a dataset's name
 _SHOWN = 5  # pairs of images that are nearly the same
 
 
@@ -37,18 +40,38 @@ def add(place: str, name: str, test_fraction: float) -> None:
     """
     from sidebyside.data.adding import describe
 
-    if not paths.is_name(name):
-        raise UserError(f"--name {name} won't do: use letters, digits, _, . and -.")
+    if not paths.is_name(name) or len(name) > _LONGEST or not _is_a_choice(name):
+        raise UserError(
+            f"--name {name} won't do: use letters, digits, _, . and -, up to {_LONGEST}, and "
+            "nothing that is read as a number or ends in .yaml."
+        )
     path = paths.root() / "conf" / "dataset" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path} is there already: choose another --name, or delete it.")
     content = describe(place, name, test_fraction)
-    path.write_text(_text(content))
+    text = _text(content)
+    if (read := OmegaConf.to_container(OmegaConf.create(text), resolve=True)) != content:
+        assert isinstance(read, dict)
+        unlike = [key for key in content if read.get(key) != content[key]]
+        raise UserError(
+            f"{place}: {', '.join(unlike)} can't be written to a config as they are: rename the "
+            "folders or files whose names read as a number or hold a $."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
     shape = "x".join(map(str, content["image_shape"]))
     print(
         f"{path}: {content['training_images']} training images of {shape}, "
         f"{content['classes']} classes. Look at it with: sidebyside data check {name}"
     )
+
+
+def _is_a_choice(name: str) -> bool:
+    """Whether ``dataset=<name>`` can be told to Hydra."""
+    if name.endswith((".yaml", ".yml")):
+        return False
+    value = OverridesParser.create().parse_override(f"dataset={name}").value()
+    return isinstance(value, str)
 
 
 def _text(content: dict[str, object]) -> str:
@@ -86,5 +109,6 @@ def check(name: str, samples: Path | None) -> None:
 
         columns = min(10, dataset.size)
         arrays = prepare(dataset, "channels_last")
+        samples.parent.mkdir(parents=True, exist_ok=True)
         draw_sample_grid(arrays, "train", 0, min(4, dataset.size // columns), columns, samples)
         print(samples)

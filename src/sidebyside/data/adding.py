@@ -1,17 +1,25 @@
 """A config for data of one's own: sizes, shapes, classes and digests, computed from the files."""
 
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+from pydantic import TypeAdapter
+from urllib3.exceptions import HTTPError
 
-from sidebyside.config.datasets import ROLES
+from sidebyside import paths
+from sidebyside.config.datasets import ROLES, Dataset
+from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.data.image_folders import pack
-from sidebyside.data.preprocessing.raw import parse
+from sidebyside.data.prepare import check_raw
+from sidebyside.data.preprocessing.raw import Raw, parse
+from sidebyside.data.preprocessing.splits import divide
 from sidebyside.errors import UserError
 
 _MOST = 4 * 2**30  # bytes of a file
@@ -65,7 +73,7 @@ def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
         If there is nothing of that kind.
     """
     found = _find(place, name, test_fraction)
-    raw = parse(found.form, found.files, colour=False)
+    raw = parse(found.form, found.files)
     shape = [int(length) for length in raw["train_images"].shape[1:]]
     content = {
         "name": name,
@@ -88,11 +96,38 @@ def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
         content["class_names"] = found.class_names
     if found.source.startswith("images:"):
         content["test_fraction"] = test_fraction
+    _check(place, content, raw)
     return content
+
+
+def _check(place: str, content: Mapping[str, Any], raw: Raw) -> None:
+    """Raise a UserError if what was found can't be used as a dataset."""
+    for file in content["files"].values():
+        if not paths.is_name(file["name"]):
+            raise UserError(
+                f"{file['name']} can't be the name of a dataset's file: rename it, to letters, "
+                "digits, _, . and -."
+            )
+    labels, in_test = int(raw["train_labels"].max()), int(raw["test_labels"].max())
+    if not labels or in_test > labels:
+        found = f"its training labels go up to {labels} and its test labels to {in_test}"
+        raise UserError(
+            f"{place} can't be learnt: {found}, and there have to be two classes or more, with "
+            "training images of each."
+        )
+    dataset = TypeAdapter(Dataset).validate_json(json.dumps(content))
+    check_raw(dataset, raw)
+    for protocol in PROTOCOLS:
+        divide(protocol, raw["train_labels"], training_size(protocol, dataset.size))
 
 
 def _find(place: str, name: str, test_fraction: float) -> Found:
     if place.startswith(("http://", "https://")):
+        if urlsplit(place).username:
+            raise UserError(
+                "The address holds a user name, which would be written to the config: leave it "
+                "out, or download the file and give its path."
+            )
         base, _, file = place.rstrip("/").rpartition("/")
         if "." not in file:
             return _of_idx(
@@ -122,14 +157,15 @@ def _by_name(file: str, base: str, place: str, read: Callable[[str], bytes]) -> 
         return Found("npz", {"archive": (file, read(file))}, base, [])
     if file.endswith(".tar.gz"):
         content = read(file)
+        reasons = []
         for form in ("cifar10", "cifar100"):
             try:
-                parse(form, {"archive": (file, content)}, colour=True)
+                parse(form, {"archive": (file, content)})
             except UserError as error:
-                reason = error
+                reasons.append(error)
                 continue
             return Found(form, {"archive": (file, content)}, base, [])
-        raise reason
+        raise reasons[0]
     forms = ", ".join(ROLES)
     raise UserError(
         f"{place} is none of the formats that can be read ({forms}): give a .npz, a binary CIFAR "
@@ -149,13 +185,14 @@ def _read(path: Path) -> bytes:
 def _download(url: str) -> bytes:
     content = bytearray()
     try:
-        with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+        plain = {"Accept-Encoding": "identity"}
+        with requests.get(url, stream=True, timeout=_TIMEOUT, headers=plain) as response:
             if not response.ok:
                 raise UserError(f"{url} answers {response.status_code} {response.reason}.")
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 content += chunk
                 if len(content) > _MOST:
                     raise UserError(f"{url} serves more than {_MOST >> 30} GiB.")
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise UserError(f"{url} can't be read ({type(error).__name__}).") from None
     return bytes(content)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sidebyside.config.datasets import Dataset
 from sidebyside.data.download import download
 from sidebyside.data.prepare import read_raw
+from sidebyside.storage import journal
 
 _NEAR = 0.03
 _WHITE = 255
@@ -54,6 +55,8 @@ def check_images(dataset: Dataset) -> Checked:
     """
     download(dataset)
     raw = read_raw(dataset)
+    with journal.looking("data check", []):
+        journal.record_look(dataset.name)
     train, test = (_contents(raw[f"{part}_images"]) for part in ("train", "test"))
     labels: dict[bytes, set[int]] = {}
     for part, contents in (("train", train), ("test", test)):

@@ -15,6 +15,7 @@ from sidebyside.errors import UserError
 _ENDINGS = (".png", ".jpg", ".jpeg")
 _SEED = 0  # of the split and of the order
 _PARTS = ("train", "test")
+_MOST_CLASSES = 256  # labels are bytes
 _MOST_PIXELS = 4096 * 4096
 _MOST_BYTES = 4 * 2**30  # of all images together
 _CHANNELS = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
@@ -71,9 +72,10 @@ def pack(folder: Path, test_fraction: float) -> Packed:
 
 def _classes(folder: Path) -> list[str]:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and _shown(path))
-    if len(names) < 2:
+    if not 2 <= len(names) <= _MOST_CLASSES:
         raise UserError(
-            f"{folder} holds {len(names)} folders: one for each of at least two classes is needed."
+            f"{folder} holds {len(names)} folders: one for each of 2 to {_MOST_CLASSES} classes is "
+            "needed."
         )
     return names
 

@@ -1,6 +1,7 @@
 """A dataset's arrays, made where they aren't there yet."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,14 @@ def read_raw(dataset: Dataset) -> _Arrays:
             )
         files[role] = str(path), content
     raw = parse(dataset.format, files, colour=len(dataset.image_shape) > 2)
+    check_raw(dataset, raw)
+    return raw
+
+
+def check_raw(dataset: Dataset, raw: Mapping[str, NDArray[Any]]) -> None:
+    """Raise a UserError if images and labels don't fit a dataset's config, or each other."""
     for part in _PARTS:
         _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
-    return raw
 
 
 def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[Any]) -> None:

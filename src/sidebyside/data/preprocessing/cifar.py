@@ -6,16 +6,17 @@ green and blue, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
 
 import io
 import tarfile
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sidebyside.data.preprocessing import gz
 from sidebyside.errors import UserError
 
 SHAPE = (32, 32, 3)
 _PIXELS = 32 * 32 * 3
-_MOST = 60_000 * (2 + _PIXELS)  # bytes of a file of records
+_MOST = 60_000 * (2 + _PIXELS)  # bytes of all records
+_BESIDE = 2**20  # bytes of names, texts and of the archive itself
 _FILES = {
     "cifar10": ([f"data_batch_{number}.bin" for number in range(1, 6)], ["test_batch.bin"]),
     "cifar100": (["train.bin"], ["test.bin"]),
@@ -53,6 +54,8 @@ def parse(content: bytes, name: str, kind: str) -> dict[str, NDArray[np.uint8]]:
 
 def _records(content: bytes, name: str, wanted: list[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
+    # Before: tarfile doesn't get to the checksum, and sets long names no limit.
+    gz.check(content, name, _MOST + _BESIDE)
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             for member in archive:
@@ -64,8 +67,10 @@ def _records(content: bytes, name: str, wanted: list[str]) -> dict[str, bytes]:
                 stream = archive.extractfile(member)
                 assert stream is not None
                 found[base] = stream.read()
-    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError):
-        raise UserError(f"{name} is no .tar.gz archive, or a damaged one.") from None
+    except UserError:
+        raise
+    except Exception:  # whatever a damaged archive makes tarfile raise
+        raise UserError(f"{name} is no .tar.gz archive, or a damaged one: get it again.") from None
     if missing := [file for file in wanted if file not in found]:
         raise UserError(
             f"{name} has no {missing[0]}: it isn't the binary version of this dataset, which is "

@@ -52,6 +52,8 @@ def parse(content: bytes, name: str, dimensions: int) -> NDArray[np.uint8]:
         )
     sizes = struct.unpack(f">{dimensions}I", content[4:header])
     length, expected = len(content) - header, prod(sizes)
+    if not expected:
+        raise UserError(f"{name} holds nothing: its header announces the shape {sizes}.")
     if length != expected:
         state = "truncated" if length < expected else "too long"
         raise UserError(
@@ -59,6 +61,11 @@ def parse(content: bytes, name: str, dimensions: int) -> NDArray[np.uint8]:
             f"{length} follow. Delete it and run the download again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
+
+
+def dimensions(content: bytes) -> int:
+    """Return how many dimensions the header of an IDX file announces, 0 without one."""
+    return content[3] if len(content) > 3 else 0
 
 
 def serialise(array: NDArray[Any]) -> bytes:

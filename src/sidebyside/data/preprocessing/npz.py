@@ -34,29 +34,41 @@ def parse(content: bytes, name: str) -> dict[str, NDArray[np.uint8]]:
         If it is no such archive, or its arrays aren't images of 8 bits and class indices.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > _MOST:
-            raise UserError(f"{name} unpacks to {size} bytes, more than the {_MOST} allowed.")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            if missing := [key for key in _ROLES.values() if key not in arrays]:
-                raise UserError(
-                    f"{name} has no {' and no '.join(missing)}: it has {', '.join(arrays)}, and "
-                    f"{', '.join(_ROLES.values())} are needed."
-                )
-            found = {role: arrays[key] for role, key in _ROLES.items()}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError):
-        raise UserError(f"{name} is no NumPy archive (.npz), or a damaged one.") from None
+        found = _read(content, name)
+    except UserError:
+        raise
+    except Exception:  # whatever a damaged file makes zipfile and NumPy raise
+        raise UserError(
+            f"{name} is no NumPy archive (.npz), or a damaged one: make or get it again."
+        ) from None
     for part in ("train", "test"):
-        labels = found[f"{part}_labels"]
-        found[f"{part}_labels"] = _bytes(labels.reshape(len(labels), -1).squeeze(1), name, "labels")
-        found[f"{part}_images"] = _bytes(found[f"{part}_images"], name, "images")
-        if found[f"{part}_images"].ndim not in (3, 4):
+        images, labels = found[f"{part}_images"], found[f"{part}_labels"]
+        if images.ndim not in (3, 4) or not images.size:
             raise UserError(
-                f"{name} has {part} images of shape {found[f'{part}_images'].shape}: (N, height, "
-                "width) or (N, height, width, channels) is needed."
+                f"{name} has {part} images of shape {images.shape}: (N, height, width) or (N, "
+                "height, width, channels) is needed."
             )
+        if not labels.ndim or not labels.size or labels.size != len(labels):
+            raise UserError(
+                f"{name} has {part} labels of shape {labels.shape}: (N,) or (N, 1) is needed."
+            )
+        found[f"{part}_images"] = _bytes(images, name, "images")
+        found[f"{part}_labels"] = _bytes(labels.reshape(-1), name, "labels")
     return found
+
+
+def _read(content: bytes, name: str) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MOST:
+        raise UserError(f"{name} unpacks to {size} bytes, more than the {_MOST} allowed.")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        if missing := [key for key in _ROLES.values() if key not in arrays]:
+            raise UserError(
+                f"{name} has no {' and no '.join(missing)}: it has {list(arrays)!a}, and "
+                f"{', '.join(_ROLES.values())} are needed."
+            )
+        return {role: np.asarray(arrays[key]) for role, key in _ROLES.items()}
 
 
 def serialise(arrays: dict[str, NDArray[np.uint8]]) -> bytes:

@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sidebyside.errors import UserError
+
 _CLEAN_SEED = 0
+_FEWEST = 2  # images of a class, one to train on and one to hold out
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ def divide(protocol: str, labels: NDArray[Any], size: int) -> Division:
         The labels of the training images.
     size : int
         How many of them it trains on, see `sidebyside.config.protocols.training_size`.
+
+    Raises
+    ------
+    UserError
+        If a class has too few images to hold some out.
     """
     everything = np.arange(len(labels), dtype=np.int32)
     match protocol:
@@ -53,10 +61,13 @@ def divide(protocol: str, labels: NDArray[Any], size: int) -> Division:
 def _stratified(everything: NDArray[np.int32], labels: NDArray[Any], size: int) -> Division:
     from sklearn.model_selection import train_test_split  # slow to import; only preprocess splits
 
+    held_out, counts = len(labels) - size, np.unique(labels, return_counts=True)[1]
+    if counts.min() < _FEWEST or held_out < len(counts):
+        raise UserError(
+            f"There are {', '.join(map(str, counts))} training images of the classes, too few to "
+            f"hold {held_out} of them out with some of each class: add images."
+        )
     training, validation = train_test_split(
-        everything,
-        test_size=len(labels) - size,
-        stratify=labels,
-        random_state=_CLEAN_SEED,
+        everything, test_size=held_out, stratify=labels, random_state=_CLEAN_SEED
     )
     return Division(np.sort(training), np.sort(validation))
