@@ -19,6 +19,7 @@ from sidebyside.storage.evidence import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
 from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.test_set import looks
+from support.cards import CARD
 from support.processes import run
 from support.projects import SOURCE, TINY, copy_project, environment
 
@@ -167,6 +168,10 @@ def test_committed_evidence_is_enough(studied, tmp_path):
     write_evidence(path, replace(evidence, runs=[forged, *rest]))
     said = verify(root, "bits", "--runs", other.key, code=1)
     assert f"Run {other.key[:12]} differs from epoch 2 on" in said
+    on_gpu = other.identity | {"environment": other.identity["environment"] | {"gpu": CARD}}
+    write_evidence(path, replace(evidence, runs=[replace(forged, identity=on_gpu), *rest]))
+    said = verify(root, "bits", "--runs", other.key, code=1)
+    assert f"environment.gpu was {json.dumps(CARD)[:57]}..., now null" in said
 
 
 def test_another_number_of_threads_is_explained(studied):
