@@ -10,10 +10,16 @@ import sidebyside as sbs
 from sidebyside.engine.training import determinism
 from sidebyside.environment import has_gpu
 from sidebyside.execution.executors import LocalExecutor
+from sidebyside.execution.planned import task_of
 from sidebyside.execution.study import run_grid
 from sidebyside.execution.tasks import Task
+from sidebyside.execution.train import Job
 from sidebyside.execution.worker import PRELOADED
-from support.projects import TINY
+from sidebyside.storage import keys
+from sidebyside.storage.results import StudyRun
+from support.cards import CARD
+from support.processes import run
+from support.projects import TINY, copy_project
 
 pytestmark = pytest.mark.slow  # each starts processes that import TensorFlow
 
@@ -25,15 +31,35 @@ HIDDEN = "-1"  # no GPU, also where there is one
     [["training.device=gpu"], ["-m", "seed=0,1", "training.device=cpu,gpu"]],
     ids=["a run", "a sweep"],
 )
-def test_where_there_is_no_gpu_nothing_is_begun(run_script, home, arguments):
-    done = run_script("train", *arguments, *TINY, SIDEBYSIDE_GPUS=HIDDEN)
+def test_where_there_is_no_gpu_nothing_is_begun(tmp_path, arguments):
+    root, home = copy_project(tmp_path / "without data"), tmp_path / "home"
+    home.mkdir()
+    command = [sys.executable, str(root / "pipelines" / "train.py"), *arguments, *TINY]
+    done = run(command, root, home, SIDEBYSIDE_GPUS=HIDDEN)
     assert done.returncode == 2
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert said.startswith("error: training.device=gpu won't do: TensorFlow finds no GPU here.")
     assert "Choose training.device=cpu, or see docs/gpu.md" in said
+    assert not (root / "data").exists()
     assert {path.name for path in home.iterdir()} <= {"outputs", "runs"}
-    assert not list(home.glob("runs/*/run.json"))
-    assert not list(home.glob("runs/.unfinished/*"))
+    assert not list(home.glob("runs/*/*"))
+
+
+def test_a_task_that_wants_a_gpu_is_done_on_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_GPUS", HIDDEN)
+    task, executor = Task(os.getpid, tmp_path / "log", gpu=True), LocalExecutor(workers=1)
+    with pytest.raises(sbs.UserError, match="finds no GPU"):
+        list(executor.run([task]))
+    with pytest.raises(sbs.UserError, match="finds no GPU"):
+        executor.first(task).result()
+
+
+@pytest.mark.parametrize("card", [None, CARD])
+def test_a_run_on_a_gpu_is_such_a_task(home, tmp_path, card):
+    config = sbs.compose()
+    identity = keys.identity(config.recipe(), "arrays", "native", card)
+    job = Job(config, StudyRun("0123", "", {}, 0), identity)
+    assert task_of(job, tmp_path).gpu is (card is not None)
 
 
 def looked() -> tuple[int, str, bool, bool]:
