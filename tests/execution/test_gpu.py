@@ -13,7 +13,7 @@ from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.planned import task_of
 from sidebyside.execution.study import run_grid
 from sidebyside.execution.tasks import Task
-from sidebyside.execution.train import Job
+from sidebyside.execution.train import Job, plan
 from sidebyside.execution.worker import PRELOADED
 from sidebyside.storage import keys
 from sidebyside.storage.results import StudyRun
@@ -52,6 +52,12 @@ def test_a_task_that_wants_a_gpu_is_done_on_nothing_else(tmp_path, monkeypatch):
         list(executor.run([task]))
     with pytest.raises(sbs.UserError, match="finds no GPU"):
         executor.first(task).result()
+
+
+def test_a_run_is_not_planned_for_a_gpu_that_is_not_there(home, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_GPUS", HIDDEN)
+    with pytest.raises(sbs.UserError, match="finds no GPU"):
+        plan(sbs.compose("training.device=gpu"), {})
 
 
 @pytest.mark.parametrize("card", [None, CARD])

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 
 from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.page.content import Page
 from sidebyside.report.text.numbers import (
     ends_text,
     p_value,
@@ -86,6 +87,15 @@ def test_that_runs_were_trained_on_a_gpu_is_in_their_command(committed_factorial
     assert "training.device=gpu" in words
     words.remove("training.device=gpu")
     assert words == shlex.split(training_command(committed_factorial))
+
+
+def test_a_gpu_is_named_where_runs_were_trained_on_one(committed_factorial):
+    first, second, *_ = committed_factorial.runs
+    on_gpu = replace(first, identity=first.identity | ON_GPU)
+    evidence = replace(committed_factorial, runs=[on_gpu, second])
+    on, beside = Page(None, evidence, {}, {}, [], None).origins
+    assert on["GPU"] == "NVIDIA A100-SXM4-40GB, CUDA 12.5.1, cuDNN 90300"
+    assert "GPU" not in beside
 
 
 def test_the_device_can_be_a_factor(committed_factorial):
