@@ -56,6 +56,8 @@ Two things are left that depend on more than the class. Their keys have the proc
   AVX-512 and computes a matrix product (`gemm:jit` in `ONEDNN_VERBOSE=1`), which it cuts into
   blocks by the size of the second-level cache.
 
+All of this is about processors; a run on a GPU has the card in its key, too ([gpu.md](gpu.md)).
+
 Libraries outside of that could differ too (`pow` of Adam's step comes from the C library); on the
 machines compared here they didn't.
 """

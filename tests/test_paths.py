@@ -34,7 +34,8 @@ def test_what_is_started_later_has_the_same_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIDEBYSIDE_HOME", "relative")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    for name in ("CUDA_VISIBLE_DEVICES", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"):
+    hidden = ("SIDEBYSIDE_GPUS", "CUDA_VISIBLE_DEVICES")
+    for name in (*hidden, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"):
         monkeypatch.setenv(name, "")
     set_environment()
     monkeypatch.chdir("/")

@@ -19,10 +19,16 @@ class LocalLauncher(Launcher):
         Seconds for one run; None is without limit.
     memory_limit : int or None
         MiB of memory (resident) for one run; None is without limit.
+    workers_per_gpu : int
+        Runs at a time on a GPU, with ``training.device=gpu``.
     """
 
     def __init__(
-        self, workers: int | None, time_limit: float | None, memory_limit: int | None
+        self,
+        workers: int | None,
+        time_limit: float | None,
+        memory_limit: int | None,
+        workers_per_gpu: int,
     ) -> None:
         """Take the settings that there are and no other."""
 

@@ -4,13 +4,37 @@ import os
 
 from sidebyside import paths
 
+_CHOSEN = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden by it
+_ALL = "all"
+
+_given: list[str] = []  # the GPU of this process
+
 
 def set_environment() -> None:
     """Set it, before TensorFlow or MLflow is imported; what is set already stays."""
     os.environ["SIDEBYSIDE_ROOT"] = str(paths.root())
     os.environ["SIDEBYSIDE_HOME"] = str(paths.home())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Results are promised bit for bit on a CPU; a GPU would also not survive the fork.
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # A GPU is used where it is asked for alone, in a process that isn't forked.
+    os.environ.setdefault(_CHOSEN, os.environ.get("CUDA_VISIBLE_DEVICES", _ALL))
+    if not _given:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # A pickle runs what it likes when it is opened, and nothing here is kept as one.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+
+
+def gpus_chosen() -> str | None:
+    """Return which GPUs there are to choose from, as CUDA names them; None is all."""
+    chosen = os.environ.get(_CHOSEN, _ALL)
+    return None if chosen == _ALL else chosen
+
+
+def give_gpu(name: str) -> None:
+    """Let this process see one GPU, before TensorFlow has looked for any."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = name
+    _given[:] = [name]
+
+
+def has_gpu() -> bool:
+    """Whether this process was given a GPU, which it needn't use."""
+    return bool(_given)

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 
 from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.page.content import Page
 from sidebyside.report.text.numbers import (
     ends_text,
     p_value,
@@ -15,7 +16,9 @@ from sidebyside.report.text.numbers import (
 )
 from sidebyside.report.text.sections import pair_rows
 from sidebyside.report.text.tables import Strong, paragraph, table
+from support.cards import CARD
 
+ON_GPU = {"environment": {"gpu": CARD}}
 PAIR = {
     "a": "x=1,y=2",
     "b": "x=2,y=2",
@@ -75,3 +78,31 @@ def test_what_was_trained_is_told_with_its_command(committed_factorial):
     assert {"study=factorial", "dataset=mnist", "training.epochs=5", "training.seeds=5"} < {*words}
     some = [run for run in committed_factorial.runs if run.seed in (1, 3)]
     assert "seed=1,3" in shlex.split(training_command(replace(committed_factorial, runs=some)))
+
+
+def test_that_runs_were_trained_on_a_gpu_is_in_their_command(committed_factorial):
+    on_gpu = [replace(run, identity=run.identity | ON_GPU) for run in committed_factorial.runs]
+    told = training_command(replace(committed_factorial, runs=on_gpu))
+    words = shlex.split(told)
+    assert "training.device=gpu" in words
+    words.remove("training.device=gpu")
+    assert words == shlex.split(training_command(committed_factorial))
+
+
+def test_a_gpu_is_named_where_runs_were_trained_on_one(committed_factorial):
+    first, second, *_ = committed_factorial.runs
+    on_gpu = replace(first, identity=first.identity | ON_GPU)
+    evidence = replace(committed_factorial, runs=[on_gpu, second])
+    on, beside = Page(None, evidence, {}, {}, [], None).origins
+    assert on["GPU"] == "NVIDIA A100-SXM4-40GB, CUDA 12.5.1, cuDNN 90300"
+    assert "GPU" not in beside
+
+
+def test_the_device_can_be_a_factor(committed_factorial):
+    devices = [
+        replace(run, factors={"device": device}, identity=run.identity | environment)
+        for run in committed_factorial.runs[:1]
+        for device, environment in (("cpu", {}), ("gpu", ON_GPU))
+    ]
+    told = shlex.split(training_command(replace(committed_factorial, runs=devices)))
+    assert [word for word in told if "device" in word] == ["training.device=cpu,gpu"]

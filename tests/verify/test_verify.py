@@ -19,6 +19,7 @@ from sidebyside.storage.evidence import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
 from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.test_set import looks
+from support.cards import CARD
 from support.processes import run
 from support.projects import SOURCE, TINY, copy_project, environment
 
@@ -153,7 +154,7 @@ def test_weights_that_a_card_was_made_to_vouch_for_are_not_the_same(studied):
     assert f"Run {key[:12]} differs from epoch 3 on" in said
 
 
-def test_committed_evidence_is_enough(studied, tmp_path):
+def test_committed_evidence_is_enough(studied, tmp_path, monkeypatch):
     root = shutil.copytree(studied, tmp_path / "elsewhere", symlinks=True)
     compare = [sys.executable, str(root / "pipelines" / "compare.py"), "study=factorial"]
     assert run(compare, root, root).returncode == 0
@@ -167,6 +168,11 @@ def test_committed_evidence_is_enough(studied, tmp_path):
     write_evidence(path, replace(evidence, runs=[forged, *rest]))
     said = verify(root, "bits", "--runs", other.key, code=1)
     assert f"Run {other.key[:12]} differs from epoch 2 on" in said
+    monkeypatch.setenv("SIDEBYSIDE_GPUS", "-1")  # none, also where there is one
+    on_gpu = other.identity | {"environment": other.identity["environment"] | {"gpu": CARD}}
+    write_evidence(path, replace(evidence, runs=[replace(forged, identity=on_gpu), *rest]))
+    said = verify(root, "bits", "--runs", other.key, code=1)
+    assert f"environment.gpu was {json.dumps(CARD)[:57]}..., now null" in said
 
 
 def test_another_number_of_threads_is_explained(studied):

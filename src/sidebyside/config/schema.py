@@ -21,6 +21,7 @@ from sidebyside.engine.recipe import (
     Recipe,
     read_recipe,
 )
+from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
@@ -29,9 +30,9 @@ from sidebyside.errors import UserError
 class Training:
     """How long and in which portions a network is trained.
 
-    ``numerics`` is the numeric class, see `sidebyside.engine.training.numerics`; a run that
-    diverged fails, or counts as it is. With ``complete_evidence`` a study trains only what its
-    committed evidence doesn't hold.
+    ``numerics`` is the numeric class, see `sidebyside.engine.training.numerics`, and ``device``
+    where networks are trained; a run that diverged fails, or counts as it is. With
+    ``complete_evidence`` a study trains only what its committed evidence doesn't hold.
     """
 
     epochs: Positive
@@ -40,6 +41,7 @@ class Training:
     threads: Positive = 1
     precision: Precision = "float32"
     numerics: Literal["auto", NumericClass] = "auto"
+    device: Device = "cpu"
     diverged: Literal["fails", "counts"] = "fails"
     complete_evidence: bool = False
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
@@ -120,6 +122,7 @@ class Launcher(TypedDict, total=False):
     workers: Positive | None
     time_limit: Annotated[float, Field(gt=0)] | None
     memory_limit: Positive | None
+    workers_per_gpu: Positive
 
 
 @dataclass(frozen=True, config=CLOSED)

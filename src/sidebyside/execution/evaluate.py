@@ -11,7 +11,7 @@ from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import ARRAYS, Evaluation, find_evaluation, save_evaluation
-from sidebyside.storage.keys import numeric_class
+from sidebyside.storage.keys import device, numeric_class
 from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
@@ -66,7 +66,7 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
         from sidebyside.engine.training import determinism
         from sidebyside.engine.training.fit import image_shape
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
-    determinism.fix(run.recipe.threads, numeric_class(run.identity))
+    determinism.fix(run.recipe.threads, numeric_class(run.identity), device(run.identity))
     with journal.looking("evaluate", [run.key]):
         images, target = arrays.read("test_images"), arrays.read("test_classes")
         _, classes = arrays.read("test_labels").shape

@@ -15,7 +15,7 @@ from sidebyside.execution.executors import Executor
 from sidebyside.execution.tasks import Task
 from sidebyside.execution.train import retraining
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import keys, store
+from sidebyside.storage import cards, keys, store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, write_evaluate_results
 
@@ -64,6 +64,7 @@ def evaluate_study(
             log_folder / f"{run.key}.txt",
             process=keys.process(stored.identity),
             graph=run.variant,
+            gpu=cards.usable(stored.identity),
         )
         for run, stored in zip(results.trained, loaded, strict=True)
     ]

@@ -1,4 +1,7 @@
-"""What runs tasks in parallel: processes of this machine, forked with TensorFlow imported."""
+"""What runs tasks in parallel: processes of this machine, forked with TensorFlow imported.
+
+Those that compute on a GPU are started from scratch instead, as CUDA survives no fork.
+"""
 
 import multiprocessing
 import multiprocessing.context
@@ -18,8 +21,10 @@ import joblib
 from pebble import ProcessExpired, ProcessPool
 
 from sidebyside.config.schema import Launcher
+from sidebyside.environment import give_gpu
 from sidebyside.execution.tasks import Queue, Task
 from sidebyside.execution.worker import OVER_MEMORY, PRELOADED, PROCESSES, do, start_method
+from sidebyside.storage import cards
 
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
 _MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
@@ -65,6 +70,11 @@ class LocalExecutor:
         Seconds for one task.
     memory_limit : int or None
         MiB of resident memory for one task.
+    workers_per_gpu : int
+        Tasks at a time on a GPU, for those that ask for one.
+    gpus : sequence of str, optional
+        What each worker is to see, in CUDA's words. There is a worker for each, started from
+        scratch, instead of a number of ``workers``; all tasks go to these.
     """
 
     def __init__(
@@ -72,17 +82,23 @@ class LocalExecutor:
         workers: int | None = None,
         time_limit: float | None = None,
         memory_limit: int | None = None,
+        workers_per_gpu: int = 1,
+        gpus: Sequence[str] = (),
     ) -> None:
-        self._count = int(joblib.cpu_count()) if workers is None else workers
+        count = int(joblib.cpu_count()) if workers is None else workers
+        self._gpus = gpus
+        self._places: list[str | None] = [*gpus] or [None] * count
+        self._most = workers
+        self._per_gpu = workers_per_gpu
         self._time_limit = time_limit
         self._memory_limit = memory_limit
-        self._start_method = start_method()
+        self._start_method = "spawn" if gpus else start_method()
 
     @classmethod
     def from_settings(cls, settings: Launcher) -> "LocalExecutor":
         """Return the executor that a config's ``hydra.launcher`` describes."""
         limits = settings.get("time_limit"), settings.get("memory_limit")
-        return cls(settings.get("workers"), *limits)
+        return cls(settings.get("workers"), *limits, settings.get("workers_per_gpu", 1))
 
     def start(self) -> None:
         """Let the server that workers are forked from import TensorFlow while others go on."""
@@ -113,7 +129,7 @@ class LocalExecutor:
 
         def settle() -> None:
             try:
-                future.set_result(self._first(task))
+                future.set_result(self._where(task)._first(task))
             except BaseException as error:
                 future.set_exception(error)
 
@@ -123,26 +139,36 @@ class LocalExecutor:
 
     def _first(self, task: Task) -> Any:
         if self._start_method == "forkserver":
-            with self._workers(1) as [worker]:
+            with self._workers(self._places[:1]) as [worker]:
                 future = self._schedule(worker.pool, task, _FIRST_TASK_WITHIN, None)
                 try:
                     return future.result()
                 except (ProcessExpired, TimeoutError):
                     self._start_method = "spawn"
-        with self._workers(1) as [worker]:
+        with self._workers(self._places[:1]) as [worker]:
             return self._schedule(worker.pool, task, None, None).result()
 
     def run(self, tasks: Sequence[Task], more: More = tuple) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
         queue = Queue(tasks)
         while queue or queue.add(more()):
-            yield from self._run(queue, more)
+            yield from self._where(queue.first)._run(queue, more)
+
+    def _where(self, task: Task) -> "LocalExecutor":
+        """Return the executor for a task: one whose workers have GPUs where it asks for one.
+
+        Each GPU has a worker before any has two.
+        """
+        if self._gpus or not task.gpu:
+            return self
+        gpus = (cards.places() * self._per_gpu)[: self._most]
+        return LocalExecutor(None, self._time_limit, self._memory_limit, gpus=gpus)
 
     def _run(self, queue: Queue, more: More) -> Iterator[tuple[int, Any]]:
         """Do the first task and all that may share a process with it."""
-        process = queue.process
+        process = queue.first.process
         limits = self._time_limit, self._memory_limit
-        with self._workers(self._count) as workers:
+        with self._workers(self._places) as workers:
             idle = list(workers)
             running: dict[Future[Any], tuple[_Worker, int]] = {}
             while True:
@@ -184,11 +210,11 @@ class LocalExecutor:
         return future
 
     @contextmanager
-    def _workers(self, count: int) -> Iterator[list["_Worker"]]:
+    def _workers(self, places: Sequence[str | None]) -> Iterator[list["_Worker"]]:
         self.start()
         context = type(multiprocessing.get_context(self._start_method))()  # not the one all share
         context.Process = PROCESSES[self._start_method]  # type: ignore[attr-defined]
-        workers = [_Worker(context) for _ in range(count)]
+        workers = [_Worker(context, gpu) for gpu in places]
         try:
             yield workers
             for worker in workers:
@@ -205,8 +231,9 @@ class LocalExecutor:
 class _Worker:
     """A pool of one process, as a pool of many gives any task to any of them."""
 
-    def __init__(self, context: BaseContext) -> None:
+    def __init__(self, context: BaseContext, gpu: str | None) -> None:
         self._context = context
+        self._gpu = gpu
         self._graphs: list[str] = []
         self.pool = self._new_pool()
 
@@ -226,7 +253,10 @@ class _Worker:
         return self.pool
 
     def _new_pool(self) -> ProcessPool:
-        return ProcessPool(max_workers=1, context=self._context)
+        if self._gpu is None:
+            return ProcessPool(max_workers=1, context=self._context)
+        first = {"initializer": give_gpu, "initargs": [self._gpu]}
+        return ProcessPool(max_workers=1, context=self._context, **first)
 
 
 def _exit(code: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED
 from sidebyside.execution.executors import Executor, WorkerDiedError
@@ -20,7 +21,7 @@ from sidebyside.execution.progress import watch
 from sidebyside.execution.tasks import Task
 from sidebyside.execution.train import DivergedError, Job, is_finished, train_job
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, staleness, store
+from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.evaluations import stored_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
@@ -201,9 +202,14 @@ def _tell_differences(jobs: Sequence[Job]) -> None:
     missing = [job.identity for job in jobs if not store.holds(job.run.key)]
     if stale := staleness.explain(missing):
         print(stale, file=sys.stderr)
+    here = None
     if (numerics := resolve(jobs[0].config.training.numerics)) != CLASSES[0]:
+        here = f"Numeric class {numerics}, not {CLASSES[0]}"
+    if keys.on_gpu(jobs[0].identity):
+        here = f"On a GPU ({jobs[0].identity['environment']['gpu']['name']})"
+    if here:
         print(
-            f"Numeric class {numerics}, not {CLASSES[0]}: other bits than in committed results; "
+            f"{here}: other bits than in committed results; "
             "`git diff reports` shows by how much findings differ.",
             file=sys.stderr,
         )
@@ -239,11 +245,14 @@ def _preflight(
 ) -> Iterator[None]:
     """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
     untrained = [job.config for job in jobs if job.run.key not in done]
-    task = Task(partial(_check_trainable, untrained), log_folder / "preflight.txt")
-    asked = executor.first(task) if untrained else None
+    asked = []
+    for device in DEVICES:
+        if own := [config for config in untrained if config.training.device == device]:
+            call, log = partial(_check_trainable, own), log_folder / "preflight.txt"
+            asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
     yield
-    if asked:
-        asked.result()
+    for answer in asked:
+        answer.result()
 
 
 def _check_trainable(configs: Sequence[Config]) -> None:

@@ -13,7 +13,7 @@ from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
 from sidebyside.execution.tasks import Task
 from sidebyside.execution.train import Job, plan, train_job
-from sidebyside.storage import keys
+from sidebyside.storage import cards, keys
 from sidebyside.storage.results import StudyRun
 
 _CHANNELS_FIRST = 1.5  # how much longer an operation takes, see docs/performance.md
@@ -43,8 +43,11 @@ class Planned:
         Raises
         ------
         UserError
-            If two runs are the same, or of two datasets of one name.
+            If two runs are the same, or of two datasets of one name, or are to be trained on a GPU
+            and there is none.
         """
+        for device in {config.training.device for config, _ in wanted}:
+            cards.card_for(device)
         _check_datasets([config.dataset for config, _ in wanted])
         jobs = [plan(config, factors) for config, factors in wanted]
         for job in jobs:
@@ -87,6 +90,7 @@ def task_of(job: Job, folder: Path) -> Task:
         process=keys.process(job.identity),
         graph=job.run.variant,
         cost=_cost(job.config),
+        gpu=keys.on_gpu(job.identity),
     )
 
 

@@ -1,6 +1,7 @@
 """What only TensorFlow itself can say about a config, asked before a sweep starts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,13 +22,16 @@ _USUAL = Conv | Pool | Dropout | Flatten | Dense
 def check_trainable(configs: Sequence[Config]) -> None:
     """Build every distinct network of ``configs``; train a batch of those that may not train.
 
+    All are for one device.
+
     Raises
     ------
     UserError
         If Keras refuses a network, an optimizer, a schedule or an augmentation, this build of
         TensorFlow can't train a network, or a model of one's own doesn't give the same bits again.
     """
-    determinism.fix(configs[0].training.threads, resolve(configs[0].training.numerics))
+    training = configs[0].training
+    determinism.fix(training.threads, resolve(training.numerics), training.device)
     for config in _distinct(configs):
         try:
             compiled(_network(config))
@@ -71,6 +75,8 @@ def _may_not_train(config: Config) -> bool:
     """Whether TensorFlow has operations for a network on some machines and not on others."""
     assert not isinstance(config.model, Instance)
     blocks = config.model.blocks
+    if config.training.device == "gpu":  # some operations have no deterministic kernel there
+        return True
     if config.data_format == "channels_first" and any(isinstance(b, Convolution) for b in blocks):
         return True
     return not all(isinstance(block, _USUAL) for block in blocks)
@@ -82,21 +88,32 @@ def _train_a_batch(config: Config) -> None:
     network = compiled(_network(config))
     images = np.zeros((2, *network.input_shape[1:]), np.float32)
     labels = np.eye(config.dataset.classes, dtype=np.float32)[:2]
+    refusals: Any = (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError)
+    if config.training.device == "gpu":
+        refusals = tf.errors.OpError  # cuDNN that isn't found is another one
     try:
         network.train_on_batch(images, labels)
-    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
-        assert not isinstance(config.model, Instance)
-        if all(isinstance(block, _USUAL) for block in config.model.blocks):
-            raise UserError(
-                "data_format=channels_first can't be trained by this TensorFlow: its convolutions "
-                "need oneDNN on a CPU. Unset TF_ENABLE_ONEDNN_OPTS, use an x86 machine, or choose "
-                "data_format=channels_last."
-            ) from None
-        raise UserError(
-            f"model={config.model.name} can't be trained with data_format={config.data_format} by "
-            f"this TensorFlow: {_first_line(error)}. Choose data_format=channels_last, or other "
-            "blocks."
-        ) from None
+    except refusals as error:
+        raise _refusal(config, _first_line(error)) from None
+
+
+def _refusal(config: Config, reason: str) -> UserError:
+    """Return what to say of a network that TensorFlow can't train here."""
+    assert not isinstance(config.model, Instance)
+    asked = f"model={config.model.name} can't be trained with data_format={config.data_format}"
+    if config.training.device == "gpu":
+        return UserError(
+            f"{asked} on this GPU: {reason}. Choose training.device=cpu, or other blocks."
+        )
+    if all(isinstance(block, _USUAL) for block in config.model.blocks):
+        return UserError(
+            "data_format=channels_first can't be trained by this TensorFlow: its convolutions "
+            "need oneDNN on a CPU. Unset TF_ENABLE_ONEDNN_OPTS, use an x86 machine, or choose "
+            "data_format=channels_last."
+        )
+    return UserError(
+        f"{asked} by this TensorFlow: {reason}. Choose data_format=channels_last, or other blocks."
+    )
 
 
 def _first_line(error: Exception) -> str:

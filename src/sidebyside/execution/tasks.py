@@ -22,6 +22,8 @@ class Task:
         What a worker has ready once it has done such a task, and does another one sooner.
     cost : float
         How long it takes, in any unit.
+    gpu : bool
+        Whether its process is to have a GPU; the same for all that share one.
     """
 
     call: Callable[[], Any]
@@ -29,6 +31,7 @@ class Task:
     process: str = ""
     graph: str = ""
     cost: float = 0
+    gpu: bool = False
 
 
 class Queue:
@@ -43,9 +46,9 @@ class Queue:
         return len(self._waiting)
 
     @property
-    def process(self) -> str:
-        """That of the task which came first."""
-        return self._waiting[min(self._waiting)].process
+    def first(self) -> Task:
+        """The task which came first."""
+        return self._waiting[min(self._waiting)]
 
     def add(self, tasks: Sequence[Task]) -> bool:
         """Let tasks wait; return whether there are any."""

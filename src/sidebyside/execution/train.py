@@ -18,11 +18,12 @@ from sidebyside.data.arrays import open_arrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import resolve
+from sidebyside.environment import give_gpu
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate, is_evaluated
 from sidebyside.redaction import passwords_hidden
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, keys, staleness, store
+from sidebyside.storage import cards, journal, keys, staleness, store
 from sidebyside.storage.results import StudyRun
 from sidebyside.storage.store import Run
 
@@ -81,12 +82,18 @@ def plan(config: Config, factors: Mapping[str, Level]) -> Job:
     """Return the job of a config and the levels that a sweep gives it.
 
     Data that aren't there are downloaded and preprocessed.
+
+    Raises
+    ------
+    UserError
+        Before that, if there is no GPU where one is asked for.
     """
+    card = cards.card_for(config.training.device)
     arrays = prepare(config.dataset, config.data_format)
     variant, recipe = variant_name(factors), config.recipe()
     if config.study and config.study.seeds == "independent":
         recipe = replace(recipe, seed=own_seed(variant, config.seed))
-    identity = keys.identity(recipe, arrays.digest, resolve(config.training.numerics))
+    identity = keys.identity(recipe, arrays.digest, resolve(config.training.numerics), card)
     key = keys.run_key(identity)
     run = StudyRun(key, variant, dict(factors), config.seed)
     return Job(config, run, identity)
@@ -114,6 +121,8 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
+    if config.training.device == "gpu":
+        give_gpu(cards.places()[0])
     _say(
         f"model={config.model.name} optimizer={config.optimizer['name']} seed={config.seed} on "
         f"dataset={config.dataset.name}"
@@ -222,7 +231,8 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
         arrays = prepare(config.dataset, config.data_format)
         training, validation = training_arrays(arrays, config.protocol)
         numerics = keys.numeric_class(job.identity)
-        fitted = fit(recipe, numerics, training, validation, on_epoch, start)
+        device = keys.device(job.identity)
+        fitted = fit(recipe, numerics, training, validation, on_epoch, start, device)
     run = store.save(key, job.identity, fitted, time.monotonic() - began)
     journal.record("finished", dataset, [key], "train")
     return run

@@ -7,7 +7,7 @@ from sidebyside.engine.training import determinism
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage.keys import numeric_class
+from sidebyside.storage.keys import device, numeric_class
 from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
@@ -23,7 +23,7 @@ def load_network(run: Run) -> Any:
     with greetings_hidden():
         from sidebyside.engine.scoring.saved_model import read_network
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
-    determinism.fix(run.recipe.threads, numeric_class(run.identity))
+    determinism.fix(run.recipe.threads, numeric_class(run.identity), device(run.identity))
     return read_network(run.folder)
 
 

@@ -168,6 +168,8 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         as_always = common.get(key) == _USUAL.get(key)
         if key in common and f"training.{key}" not in pinned and not as_always:
             yield f"training.{key}={common[key]}"
+    if all("gpu" in run.identity.get("environment", {}) for run in evidence.runs):
+        yield "training.device=gpu"
     if evidence.independent:
         yield "study.seeds=independent"
     if rule := evidence.stopping:
@@ -198,7 +200,7 @@ def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:
 
 def _key_of(factor: str, evidence: Evidence) -> str:
     """Return the override key of a factor that the study's file doesn't name."""
-    if factor in _OF_TRAINING:
+    if factor in (*_OF_TRAINING, "numerics", "device"):  # the latter are in no recipe
         return f"training.{factor}"
     within = [name for name, _ in _leaves(evidence.runs[0].recipe) if name.endswith(f".{factor}")]
     return within[0] if len(within) == 1 else factor

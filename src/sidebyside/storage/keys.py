@@ -9,7 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from sidebyside.engine.recipe import Recipe, read_recipe
+from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass, resolve, same_on_all
+from sidebyside.environment import has_gpu
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
 from sidebyside.storage.own_sources import own_sources
@@ -19,19 +21,28 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _VECTOR_FLAGS = ("avx", "sse", "fma", "amx", "neon", "asimd", "sve")  # prefixes of CPU flags
 
 
-def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict[str, Any]:
+def identity(
+    recipe: Recipe,
+    arrays_digest: str,
+    numerics: NumericClass,
+    card: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON types.
 
     ``arrays_digest`` is that of the processed arrays, see
-    `sidebyside.data.arrays.ProcessedArrays.digest`.
+    `sidebyside.data.arrays.ProcessedArrays.digest`. ``card`` is the GPU that it is trained on, see
+    `sidebyside.engine.training.gpus.found`; None on the CPU.
     """
-    environment = {
+    environment: dict[str, Any] = {
         "versions": {package: version(package) for package in _PACKAGES},
         "numerics": numerics,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "threads": recipe.threads,
     }
-    if not same_on_all(recipe, numerics):
+    if card is not None:
+        environment["gpu"] = dict(card)
+    # Nobody has compared a card in two machines.
+    if card is not None or not same_on_all(recipe, numerics):
         environment["cpu"] = processor()
     return {
         "recipe": recipe.as_json(),
@@ -62,6 +73,16 @@ def numeric_class(identity: dict[str, Any]) -> NumericClass:
         return resolve(identity["environment"]["numerics"])
     except (KeyError, UserError):  # of before there were any, or of another machine
         return resolve("auto")
+
+
+def on_gpu(identity: Mapping[str, Any]) -> bool:
+    """Whether a run was trained on a GPU."""
+    return "gpu" in identity.get("environment", {})
+
+
+def device(identity: Mapping[str, Any]) -> Device:
+    """Return where to compute with a run's network: as in training if this process has a GPU."""
+    return "gpu" if on_gpu(identity) and has_gpu() else "cpu"
 
 
 @cache  # asking takes a second

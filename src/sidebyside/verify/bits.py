@@ -18,15 +18,16 @@ from sidebyside.config.schema import Config
 from sidebyside.data.arrays import ProcessedArrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe
+from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.tasks import Task
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, keys
+from sidebyside.storage import cards, journal, keys
 from sidebyside.storage.evidence import committed
 from sidebyside.storage.results import has_results, load_study
-from sidebyside.verify.kept import Source, damage, first_difference, kept_of, process_of, runs_of
+from sidebyside.verify.kept import Source, damage, first_difference, identity_of, kept_of, runs_of
 from sidebyside.verify.outcome import Outcome
 from sidebyside.verify.test_set import looks
 
@@ -160,15 +161,14 @@ def _train_again(
     """Train runs again, in parallel; yield a verdict for each."""
     executor = LocalExecutor.from_settings(compose_launcher())
     with TemporaryDirectory() as folder:
-        tasks = [
-            Task(
-                partial(_verify_run, source, run, base, threads),
-                Path(folder) / run.key,
-                process=process_of(source, run),
-                graph=run.variant,
-            )
-            for run in runs
-        ]
+        tasks = []
+        for run in runs:
+            call = partial(_verify_run, source, run, base, threads)
+            task = Task(call, Path(folder) / run.key, graph=run.variant)
+            if identity := identity_of(source, run):
+                process, gpu = keys.process(identity), cards.usable(identity)
+                task = replace(task, process=process, gpu=gpu)
+            tasks.append(task)
         for number, outcome in executor.run(tasks):
             if isinstance(outcome, BaseException):
                 run = runs[number]
@@ -185,10 +185,11 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
     kept = kept_of(source, run)
     config = base.with_recipe(kept.identity["recipe"])
     recipe = replace(config.recipe(), threads=threads or config.training.threads)
-    numerics = keys.numeric_class(kept.identity)
+    numerics, device = keys.numeric_class(kept.identity), keys.device(kept.identity)
+    card = cards.card_for(device)
     arrays = prepare(config.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
-        weights, digests, predicted = _retrain(recipe, numerics, arrays)
+        weights, digests, predicted = _retrain(recipe, numerics, device, arrays)
     differing = [first_difference(copy, weights, digests) for copy in kept.copies]
     return Verdict(
         run=name,
@@ -197,7 +198,7 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
         first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
         flips=int((kept.predicted != predicted).sum()),
         churn=kept.churn,
-        changed=differences(kept.identity, keys.identity(recipe, arrays.digest, numerics)),
+        changed=differences(kept.identity, keys.identity(recipe, arrays.digest, numerics, card)),
     )
 
 
@@ -218,14 +219,14 @@ def _short(value: Any) -> str:
 
 
 def _retrain(
-    recipe: Recipe, numerics: NumericClass, arrays: ProcessedArrays
+    recipe: Recipe, numerics: NumericClass, device: Device, arrays: ProcessedArrays
 ) -> tuple[list[Any], list[str], NDArray[np.uint8]]:
     """Return the weights, their digest after each epoch and the predicted classes."""
     with greetings_hidden():
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training.fit import fit
     training, validation = training_arrays(arrays, recipe.protocol)
-    fitted = fit(recipe, numerics, training, validation, lambda state: None)
+    fitted = fit(recipe, numerics, training, validation, lambda state: None, device=device)
     weights = fitted.network.get_weights()
     images, target = arrays.read("test_images"), arrays.read("test_classes")
     scores = score(fitted.made_from, weights, images, target)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.files import read_json
-from sidebyside.storage import keys, store
+from sidebyside.storage import store
 from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
 from sidebyside.storage.evidence import Evidence, RunEvidence
 from sidebyside.storage.results import StudyResults, StudyRun
@@ -52,13 +52,14 @@ def runs_of(source: Source) -> list[Any]:
     return list(source.trained if isinstance(source, StudyResults) else source.runs)
 
 
-def process_of(source: Source, run: Any) -> str:
-    """Return in which process a run can be trained, see `sidebyside.storage.keys.process`."""
+def identity_of(source: Source, run: Any) -> dict[str, Any] | None:
+    """Return what decided a run's result, None where it is damaged."""
     if isinstance(source, Evidence):
-        return keys.process(run.identity)
+        identity: dict[str, Any] = run.identity
+        return identity
     with suppress(DamagedError):  # which is told of the run itself
-        return keys.process(store.load(source.folder / run.key).identity)
-    return ""
+        return store.load(source.folder / run.key).identity
+    return None
 
 
 def kept_of(source: Source, run: Any) -> Kept:

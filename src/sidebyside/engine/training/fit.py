@@ -15,6 +15,7 @@ from sidebyside.engine.blocks import Instance
 from sidebyside.engine.recipe import DataFormat, Network, Recipe
 from sidebyside.engine.training import determinism
 from sidebyside.engine.training.arrays import Subset
+from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.loops import Loaded, Loops, load
 from sidebyside.engine.training.networks import build, build_optimizer
 from sidebyside.engine.training.numerics import NumericClass
@@ -80,6 +81,7 @@ def fit(
     validation: Subset | None,
     on_epoch: OnEpoch,
     start: State | None = None,
+    device: Device = "cpu",
 ) -> Fitted:
     """Train the network of a recipe.
 
@@ -96,8 +98,10 @@ def fit(
         Called with the state after each epoch.
     start : State, optional
         Of a training of the same run, to go on from.
+    device : "cpu" or "gpu"
+        Where; a process keeps to one.
     """
-    determinism.fix(recipe.threads, numerics)
+    determinism.fix(recipe.threads, numerics, device)
     shape = image_shape(recipe.data_format, training.images)
     steps = -(-len(training.indices) // recipe.batch_size)
     wanted = Network(recipe, shape, training.labels.shape[1], steps)

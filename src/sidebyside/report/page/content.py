@@ -209,6 +209,7 @@ def _origin(run: RunEvidence) -> dict[str, str]:
     environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
     cpu, numerics = environment.get("cpu", {}), environment.get("numerics", "")
     digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
+    gpu = environment.get("gpu", {})
     known = environment.get("versions", {}) | {
         "numeric class": numerics,
         "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu)
@@ -218,4 +219,6 @@ def _origin(run: RunEvidence) -> dict[str, str]:
         "oneDNN": environment.get("onednn", ""),
         "code": ", ".join(digests),
     }
+    if gpu:
+        known["GPU"] = f"{gpu['name']}, CUDA {gpu['cuda']}, cuDNN {gpu['cudnn']}"
     return {name: value or "not recorded" for name, value in known.items()}
