@@ -34,7 +34,7 @@ from sidebyside.analysis.power import difference_sd, smallest_difference
 from sidebyside.analysis.published.verdicts import judge, predictions
 from sidebyside.analysis.selection import Candidate, select
 from sidebyside.analysis.two_stages import FIRST, seeds_needed, two_stage_estimate
-from sidebyside.storage.evidence import read_evidence
+from sidebyside.storage.evidence_files import read_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = 2_000
@@ -190,10 +190,10 @@ def simulated_runs(
             if duplicates and cell[1:] == (1, 1):
                 same = (*cell[:2], 0)
                 before = next(r for r in rows if r["cell"] == same and r["seed"] == seed)
-                rows.append(levels | {k: before[k] for k in ("seed", "test_error", "weights")})
+                rows.append(levels | {k: before[k] for k in ("seed", "test_value", "weights")})
                 rows[-1]["cell"] = cell
                 continue
-            found = {"seed": seed, "test_error": float(errors[seed]), "weights": name, "cell": cell}
+            found = {"seed": seed, "test_value": float(errors[seed]), "weights": name, "cell": cell}
             rows.append(levels | found)
     return means, pd.DataFrame(rows).drop(columns="cell")
 
@@ -239,7 +239,7 @@ def _of_levels(runs: pd.DataFrame, least_variance: float) -> Iterator[Outcome]:
     """Judge the equivalence of the levels of c, had they differed by the margin."""
     # What differs by the margin isn't identical, so only the other pairs are moved.
     twice = runs["weights"].duplicated(keep=False)
-    moved = runs.assign(test_error=runs["test_error"] + MARGIN * ((runs["c"] == 1) & ~twice))
+    moved = runs.assign(test_value=runs["test_value"] + MARGIN * ((runs["c"] == 1) & ~twice))
     found = compare_levels(moved, "c", (0, 1), MARGIN, least_variance).test
     yield "equivalence of levels at the margin", "false positives", found.equivalent
 
@@ -247,7 +247,7 @@ def _of_levels(runs: pd.DataFrame, least_variance: float) -> Iterator[Outcome]:
 def _of_variants(
     means: NDArray[np.float64], runs: pd.DataFrame, least_variance: float
 ) -> Iterator[Outcome]:
-    replicates = runs.groupby(list("abc"))["test_error"]
+    replicates = runs.groupby(list("abc"))["test_value"]
     # Both in the order of the levels.
     for (_, replicate), truth in zip(replicates, means.flat, strict=True):
         found = interval(replicate.tolist(), least_variance)
@@ -256,7 +256,7 @@ def _of_variants(
 
 def _of_spread(runs: pd.DataFrame, noise: Noise) -> Iterator[Outcome]:
     """Judge the sd of a difference where seeds change what factors do."""
-    errors = runs["test_error"].to_numpy().reshape(8, -1)
+    errors = runs["test_value"].to_numpy().reshape(8, -1)
     _, low, high = difference_sd(errors)
     signs = 2 * np.array(list(product((0, 1), repeat=3))) - 1
     covariance = (signs * np.array(noise.of_factors) ** 2) @ signs.T + noise.of_run**2 * np.eye(8)
@@ -268,7 +268,7 @@ def _of_spread(runs: pd.DataFrame, noise: Noise) -> Iterator[Outcome]:
 
 def _of_pairs(means: NDArray[np.float64], runs: pd.DataFrame, images: int) -> Iterator[Outcome]:
     replicates = [
-        _replicate(str(cell), group["test_error"].tolist(), group["weights"].tolist())
+        _replicate(str(cell), group["test_value"].tolist(), group["weights"].tolist())
         for cell, group in runs.groupby(list("abc"))
     ]
     replicates = replicates[:4]  # a few: all pairs of all would take most of the time
@@ -299,7 +299,7 @@ def _replicate(name: str, errors: Sequence[float], weights: Sequence[str] = ()) 
 
 def _with_images(one: Replicate, images: int) -> Replicate:
     """Return a variant whose errors are counts of images; which ones are wrong isn't judged."""
-    return replace(one, wrong=np.zeros((len(one.seeds), images), bool))
+    return replace(one, scores=np.zeros((len(one.seeds), images), bool))
 
 
 # --- images ---
@@ -349,9 +349,9 @@ def images_study(
         yield "difference of a pair, new seeds and images", "coverage", covered
         wrong = np.concatenate([a, b])
         table = pd.DataFrame({"variant": ["a"] * runs + ["b"] * runs, "seed": [*range(runs)] * 2})
-        errors = table.assign(test_error=100 * wrong.mean(axis=1))
+        errors = table.assign(test_value=100 * wrong.mean(axis=1))
         least = rounding_variance(images)
-        (main,) = effects(errors, ["variant"], wrong=wrong, least_variance=least).main
+        (main,) = effects(errors, ["variant"], scores=wrong, least_variance=least).main
         covered = _holds(main.estimate.seeds_and_images, truth * (ratio - 1))
         yield "main effect, new seeds and images", "coverage", covered
     if of_seed:

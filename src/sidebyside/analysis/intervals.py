@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+PERCENT = (0.0, 100.0)  # what an error can be
 ROUNDING = 1e-9  # what is left of a difference of equal numbers, in points or not
 
 
 @dataclass(frozen=True)
 class MeanEstimate:
-    """An estimate in points with what Student's t needs: its variance and degrees of freedom."""
+    """An estimate with what Student's t needs: its variance and degrees of freedom."""
 
     mean: float
     variance: float
@@ -22,7 +23,7 @@ class MeanEstimate:
 
     @property
     def error(self) -> float:
-        """The standard error, points."""
+        """The standard error."""
         return math.sqrt(self.variance)
 
     @property
@@ -41,10 +42,12 @@ class MeanEstimate:
         """Return low and high of the interval by name."""
         return dict(zip(("low", "high"), self.ends(confidence), strict=True))
 
-    def clipped_ends(self, confidence: float = CONFIDENCE) -> dict[str, float]:
-        """Return them without what no error in percent can be: below 0, over 100."""
-        ends = self.named_ends(confidence)
-        return {name: min(max(end, 0.0), 100.0) for name, end in ends.items()}
+    def clipped_ends(
+        self, confidence: float = CONFIDENCE, bounds: tuple[float, float] = PERCENT
+    ) -> dict[str, float]:
+        """Return them without what lies beyond the bounds of what there can be."""
+        (least, most), ends = bounds, self.named_ends(confidence)
+        return {name: min(max(end, least), most) for name, end in ends.items()}
 
     def p_within(self, margin: float) -> float:
         """Return the larger p of two one-sided t tests that the estimate is within +- margin."""
@@ -70,9 +73,8 @@ def mean_estimate(values: Sequence[float], least_variance: float = 0.0) -> MeanE
     Parameters
     ----------
     values : sequence of float
-        Points.
     least_variance : float
-        Of one value, points squared: see `rounding_variance`.
+        Of one value: see `rounding_variance`.
     """
     n = len(values)
     if n < 2:
@@ -105,12 +107,14 @@ def interval(
     return {"mean": mean.mean, "sd": float(np.std(values, ddof=1)), "low": low, "high": high}
 
 
-def clipped(ends: dict[str, float | None]) -> dict[str, float | None]:
-    """Return an interval of an error in percent without what no error can be: below 0, over 100."""
+def clipped(
+    ends: dict[str, float | None], bounds: tuple[float, float] = PERCENT
+) -> dict[str, float | None]:
+    """Return an interval without what lies beyond the bounds of what there can be."""
     low, high = ends["low"], ends["high"]
     if low is None or high is None:
         return ends
-    return ends | {"low": max(low, 0.0), "high": min(high, 100.0)}
+    return ends | {"low": max(low, bounds[0]), "high": min(high, bounds[1])}
 
 
 def new_seeds_and_images(
@@ -129,7 +133,8 @@ def new_seeds_and_images(
     Parameters
     ----------
     values : ndarray, shape (n, N)
-        By seed and image, points: 100 where a prediction is wrong, or a difference of such.
+        By seed and image, in the metric's unit: for the error 100 where a prediction is wrong; or
+        a difference of such.
     seeds_variance, freedom : float, optional
         Of the mean over seeds, where another model than that of the rows gives them.
     least_variance : float

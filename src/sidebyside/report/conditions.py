@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from sidebyside import paths
 from sidebyside.config.factors import level_text, short_names
+from sidebyside.config.metrics import ERROR
 from sidebyside.config.presets import pinned_keys
 from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
@@ -85,6 +86,8 @@ def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
         for name in [*_WORDS, *(set(common) - set(_WORDS) - {"optimizer._target_"})]
         if name in common and common[name] is not None
     ]
+    if evidence.metric != ERROR:
+        rows.append({"setting": "metric", "value": evidence.metric.chosen})
     seeds = sorted({run.seed for run in evidence.runs})
     own = ", independent: each variant's own" if evidence.independent else ""
     return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds)) + own}]
@@ -105,16 +108,15 @@ def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
     varied = {*_varied(evidence), *_varied(before)}
     new, old = fixed(evidence), fixed(before)
     unlike = [
-        name
+        f"{_WORDS.get(name, name)} {_value_text(name, old[name])} there, "
+        f"{_value_text(name, new[name])} now"
         for name in {**old, **new}
         if name not in varied and name in old and name in new and old[name] != new[name]
     ]
+    if before.metric != evidence.metric:
+        unlike.append(f"metric {before.metric.chosen} there, {evidence.metric.chosen} now")
     if unlike:
-        listed = "; ".join(
-            f"{_WORDS.get(name, name)} {_value_text(name, old[name])} there, "
-            f"{_value_text(name, new[name])} now"
-            for name in unlike
-        )
+        listed = "; ".join(unlike)
         study = evidence.study
         raise UserError(
             f"reports/{evidence.dataset}/{study} is the report of another study of this name "
@@ -126,6 +128,12 @@ def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
 def training_command(evidence: Evidence) -> str:
     """Return the command that trains the runs of a study, whatever params.yaml says today."""
     return shlex.join(["python", "pipelines/train.py", "-m", *_overrides(evidence)])
+
+
+def compare_command(evidence: Evidence) -> str:
+    """Return the command that makes the report again."""
+    chosen = [f"study={evidence.study}", f"dataset={evidence.dataset}"]
+    return shlex.join(["python", "pipelines/compare.py", *chosen, *_of_metric(evidence)])
 
 
 def _overrides(evidence: Evidence) -> Iterator[str]:
@@ -150,6 +158,7 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         as_always = common.get(key) == _USUAL.get(key)
         if key in common and f"training.{key}" not in pinned and not as_always:
             yield f"training.{key}={common[key]}"
+    yield from _of_metric(evidence)
     if evidence.independent:
         yield "study.seeds=independent"
     if rule := evidence.stopping:
@@ -164,6 +173,19 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         yield f"training.seeds={len(seeds)}"
     else:
         yield f"seed={','.join(map(str, seeds))}"
+
+
+def _of_metric(evidence: Evidence) -> list[str]:
+    """Return the overrides of metric and margin, nothing where the study's file has them."""
+    file = _read(paths.root() / "conf" / "study" / f"{evidence.study}.yaml").get("study", {})
+    metric = evidence.metric
+    in_file = file.get("metric", "error")
+    named = in_file if isinstance(in_file, str) else in_file.get("name")
+    if metric == ERROR or (named, file.get("margin")) == (metric.chosen, evidence.margin):
+        return []
+    if metric.target is not None and named == metric.name:
+        return []
+    return [f"study.metric={metric.override}", f"study.margin={evidence.margin:g}"]
 
 
 def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:
