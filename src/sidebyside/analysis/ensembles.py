@@ -27,8 +27,8 @@ class EnsembleError:
     mean_of_members : float
         Of one network.
     gain : dict
-        "mean", "low" and "high" (95 %, over images, these networks) of one network's value minus
-        that of all together.
+        "mean", "low" and "high" (95 %, over images, these networks) of how much better all
+        together are than one network.
     """
 
     variant: str
@@ -72,7 +72,8 @@ def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
     for ensemble in known:
         if ensemble.members > 1:
             members, together = _scores(ensemble, evidence)
-            gains.append(unit_of(members) * (members.mean(axis=0, dtype=float) - together))
+            gain = unit_of(members) * (members.mean(axis=0, dtype=float) - together)
+            gains.append(-gain if evidence.metric.higher_is_better else gain)
     mean = mean_estimate(np.mean(gains, axis=0).tolist()) if gains else None
     return Ensembles(
         [_error(ensemble, evidence) for ensemble in known],
@@ -84,7 +85,8 @@ def _error(ensemble: Ensemble, evidence: Evidence) -> EnsembleError:
     members, together = _scores(ensemble, evidence)
     own = mean_over_images(together[np.newaxis])
     assert own is not None
-    gain = difference_over_images(members, together[np.newaxis])
+    both = members, together[np.newaxis]
+    gain = difference_over_images(*(both[::-1] if evidence.metric.higher_is_better else both))
     return EnsembleError(
         variant=ensemble.variant,
         n=ensemble.members,

@@ -44,7 +44,7 @@ def skewed_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
     Few images with a large loss make Student's t miss on one side; Hall's transformation of it
     takes the skewness of the values into account, and is monotone (Hall 1992, "On the removal of
-    skewness by transformation", equation 2.2).
+    skewness by transformation", J. R. Statist. Soc. B 54, 221-228).
     """
     images, sd = len(values), float(values.std(ddof=1))
     mean = float(values.mean())

@@ -136,14 +136,14 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     """Return the test value of the variant chosen by its validation figure, bias taken away.
 
     Whoever is chosen by a low validation error, or loss, was lucky in part, and as far as a run's
-    luck shows on validation and test images alike, its test figure flatters. Empirical Bayes:
-    means of validation and test figures of all variants are draws from a common distribution plus noise, so
-    both are drawn towards the mean of all as far as noise explains how they differ (Efron & Morris
-    1972, "Empirical Bayes on vector observations"). Such an estimate is the same whatever it was
-    chosen by (Dawid 1994, "Selection paradoxes of Bayesian inference"). Its variance is that given
-    the variants, plus that of the mean of all over seeds, plus that of estimating how much variants
-    differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16). Of fewer than four
-    variants little can be learnt and little is lost: there it is the variant's own mean.
+    luck shows on validation and test images alike, its test figure flatters. Empirical Bayes: means
+    of validation and test figures of all variants are draws from a common distribution plus noise,
+    so both are drawn towards the mean of all as far as noise explains how they differ (Efron &
+    Morris 1972, "Empirical Bayes on vector observations"). Such an estimate is the same whatever it
+    was chosen by (Dawid 1994, "Selection paradoxes of Bayesian inference"). Its variance is that
+    given the variants, plus that of the mean of all over seeds, plus that of estimating how much
+    variants differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16). Of fewer
+    than four variants little can be learnt and little is lost: there it is the variant's own mean.
 
     Parameters
     ----------

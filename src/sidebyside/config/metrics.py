@@ -1,17 +1,19 @@
 """What variants are compared by: the built-in metrics, and what is known of one's own."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 from pydantic_core import PydanticCustomError
 
 from sidebyside.engine.blocks import CLOSED, Name
 
+_OWN = "test_"  # begins the names of metrics of one's own in files, so that they clash with none
 _TOP_K = re.compile(r"top([2-9]|[1-9]\d+)_error")
 
 
@@ -66,7 +68,7 @@ class Metric:
     def chosen(self) -> str:
         """How a study names the metric; one of one's own by its function too."""
         if self.target is not None:
-            return f"{{name: {self.name}, _target_: {self.target}}}"
+            return f"{{name: {self.name.removeprefix(_OWN)}, _target_: {self.target}}}"
         return "error" if self.name == "test_error" else self.name
 
     @property
@@ -75,10 +77,10 @@ class Metric:
         if self.target is None:
             return self.chosen
         better = "higher" if self.higher_is_better else "lower"
-        unit = f"unit:'{self.unit}'," if self.unit else ""
+        unit = self.unit if self.unit.isidentifier() else f"'{self.unit}'"
         return (
-            f"{{name:{self.name},_target_:{self.target},{unit}better:{better},"
-            f"digits:{self.digits}}}"
+            f"{{name:{self.name.removeprefix(_OWN)},_target_:{self.target},unit:{unit},"
+            f"better:{better},digits:{self.digits}}}"
         )
 
     def rank(self, value: float) -> float:
@@ -152,7 +154,7 @@ def metric_of(chosen: str | OwnMetric) -> Metric:
     """
     if isinstance(chosen, OwnMetric):
         return Metric(
-            name=chosen.name,
+            name=f"{_OWN}{chosen.name}",
             label=chosen.name.replace("_", " "),
             unit=chosen.unit,
             unit_apart="points" if chosen.unit == "%" else chosen.unit,
@@ -164,6 +166,11 @@ def metric_of(chosen: str | OwnMetric) -> Metric:
     if found := _TOP_K.fullmatch(chosen):
         return top_k_error(int(found[1]))
     return _BUILT_IN[chosen]
+
+
+def metric_of_rule(rule: Mapping[str, Any]) -> Metric:
+    """Return the metric that a rule for adding seeds goes by: the error, where it names none."""
+    return read_metric(rule["metric"]) if "metric" in rule else ERROR
 
 
 def _known(chosen: str) -> str:
@@ -188,9 +195,7 @@ def _gathered(value: Any) -> Any:
 
 
 def _not_taken(own: OwnMetric) -> OwnMetric:
-    """Refuse names that something else in ``comparison.json`` has."""
-    taken = own.name in {*_BUILT_IN, "name", "factors", "n", "seeds_and_images", "over_images"}
-    if taken or own.name in ("test_error", "test_loss", "parameters", "protocol"):
+    if own.name in (*_BUILT_IN, "loss") or _TOP_K.fullmatch(own.name):
         raise PydanticCustomError("metric", "should have another name, which isn't taken yet")
     return own
 
@@ -200,3 +205,15 @@ AnyMetric = Annotated[
     | Annotated[OwnMetric, BeforeValidator(_gathered), AfterValidator(_not_taken), Tag("called")],
     Discriminator(lambda value: "plain" if isinstance(value, str) else "called"),
 ]
+
+
+def metric_from(chosen: Any) -> Metric:
+    """Return the metric that a study's file names, as JSON types.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If it names none.
+    """
+    checked_choice: str | OwnMetric = TypeAdapter(AnyMetric).validate_json(json.dumps(chosen))
+    return metric_of(checked_choice)

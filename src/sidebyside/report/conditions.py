@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from sidebyside import paths
 from sidebyside.config.factors import level_text, short_names
-from sidebyside.config.metrics import ERROR
+from sidebyside.config.metrics import ERROR, metric_from
 from sidebyside.config.presets import pinned_keys
 from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
@@ -178,12 +178,8 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
 def _of_metric(evidence: Evidence) -> list[str]:
     """Return the overrides of metric and margin, nothing where the study's file has them."""
     file = _read(paths.root() / "conf" / "study" / f"{evidence.study}.yaml").get("study", {})
-    metric = evidence.metric
-    in_file = file.get("metric", "error")
-    named = in_file if isinstance(in_file, str) else in_file.get("name")
-    if metric == ERROR or (named, file.get("margin")) == (metric.chosen, evidence.margin):
-        return []
-    if metric.target is not None and named == metric.name:
+    metric, in_file = evidence.metric, metric_from(file.get("metric", "error"))
+    if metric == ERROR or (in_file, file.get("margin")) == (metric, evidence.margin):
         return []
     return [f"study.metric={metric.override}", f"study.margin={evidence.margin:g}"]
 

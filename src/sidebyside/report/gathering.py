@@ -1,6 +1,7 @@
 """What a report is made from: a study's results, and its committed evidence."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from sidebyside.analysis.metrics.scores import (
     value_of_run,
 )
 from sidebyside.config.datasets import Dataset
-from sidebyside.config.metrics import ERROR, Metric
+from sidebyside.config.metrics import ERROR, Metric, metric_of_rule
 from sidebyside.config.schema import Study
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.engine.recipe import DATA_FORMATS
@@ -45,6 +46,7 @@ def gather(dataset: Dataset, study: Study, allow_partial: bool) -> Evidence:
         refuse_other_metric(known, study)
         return known
     results = load_study(dataset.name, name)
+    _refuse_other_rule(results.stopping, study)
     if results.missing and not allow_partial:
         raise UserError(
             f"study={name} on dataset={dataset.name} isn't finished: {len(results.missing)} of "
@@ -74,6 +76,18 @@ def refuse_other_metric(known: Evidence, study: Study) -> None:
         raise UserError(
             f"{place} has no other scores than its metric's: leave study.other_scores out, or "
             "train the study under another name."
+        )
+
+
+def _refuse_other_rule(rule: dict[str, Any] | None, study: Study) -> None:
+    """Raise a UserError if seeds were added by another metric than a report would be of."""
+    if rule is None:
+        return
+    metric = metric_of_rule(rule)
+    if metric != study.judged_by:
+        raise UserError(
+            f"The seeds of study={study.name} were added by study.metric={metric.chosen}, which "
+            f"its report goes by too: choose that in place of {study.judged_by.chosen}."
         )
 
 

@@ -18,8 +18,8 @@ def own_scores(
 ) -> NDArray[np.float64]:
     """Return what a function of one's own gives for each image.
 
-    It is called once with all images and once with half of them: what an image scores mustn't
-    depend on the others, or nothing could be said about new images.
+    It is called with all images and with either half of them: what an image scores mustn't depend
+    on the others, or nothing could be said about new images.
 
     Raises
     ------
@@ -29,11 +29,14 @@ def own_scores(
     function = _located(metric)
     scores = _called(function, metric, probabilities, target)
     half = len(target) // 2
-    again = _called(function, metric, probabilities[:half], target[:half])
-    if not np.allclose(again, scores[:half], rtol=1e-6, atol=1e-9):
+    halves = [
+        _called(function, metric, probabilities[of], target[of])
+        for of in (slice(half), slice(half, None))
+    ]
+    if not np.allclose(np.concatenate(halves), scores, rtol=1e-6, atol=1e-9):
         raise UserError(
-            f"study.metric={metric.name}: {metric.target} gives an image another score when it is "
-            "called with fewer images: let it score each image by itself, the same each time."
+            f"study.metric={metric.chosen}: {metric.target} gives an image another score when it "
+            "is called with fewer images: let it score each image by itself, the same each time."
         )
     return scores
 
@@ -48,19 +51,19 @@ def _called(
         scores = np.asarray(function(probabilities.copy(), target.copy()), np.float64)
     except Exception as error:  # the user's own code
         raise UserError(
-            f"study.metric={metric.name} can't be computed: {metric.target} says "
+            f"study.metric={metric.chosen} can't be computed: {metric.target} says "
             f"{type(error).__name__}: {_first_line(error)}."
         ) from None
     if scores.shape != target.shape:
         raise UserError(
-            f"study.metric={metric.name}: {metric.target} gives an array of shape {scores.shape} "
+            f"study.metric={metric.chosen}: {metric.target} gives an array of shape {scores.shape} "
             f"for probabilities of shape {probabilities.shape}: one score per image is needed, "
             f"{target.shape}."
         )
     if not np.isfinite(scores).all():
         raise UserError(
-            f"study.metric={metric.name}: {metric.target} gives scores that aren't finite: let it "
-            "clip what it takes a logarithm of, or divides by."
+            f"study.metric={metric.chosen}: {metric.target} gives scores that aren't finite: let "
+            "it clip what it takes a logarithm of, or divides by."
         )
     return scores
 
@@ -74,13 +77,13 @@ def _located(metric: Metric) -> Callable[..., Any]:
         function = pkgutil.resolve_name(metric.target)
     except Exception as error:  # an import runs the user's code
         raise UserError(
-            f"study.metric={metric.name}: there is no {metric.target} ({type(error).__name__}: "
+            f"study.metric={metric.chosen}: there is no {metric.target} ({type(error).__name__}: "
             f"{_first_line(error)}). _target_ is <module>.<function>, and the module a file beside "
             f"conf/ ({root}) or an installed package."
         ) from None
     if not callable(function):
         raise UserError(
-            f"study.metric={metric.name}: {metric.target} is no function: name one from "
+            f"study.metric={metric.chosen}: {metric.target} is no function: name one from "
             "probabilities and targets to a score per image."
         )
     located: Callable[..., Any] = function

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of
-from sidebyside.config.metrics import ERROR, read_metric
+from sidebyside.config.metrics import metric_of_rule
 from sidebyside.report.text.findings import Entry, is_shown, more, of_pair
 from sidebyside.report.text.numbers import seeds_text, spelled
 from sidebyside.report.text.scale import Scale
@@ -33,7 +33,7 @@ def rule_text(rule: Mapping[str, Any]) -> str:
 
 def scale_of(rule: Mapping[str, Any]) -> Scale:
     """Return how numbers of the metric are written that a rule goes by."""
-    return Scale(read_metric(rule["metric"]) if "metric" in rule else ERROR)
+    return Scale(metric_of_rule(rule))
 
 
 def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]:

@@ -35,6 +35,11 @@ class Scale:
         return "higher" if self.metric.higher_is_better else "lower"
 
     @property
+    def worse(self) -> str:
+        """Which way is worse: "higher" or "lower"."""
+        return "lower" if self.metric.higher_is_better else "higher"
+
+    @property
     def best(self) -> str:
         """The best there is: "lowest" or "highest"."""
         return "highest" if self.metric.higher_is_better else "lowest"
@@ -104,7 +109,8 @@ class Scale:
                 95 %, over images, these networks."""
         return f"""
             The {self.metric.label} of the mean of the probabilities of a variant's networks, and
-            that of one of them minus it: both with 95 % intervals over images, these networks."""
+            how much better it is than that of one of them: both with 95 % intervals over images,
+            these networks."""
 
     @property
     def over_images(self) -> str:

@@ -83,12 +83,12 @@ def _effects(effects: Entry, scale: Scale) -> list[str]:
     ]
     text = paragraph(f"""
         {scale.apart_subject}, other factors averaged, from one linear model over all runs. Runs
-        with the same seed aren't independent, so the seed is what is replicated: 95 % intervals over
-        seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are corrected
-        after Holm among main effects, among interactions and among the levels of a simple effect.
-        An interaction is a difference of differences; where one is shown, the simple effects say
-        what a factor does at each level of the other. No p: the factor was expected to make no
-        difference, see "Equivalence".""")
+        with the same seed aren't independent, so the seed is what is replicated: 95 % intervals
+        over seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are
+        corrected after Holm among main effects, among interactions and among the levels of a simple
+        effect. An interaction is a difference of differences; where one is shown, the simple
+        effects say what a factor does at each level of the other. No p: the factor was expected to
+        make no difference, see "Equivalence".""")
     return ["## What each factor does", text, table(rows)]
 
 

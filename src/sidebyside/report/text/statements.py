@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.factors import level_text
-from sidebyside.config.metrics import ERROR
+from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.findings import (
     Entry,
     more,
@@ -53,8 +53,8 @@ def _of_choice(content: Entry, scale: Scale) -> str:
     if chosen is None:
         return ""
     text = (
-        f"Chosen by validation {validation_figure(scale.metric)}, {spelled(chosen['chosen'])} is "
-        f"best, with a {scale.test} of {scale.value(chosen[name])}"
+        f"Chosen by validation {validation_figure(scale.metric)}{_instead(scale.metric)}, "
+        f"{spelled(chosen['chosen'])} is best, with a {scale.test} of {scale.value(chosen[name])}"
         f"{_of_new(chosen['seeds_and_images'], scale)}"
     )
     against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
@@ -69,6 +69,13 @@ def _of_choice(content: Entry, scale: Scale) -> str:
             f"{scale.apart(chosen['flattery'])}"
         )
     return text + "."
+
+
+def _instead(metric: Metric) -> str:
+    """Return that a choice goes by another figure than the metric, nothing where it doesn't."""
+    if metric in (ERROR, LOG_LOSS):
+        return ""
+    return f", as training records no {metric.label} of validation images"
 
 
 def _of_new(ends: Entry | None, scale: Scale) -> str:
@@ -234,10 +241,10 @@ def _of_ensembles(ensembles: Entry, scale: Scale) -> str:
 
 
 def _how_much(gain: float, scale: Scale) -> str:
-    """Return how all networks compare with one, whose value is higher by ``gain``."""
+    """Return how all networks compare with one, which are better by ``gain``."""
     if scale.metric == ERROR:
         return f"err {'less' if gain >= 0 else 'more'}"
-    return f"have a {'lower' if gain >= 0 else 'higher'} {scale.metric.label}"
+    return f"have a {scale.better if gain >= 0 else scale.worse} {scale.metric.label}"
 
 
 def _of_floor(floor: Entry | None, scale: Scale) -> str:
