@@ -9,8 +9,8 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_sc
 
 from sidebyside import UserError
 from sidebyside.analysis.effects.effects import effects
-from sidebyside.analysis.images import difference_over_images, mean_over_images, skewed_interval
-from sidebyside.analysis.intervals import rounding_variance
+from sidebyside.analysis.images import difference_over_images, mean_over_images
+from sidebyside.analysis.intervals import mean_over_skewed, rounding_variance
 from sidebyside.analysis.metrics.scores import (
     all_values,
     check_metric,
@@ -256,8 +256,8 @@ def test_choosing_by_validation_knows_which_test_figure_is_best(metric, best):
 def test_a_skewed_interval_is_students_without_skewness():
     values = np.concatenate([np.arange(50.0), -np.arange(50.0)])
     expected = stats.ttest_1samp(values, 0).confidence_interval()
-    assert skewed_interval(values) == pytest.approx((expected.low, expected.high), rel=1e-3)
-    assert skewed_interval(np.ones(9)) == (1, 1)
+    assert mean_over_skewed(values).ends() == pytest.approx((expected.low, expected.high))
+    assert mean_over_skewed(np.ones(9)).ends() == (1, 1)
     assert difference_over_images(np.ones((2, 9)), np.ones((1, 9))) == {
         "mean": 0,
         "low": 0,
@@ -266,13 +266,16 @@ def test_a_skewed_interval_is_students_without_skewness():
     }
 
 
-def test_a_skewed_interval_turns_halls_transformation_round():
-    values = np.random.default_rng(0).gamma(0.1, 1, 300)
-    low, high = skewed_interval(values)
-    n, sd = len(values), values.std(ddof=1)
-    skew = ((values - values.mean()) ** 3).mean() / sd**3
-    for end, sign in ((low, 1), (high, -1)):
-        x = (values.mean() - end) / sd
-        transformed = x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / (6 * n)
-        assert transformed == pytest.approx(sign * stats.t.ppf(0.975, n - 1) / np.sqrt(n))
-    assert high - values.mean() > values.mean() - low
+@pytest.mark.parametrize("sign", [1, -1])
+def test_each_end_of_a_skewed_interval_is_halls_or_students(sign):
+    values = sign * np.random.default_rng(0).gamma(0.1, 1, 300)
+    estimate = mean_over_skewed(values)
+    students = stats.ttest_1samp(values, 0).confidence_interval()
+    ends = sorted(sign * end for end in estimate.ends())
+    inner, outer = sorted(sign * end for end in students)
+    assert ends[0] == pytest.approx(inner)  # where few values are, Hall's end is the inner one
+    assert ends[1] > outer
+    x, skew = (sign * estimate.mean - ends[1]) / estimate.error, abs(estimate.skewness)
+    transformed = x + skew * x**2 / 3 + skew**2 * x**3 / 27 + skew / 6
+    assert transformed == pytest.approx(-stats.t.ppf(0.975, 299))
+    assert skew == pytest.approx(abs(stats.skew(values)) / np.sqrt(300), rel=1e-2)

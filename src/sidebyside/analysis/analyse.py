@@ -24,7 +24,7 @@ from sidebyside.analysis.intervals import (
     rounding_variance,
 )
 from sidebyside.analysis.looks import Looks, looks_of
-from sidebyside.analysis.metrics.scores import in_unit, unit_of
+from sidebyside.analysis.metrics.scores import in_unit, is_counted, unit_of
 from sidebyside.analysis.pairs import (
     Replicate,
     compare_pairs,
@@ -179,7 +179,10 @@ def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | N
 
 
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
-    mean = new_seeds_and_images(in_unit(replicate.scores), least_variance=replicate.rounding)
+    scores, least = replicate.scores, replicate.rounding
+    mean = new_seeds_and_images(
+        in_unit(scores), least_variance=least, skewed=not is_counted(scores)
+    )
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
     return None if mean is None else mean.clipped_ends(confidence, replicate.metric.bounds)
 

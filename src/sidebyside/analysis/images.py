@@ -8,8 +8,8 @@ from scipy import signal, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from sidebyside.analysis.intervals import CONFIDENCE, ROUNDING
-from sidebyside.analysis.metrics.scores import Scores, in_unit
+from sidebyside.analysis.intervals import CONFIDENCE, mean_over_skewed
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 
 _RESAMPLES = 10_000
 _SEED = 20_240_229  # of the resampling: the same bytes each time
@@ -23,7 +23,7 @@ def mean_over_images(scores: Scores) -> dict[str, float] | None:
     ----------
     scores : ndarray, shape (runs, images)
         Whether predictions are wrong, see `error_over_images`, or in the metric's unit, see
-        `skewed_interval`.
+        `sidebyside.analysis.intervals.mean_over_skewed`.
 
     Returns
     -------
@@ -32,36 +32,10 @@ def mean_over_images(scores: Scores) -> dict[str, float] | None:
     """
     if not scores.size:
         return None
-    if scores.dtype == np.bool_:
+    if is_counted(scores):
         return error_over_images(scores)
-    per_image = in_unit(scores).mean(axis=0)
-    low, high = skewed_interval(per_image)
-    return {"mean": float(per_image.mean()), "low": low, "high": high}
-
-
-def skewed_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return a 95 % interval of the mean of values that may be skewed, as losses are.
-
-    Few images with a large loss make Student's t miss on one side; Hall's transformation of it
-    takes the skewness of the values into account, and is monotone (Hall 1992, "On the removal of
-    skewness by transformation", J. R. Statist. Soc. B 54, 221-228).
-    """
-    images, sd = len(values), float(values.std(ddof=1))
-    mean = float(values.mean())
-    if not sd:
-        return mean, mean
-    skewness = float(((values - mean) ** 3).mean()) / sd**3
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, images - 1)) / math.sqrt(images)
-    low, high = (mean - sd * _without_skewness(end, skewness, images) for end in (t, -t))
-    return low, high
-
-
-def _without_skewness(end: float, skewness: float, images: int) -> float:
-    """Return the x with x + g x^2 / 3 + g^2 x^3 / 27 + g / (6 n) = end, g the skewness."""
-    if abs(skewness) < ROUNDING:
-        return end
-    inner = 1 + skewness * (end - skewness / (6 * images))
-    return 3 / skewness * (math.copysign(abs(inner) ** (1 / 3), inner) - 1)
+    estimate = mean_over_skewed(in_unit(scores).mean(axis=0))
+    return {"mean": estimate.mean} | estimate.named_ends()
 
 
 def error_over_images(wrong: NDArray[np.bool_]) -> dict[str, float]:
@@ -92,19 +66,17 @@ def difference_over_images(a: Scores, b: Scores) -> dict[str, float]:
     Over images, of each image's difference averaged over runs: image and runs stay together, as in
     Dror et al. (2018, "The hitchhiker's guide to testing statistical significance in NLP"). Of
     errors, in points, by the percentile bootstrap and the two-sided sign-flip permutation test; of
-    other scores by `skewed_interval` and the paired t test.
+    other scores by the paired t test and its interval, skewness taken into account.
 
     Parameters
     ----------
     a, b : ndarray, shapes (runs of a, images) and (runs of b, images)
         The same images in the same order; the runs needn't be as many.
     """
-    if a.dtype == np.bool_ and b.dtype == np.bool_:
+    if is_counted(a):
         return _difference_of_errors(a, b)
-    per_image = in_unit(a).mean(axis=0) - in_unit(b).mean(axis=0)
-    low, high = skewed_interval(per_image)
-    p = float(stats.ttest_1samp(per_image, 0).pvalue) if per_image.any() else 1.0
-    return {"mean": float(per_image.mean()), "low": low, "high": high, "p": p}
+    estimate = mean_over_skewed(in_unit(a).mean(axis=0) - in_unit(b).mean(axis=0))
+    return {"mean": estimate.mean} | estimate.named_ends() | {"p": estimate.p}
 
 
 def _difference_of_errors(

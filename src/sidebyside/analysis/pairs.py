@@ -17,7 +17,7 @@ from sidebyside.analysis.intervals import (
     rounding_variance,
 )
 from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.metrics.scores import Scores, in_unit
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
 from sidebyside.config.metrics import ERROR, Metric
@@ -236,10 +236,12 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
     scores_a, scores_b = a.scores[of_a], b.scores[of_b]
     least = a.rounding + b.rounding
-    both = new_seeds_and_images(in_unit(scores_a) - in_unit(scores_b), least_variance=least)
+    counted = is_counted(a.scores)
+    both = new_seeds_and_images(
+        in_unit(scores_a) - in_unit(scores_b), least_variance=least, skewed=not counted
+    )
     ranks = [[own.metric.rank(value) for value in own.values] for own in (a, b)]
     above = np.sign(np.subtract.outer(ranks[1], ranks[0]))
-    one_run = len(scores_a) == 1 and scores_a.dtype == np.bool_
     pair = Pair(
         a=a.name,
         b=b.name,
@@ -252,7 +254,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         pairs=1,
         seeds_and_images=None,
         over_images=difference_over_images(scores_a, scores_b) if scores_a.size else None,
-        mcnemar_p=mcnemar_p(scores_a[0], scores_b[0]) if one_run else None,
+        mcnemar_p=mcnemar_p(scores_a[0], scores_b[0]) if counted and len(common) == 1 else None,
         superiority=float((1 + above.mean()) / 2),
         looks=looks,
         metric=a.metric,

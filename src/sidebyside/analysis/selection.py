@@ -13,7 +13,7 @@ from sidebyside.analysis.intervals import (
     new_seeds_and_images,
     satterthwaite,
 )
-from sidebyside.analysis.metrics.scores import Scores, in_unit
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.power import rows_in_common
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 
@@ -114,7 +114,11 @@ def select(candidates: Sequence[Candidate]) -> Selection:
     best = min(candidates, key=lambda candidate: metric.rank(float(np.mean(candidate.test))))
     value, best_value = float(np.mean(chosen.test)), float(np.mean(best.test))
     honest = corrected_for_choice(candidates)
-    together = new_seeds_and_images(in_unit(chosen.scores), least_variance=chosen.rounding[1])
+    together = new_seeds_and_images(
+        in_unit(chosen.scores),
+        least_variance=chosen.rounding[1],
+        skewed=not is_counted(chosen.scores),
+    )
     bounds = metric.bounds
     return Selection(
         chosen=chosen.name,

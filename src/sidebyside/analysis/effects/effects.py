@@ -34,7 +34,7 @@ from sidebyside.analysis.effects.estimates import (
 from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
 from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
 from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.metrics.scores import Scores, unit_of
+from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.config.factors import REPLICATE, Level
 
@@ -190,7 +190,8 @@ def _estimates(
             float(weights[place] @ values), float(variances[place]), float(freedoms[place])
         )
         of_images = None if by_seed is None else by_seed[:, place]
-        estimates[number] = _estimate(difference, of_images, model.count, confidence)
+        skewed = scores is not None and not is_counted(scores)
+        estimates[number] = _estimate(difference, of_images, model.count, confidence, skewed)
     return estimates
 
 
@@ -231,14 +232,18 @@ def _by_seed(weights: Array, model: Model, scores: Scores) -> Array:
 
 
 def _estimate(
-    difference: MeanEstimate, by_seed: Array | None, seeds: int, confidence: float
+    difference: MeanEstimate,
+    by_seed: Array | None,
+    seeds: int,
+    confidence: float,
+    skewed: bool,
 ) -> Estimate:
     if math.isnan(difference.freedom):
         return Estimate(difference.mean, n=seeds)
     low, high = difference.ends(confidence)
     both = None
     if by_seed is not None:
-        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom)
+        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom, skewed=skewed)
     return Estimate(
         difference=difference.mean,
         low=low,

@@ -114,9 +114,14 @@ def all_values(probabilities: NDArray[np.float32], target: NDArray[np.uint8]) ->
     }
 
 
+def is_counted(scores: Scores) -> bool:
+    """Whether images are right or wrong, and not more or less."""
+    return bool(scores.dtype == np.bool_)
+
+
 def unit_of(scores: Scores) -> float:
     """Return what a score of 1 is in the metric's unit: a wrong prediction counts 100 percent."""
-    return 100.0 if scores.dtype == np.bool_ else 1.0
+    return 100.0 if is_counted(scores) else 1.0
 
 
 def in_unit(scores: Scores) -> NDArray[np.float64]:
@@ -136,7 +141,7 @@ def least_variance(metric: Metric, target: NDArray[np.uint8], scores: Sequence[S
     images = len(target)
     if not metric.by_image:
         return 0.0
-    if scores[0].dtype == np.bool_:
+    if is_counted(scores[0]):
         return rounding_variance(images)
     if metric == BALANCED_ERROR:
         return float((_weights(target) ** 2).mean()) / images**2 / 12

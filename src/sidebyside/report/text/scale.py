@@ -115,7 +115,11 @@ class Scale:
     @property
     def over_images(self) -> str:
         """How intervals over images come about."""
-        return "bootstrap" if self.metric == ERROR or self.metric.top else "Hall's skewed t"
+        return (
+            "bootstrap"
+            if self.metric == ERROR or self.metric.top
+            else "Student t, skewness taken into account"
+        )
 
     def column(self, label: str) -> str:
         """Return the head of a column of values, e.g. "test error %" or "test log loss, nats"."""
