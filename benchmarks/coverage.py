@@ -757,9 +757,9 @@ def as_markdown(rates: Sequence[Rate]) -> str:
         noise of the committed factorial on the full MNIST, from its runs.csv: an sd of
         {noise.of_seed:.3f} points for the seed, {factors} for what it does to kernel size, dropout
         and optimizer, {noise.of_run:.3f} for a run. Studies of "new images" have its runs' noise as
-        a share of the error, {100 * measured_skill():.1f} %. "Log losses" are drawn from its images,
-        whose share of the loss is as skewed as it is there. "Duplicates" are runs that come out
-        the same at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
+        a share of the error, {100 * measured_skill():.1f} %. "Log losses" are of images drawn from
+        its own, a few of which have most of the loss. "Duplicates" are runs that come out the same
+        at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
         "missing runs" there is a tenth. In studies "until decided" the margin is {MARGIN:g} points,
         variants "apart" differ by {NOISE:g}, and "shared seeds" have the noise of the committed
         factorial. How each design is made is in

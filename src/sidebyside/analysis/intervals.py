@@ -181,8 +181,8 @@ def new_seeds_and_images(
     freedom = n - 1 if freedom is None else freedom
     of_images = float(by_image.var(ddof=1)) / images
     # What images alone show is the least that is true, but as a floor it would err upwards: it cuts
-    # chance off below and leaves it above. Half the residual under it, simulated studies hold, a quarter where few
-    # images have most of the residual.
+    # chance off below and leaves it above. Half the residual under it, simulated studies hold; a
+    # quarter, where a few images have most of the residual.
     least = of_images - residual / (4 if skewed else 2)
     variance = max(seeds_variance + of_images - residual, least, 0.0)
     if not variance:
