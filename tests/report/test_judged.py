@@ -381,8 +381,8 @@ def project(tmp_path_factory):
 
 
 def stage(project, name, *arguments):
-    script = [sys.executable, str(project / "pipelines" / f"{name}.py"), "study=judged"]
-    return run([*script, *arguments], project, project)
+    script = [sys.executable, str(project / "pipelines" / f"{name}.py")]
+    return run([*script, *arguments, "study=judged"], project, project)
 
 
 @pytest.mark.slow
