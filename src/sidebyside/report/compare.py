@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,9 @@ from sidebyside.storage.results import StudyResults
 _DECIDING = ("conf", "pipelines", "src", "params.yaml", "pyproject.toml", "requirements.lock")
 
 
-def compare(study: StudyResults, allow_partial: bool = False) -> Comparison:
+def compare(
+    study: StudyResults, allow_partial: bool = False, overrides: Sequence[str] = ()
+) -> Comparison:
     """Write the report of a study and return its tables, see `compare_study`.
 
     Parameters
@@ -47,8 +50,10 @@ def compare(study: StudyResults, allow_partial: bool = False) -> Comparison:
         As `sidebyside.run_study` and `sidebyside.load_study` return it.
     allow_partial : bool
         Go on although runs are missing; the report names them.
+    overrides : sequence of str
+        What of the study isn't as its file says, e.g. "study.metric=log_loss".
     """
-    config = compose_config([f"study={study.study}", f"dataset={study.dataset}"])
+    config = compose_config([f"study={study.study}", f"dataset={study.dataset}", *overrides])
     return compare_study(check_dataset(config), check_study(config), allow_partial)
 
 
