@@ -289,6 +289,18 @@ def test_other_scores_are_tabled_without_claims(folder):
     assert "Other scores, without claims" in (folder / "report.html").read_text()
 
 
+def test_an_error_has_other_scores_where_they_are_asked_for(folder):
+    known = evidence(metric_of("log_loss"))
+    runs = [replace(own, value=None, scores=None) for own in known.runs]
+    ensembles = [replace(own, scores=None) for own in known.ensembles]
+    errors = replace(known, runs=runs, ensembles=ensembles, metric=ERROR, margin=None)
+    found = compared(folder, "error", errors, other_scores=True)
+    assert "metric" not in found
+    markdown = (folder / "comparison.md").read_text()
+    assert "## Other scores, without claims" in markdown
+    assert "dataset=made ++study.other_scores=true`." in markdown
+
+
 def test_evidence_keeps_scores_and_metric_and_none_of_it_for_the_error(tmp_path):
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
     for chosen in METRICS:

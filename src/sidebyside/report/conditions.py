@@ -176,12 +176,16 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_metric(evidence: Evidence) -> list[str]:
-    """Return the overrides of metric and margin, nothing where the study's file has them."""
+    """Return the overrides of what runs are judged by, nothing of what the study's file has."""
     file = _read(paths.root() / "conf" / "study" / f"{evidence.study}.yaml").get("study", {})
     metric, in_file = evidence.metric, metric_from(file.get("metric", "error"))
-    if metric == ERROR or (in_file, file.get("margin")) == (metric, evidence.margin):
-        return []
-    return [f"study.metric={metric.override}", f"study.margin={evidence.margin:g}"]
+    overrides = []
+    if metric != ERROR and (in_file, file.get("margin")) != (metric, evidence.margin):
+        overrides += [f"study.metric={metric.override}", f"study.margin={evidence.margin:g}"]
+    tabled, usual = any(run.others for run in evidence.runs), file.get("other_scores")
+    if tabled != (metric != ERROR if usual is None else usual):
+        overrides.append(f"++study.other_scores={level_text(tabled)}")
+    return overrides
 
 
 def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:
