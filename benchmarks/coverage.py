@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from sidebyside.analysis.deciding import is_told, of_pairs, race
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.equivalence import compare_levels
-from sidebyside.analysis.images import difference_over_images, error_over_images, mcnemar_p
+from sidebyside.analysis.images import (
+    difference_over_images,
+    error_over_images,
+    mcnemar_p,
+    mean_over_images,
+)
 from sidebyside.analysis.intervals import (
     difference,
     interval,
@@ -29,12 +34,13 @@ from sidebyside.analysis.intervals import (
 )
 from sidebyside.analysis.looks import COUNTS as COUNTS_OF_LOOKS
 from sidebyside.analysis.looks import looks_up_to
-from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
 from sidebyside.analysis.power import difference_sd, smallest_difference
 from sidebyside.analysis.published.verdicts import judge, predictions
 from sidebyside.analysis.selection import Candidate, select
 from sidebyside.analysis.two_stages import FIRST, seeds_needed, two_stage_estimate
-from sidebyside.storage.evidence import read_evidence
+from sidebyside.config.metrics import LOG_LOSS
+from sidebyside.storage.evidence_files import read_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = 2_000
@@ -50,7 +56,8 @@ BOUNDS = {
     "found": (80.0, 100.0),
     "found, as foretold": (77.0, 83.0),
     "coverage, nominal": (0.0, 100.0),
-    # Most studies end at an early look, and have what was kept for the later ones left.
+    # Most studies end at an early look, and have what was kept for the later ones left; each end
+    # of an interval of skewed scores is the outer one of two.
     "coverage, at least": (93.0, 100.0),
 }
 
@@ -190,10 +197,10 @@ def simulated_runs(
             if duplicates and cell[1:] == (1, 1):
                 same = (*cell[:2], 0)
                 before = next(r for r in rows if r["cell"] == same and r["seed"] == seed)
-                rows.append(levels | {k: before[k] for k in ("seed", "test_error", "weights")})
+                rows.append(levels | {k: before[k] for k in ("seed", "test_value", "weights")})
                 rows[-1]["cell"] = cell
                 continue
-            found = {"seed": seed, "test_error": float(errors[seed]), "weights": name, "cell": cell}
+            found = {"seed": seed, "test_value": float(errors[seed]), "weights": name, "cell": cell}
             rows.append(levels | found)
     return means, pd.DataFrame(rows).drop(columns="cell")
 
@@ -239,7 +246,7 @@ def _of_levels(runs: pd.DataFrame, least_variance: float) -> Iterator[Outcome]:
     """Judge the equivalence of the levels of c, had they differed by the margin."""
     # What differs by the margin isn't identical, so only the other pairs are moved.
     twice = runs["weights"].duplicated(keep=False)
-    moved = runs.assign(test_error=runs["test_error"] + MARGIN * ((runs["c"] == 1) & ~twice))
+    moved = runs.assign(test_value=runs["test_value"] + MARGIN * ((runs["c"] == 1) & ~twice))
     found = compare_levels(moved, "c", (0, 1), MARGIN, least_variance).test
     yield "equivalence of levels at the margin", "false positives", found.equivalent
 
@@ -247,7 +254,7 @@ def _of_levels(runs: pd.DataFrame, least_variance: float) -> Iterator[Outcome]:
 def _of_variants(
     means: NDArray[np.float64], runs: pd.DataFrame, least_variance: float
 ) -> Iterator[Outcome]:
-    replicates = runs.groupby(list("abc"))["test_error"]
+    replicates = runs.groupby(list("abc"))["test_value"]
     # Both in the order of the levels.
     for (_, replicate), truth in zip(replicates, means.flat, strict=True):
         found = interval(replicate.tolist(), least_variance)
@@ -256,7 +263,7 @@ def _of_variants(
 
 def _of_spread(runs: pd.DataFrame, noise: Noise) -> Iterator[Outcome]:
     """Judge the sd of a difference where seeds change what factors do."""
-    errors = runs["test_error"].to_numpy().reshape(8, -1)
+    errors = runs["test_value"].to_numpy().reshape(8, -1)
     _, low, high = difference_sd(errors)
     signs = 2 * np.array(list(product((0, 1), repeat=3))) - 1
     covariance = (signs * np.array(noise.of_factors) ** 2) @ signs.T + noise.of_run**2 * np.eye(8)
@@ -268,7 +275,7 @@ def _of_spread(runs: pd.DataFrame, noise: Noise) -> Iterator[Outcome]:
 
 def _of_pairs(means: NDArray[np.float64], runs: pd.DataFrame, images: int) -> Iterator[Outcome]:
     replicates = [
-        _replicate(str(cell), group["test_error"].tolist(), group["weights"].tolist())
+        _replicate(str(cell), group["test_value"].tolist(), group["weights"].tolist())
         for cell, group in runs.groupby(list("abc"))
     ]
     replicates = replicates[:4]  # a few: all pairs of all would take most of the time
@@ -299,7 +306,7 @@ def _replicate(name: str, errors: Sequence[float], weights: Sequence[str] = ()) 
 
 def _with_images(one: Replicate, images: int) -> Replicate:
     """Return a variant whose errors are counts of images; which ones are wrong isn't judged."""
-    return replace(one, wrong=np.zeros((len(one.seeds), images), bool))
+    return replace(one, scores=np.zeros((len(one.seeds), images), bool))
 
 
 # --- images ---
@@ -349,9 +356,9 @@ def images_study(
         yield "difference of a pair, new seeds and images", "coverage", covered
         wrong = np.concatenate([a, b])
         table = pd.DataFrame({"variant": ["a"] * runs + ["b"] * runs, "seed": [*range(runs)] * 2})
-        errors = table.assign(test_error=100 * wrong.mean(axis=1))
+        errors = table.assign(test_value=100 * wrong.mean(axis=1))
         least = rounding_variance(images)
-        (main,) = effects(errors, ["variant"], wrong=wrong, least_variance=least).main
+        (main,) = effects(errors, ["variant"], scores=wrong, least_variance=least).main
         covered = _holds(main.estimate.seeds_and_images, truth * (ratio - 1))
         yield "main effect, new seeds and images", "coverage", covered
     if of_seed:
@@ -373,6 +380,78 @@ def images_study(
     yield "sign flips over images", "false positives, at most", found["p"] < 0.05
     if runs == 1:
         yield "McNemar", "false positives, at most", mcnemar_p(a[0], b[0]) < 0.05
+
+
+@cache
+def measured_losses() -> tuple[NDArray[np.float64], float, float]:
+    """Return what the committed factorial's log losses are like, each as a share of the mean.
+
+    The mean over runs of each image; the sd of a run's own part of an image, as a share of that
+    image's mean (root mean square); and the sd over seeds that images' chance doesn't explain.
+    """
+    evidence = read_evidence(ROOT / "reports" / "mnist" / "factorial" / "evidence.npz")
+    of_images, own, of_seeds = [], [], []
+    for variant in dict.fromkeys(run.variant for run in evidence.runs):
+        certainty = np.stack([run.certainty for run in evidence.of_variant(variant)])
+        losses = -np.log(np.clip(certainty.astype(np.float64), 1e-7, 1))
+        by_seed, by_image, mean = losses.mean(axis=1), losses.mean(axis=0), losses.mean()
+        n, images = losses.shape
+        rest = losses - by_seed[:, None] - by_image + mean
+        of_chance = (rest**2).sum() / ((n - 1) * (images - 1))
+        of_images.append(by_image / mean)
+        own.append(of_chance / (by_image**2).mean())
+        of_seeds.append((by_seed.var(ddof=1) - of_chance / images) / mean**2)
+    share = np.mean(of_images, axis=0)
+    return share, float(np.sqrt(np.mean(own))), float(np.sqrt(np.mean(of_seeds)))
+
+
+def losses_study(
+    generator: np.random.Generator, images: int, runs: int, ratio: float
+) -> Iterator[Outcome]:
+    """Simulate log losses of two variants on images drawn from the committed factorial's.
+
+    A few images have most of the loss. A run's loss on an image is the image's times a gamma
+    variable of mean 1, times its skill, half the variance of which is shared by the two runs of a
+    seed; variant b's are ``ratio`` times as large.
+    """
+    population, of_run, of_seed = measured_losses()
+    hard = generator.choice(population, images)
+    skill = generator.normal(0, of_seed / np.sqrt(2), (3, runs, 1))
+    a, b = (
+        factor
+        * np.exp(skill[0] + own - of_seed**2 / 2)
+        * hard
+        * generator.gamma(of_run**-2, of_run**2, (runs, images))
+        for factor, own in ((1, skill[1]), (ratio, skill[2]))
+    )
+    truth, drawn = float(population.mean()), float(hard.mean())
+    pair = compare_pair(*(_judged(name, own) for name, own in (("a", a), ("b", b))), MARGIN)
+    kinds = "log loss of a variant", "difference of log losses"
+    covered = _holds(interval(a.mean(axis=1).tolist()), drawn)
+    yield f"{kinds[0]}, over seeds", "coverage", covered
+    covered = _holds(pair.difference, drawn * (1 - ratio))
+    yield f"{kinds[1]}, over seeds", "coverage", covered
+    together = new_seeds_and_images(a, skewed=True)
+    assert together is not None
+    covered = _holds(together.named_ends(), truth)
+    yield f"{kinds[0]}, new seeds and images", "coverage, at least", covered
+    covered = _holds(pair.seeds_and_images, truth * (1 - ratio))
+    yield f"{kinds[1]}, new seeds and images", "coverage, at least", covered
+    # Over images these networks stay what they are: their skill is no chance.
+    of_a, of_b = (np.exp(skill[0] + skill[i] - of_seed**2 / 2).mean() for i in (1, 2))
+    covered = _holds(mean_over_images(a), truth * of_a)
+    yield f"{kinds[0]}, over images", "coverage, at least", covered
+    covered = _holds(pair.over_images, truth * (of_a - ratio * of_b))
+    yield f"{kinds[1]}, over images", "coverage, at least", covered
+    if ratio == 1 and pair.p is not None:
+        yield "paired t test of log losses", "false positives", pair.p < 0.05
+
+
+def _judged(name: str, scores: NDArray[np.float64]) -> Replicate:
+    """Return a variant of these log losses."""
+    values, seeds = scores.mean(axis=1).tolist(), list(range(len(scores)))
+    own = [f"{name} {seed}" for seed in seeds]
+    return Replicate(name, seeds, values, scores, own, LOG_LOSS, 0.0)
 
 
 # --- selection ---
@@ -629,6 +708,14 @@ def _designs() -> dict[str, Study]:
         "until narrow": partial(narrow_study, halfwidth=0.07, most=1_000),
         "until narrow, at most 8 seeds": partial(narrow_study, halfwidth=0.07, most=8),
         **_until_decided(independent, blocks, measured),
+        **{
+            f"log losses on {images:,} images, b {named}, n={n}": partial(
+                losses_study, images=images, runs=n, ratio=ratio
+            )
+            for images in (1_000, 10_000)
+            for named, ratio in (("equal", 1), ("better", 0.7))
+            for n in COUNTS
+        },
     }
 
 
@@ -670,8 +757,9 @@ def as_markdown(rates: Sequence[Rate]) -> str:
         noise of the committed factorial on the full MNIST, from its runs.csv: an sd of
         {noise.of_seed:.3f} points for the seed, {factors} for what it does to kernel size, dropout
         and optimizer, {noise.of_run:.3f} for a run. Studies of "new images" have its runs' noise as
-        a share of the error, {100 * measured_skill():.1f} %. "Duplicates" are runs that come out
-        the same at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
+        a share of the error, {100 * measured_skill():.1f} %. "Log losses" are of images drawn from
+        its own, a few of which have most of the loss. "Duplicates" are runs that come out the same
+        at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
         "missing runs" there is a tenth. In studies "until decided" the margin is {MARGIN:g} points,
         variants "apart" differ by {NOISE:g}, and "shared seeds" have the noise of the committed
         factorial. How each design is made is in

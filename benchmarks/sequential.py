@@ -25,7 +25,8 @@ from sidebyside.config.compose import compose_config
 from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_study
 from sidebyside.report.pictures.style import BLUE, GREY, STYLE, new_figure, save
-from sidebyside.storage.evidence import Evidence, read_evidence
+from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.evidence_files import read_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 1  # of the simulation
@@ -257,7 +258,7 @@ def pair_sd() -> float:
     """Return the standard deviation over seeds of a difference of two variants of it, points."""
     kept = counted_once(variants(factorial()), identical_variants(factorial().runs), None)
     replicates = [replicate_of(factorial(), name) for name in kept]
-    errors = rows_in_common([own.errors for own in replicates], [own.seeds for own in replicates])
+    errors = rows_in_common([own.values for own in replicates], [own.seeds for own in replicates])
     sd, _, _ = difference_sd(errors)
     assert sd is not None
     return sd

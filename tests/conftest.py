@@ -68,7 +68,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def committed_factorial() -> "Evidence":
     """The committed evidence of the factorial on the full MNIST: 16 variants, 5 seeds."""
-    from sidebyside.storage.evidence import read_evidence
+    from sidebyside.storage.evidence_files import read_evidence
 
     return read_evidence(SOURCE / "reports" / "mnist" / "factorial" / "evidence.npz")
 

@@ -54,7 +54,7 @@ def made(levels, seeds, sd=0.1, of_seed=0.0, seed=0):
     return pd.DataFrame(
         [
             dict(zip(levels, cell, strict=True))
-            | {"seed": number, "test_error": generator.normal(2 + shared[number], sd)}
+            | {"seed": number, "test_value": generator.normal(2 + shared[number], sd)}
             for cell in product(*levels.values())
             for number in range(seeds)
         ]
@@ -62,7 +62,11 @@ def made(levels, seeds, sd=0.1, of_seed=0.0, seed=0):
 
 
 def committed():
-    return pd.read_csv(RUNS, dtype=str).astype({"test_error": float})
+    return (
+        pd.read_csv(RUNS, dtype=str)
+        .rename(columns={"test_error": "test_value"})
+        .astype({"test_value": float})
+    )
 
 
 def estimates(of_factors):
@@ -90,7 +94,7 @@ def test_standard_errors_and_freedom_are_those_of_clubsandwich(missing, expected
 def test_a_balanced_effect_is_the_t_interval_of_its_contrasts_by_seed():
     runs = committed()
     sign = np.where(runs["kernel_size"] == "5", 1, -1)
-    by_seed = (runs["test_error"] * sign).groupby(runs["seed"]).sum() / 8
+    by_seed = (runs["test_value"] * sign).groupby(runs["seed"]).sum() / 8
     expected = stats.ttest_1samp(by_seed, 0)
     (estimate,) = (
         effect.estimate for effect in effects(runs, FACTORS).main if effect.factor == "kernel_size"
@@ -107,7 +111,7 @@ def test_a_balanced_effect_is_the_t_interval_of_its_contrasts_by_seed():
 
 def test_runs_with_seeds_of_their_own_have_hc2():
     runs = made({"a": ["x", "y", "z"]}, seeds=6).assign(seed=range(18))
-    model = smf.ols("test_error ~ C(a)", runs).fit()
+    model = smf.ols("test_value ~ C(a)", runs).fit()
     column = model.model.exog_names.index("C(a)[T.z]")
     z = effects(runs, ["a"]).main[1].estimate
     assert z.standard_error == pytest.approx(model.get_robustcov_results("HC2").bse[column])
@@ -131,7 +135,7 @@ def test_what_seeds_do_to_a_factor_is_noise_of_its_effect():
     runs = made({"a": ["x", "y"], "b": ["x", "y"], "c": ["x", "y"]}, seeds=5, sd=0.01)
     shifts = np.random.default_rng(1).normal(0, 0.2, 5)
     sign = runs["a"].map({"x": -1, "y": 1})
-    runs["test_error"] += sign * shifts[runs["seed"]]
+    runs["test_value"] += sign * shifts[runs["seed"]]
     by_factor = {effect.factor: effect.estimate for effect in effects(runs, ["a", "b", "c"]).main}
     assert by_factor["a"].standard_error > 10 * by_factor["b"].standard_error
 
@@ -150,7 +154,7 @@ def test_holm_is_within_each_family_and_without_what_is_expected_equal():
 def test_an_interaction_comes_with_simple_effects_and_contradicts_the_average():
     runs = made({"a": ["x", "y"], "b": ["u", "v"], "c": ["s", "t"]}, seeds=5, sd=0.05)
     both = (runs["a"] == "y") & (runs["b"] == "v")
-    runs["test_error"] -= 1.0 * both
+    runs["test_value"] -= 1.0 * both
     of_factors = effects(runs, ["a", "b", "c"])
     a, _, c = of_factors.main
     assert a.estimate.shown
@@ -160,8 +164,8 @@ def test_an_interaction_comes_with_simple_effects_and_contradicts_the_average():
     )
     assert (at_u.at, at_u.estimate.shown) == ("u", False)
     assert (at_v.at, at_v.estimate.shown) == ("v", True)
-    x = runs[(runs["b"] == "v") & (runs["a"] == "x")].groupby("seed")["test_error"].mean()
-    y = runs[(runs["b"] == "v") & (runs["a"] == "y")].groupby("seed")["test_error"].mean()
+    x = runs[(runs["b"] == "v") & (runs["a"] == "x")].groupby("seed")["test_value"].mean()
+    y = runs[(runs["b"] == "v") & (runs["a"] == "y")].groupby("seed")["test_value"].mean()
     expected = stats.ttest_rel(y, x)
     assert at_v.estimate.p == pytest.approx(expected.pvalue, abs=1e-9)
     assert at_v.estimate.low == pytest.approx(expected.confidence_interval().low, abs=1e-9)
@@ -173,7 +177,7 @@ def test_an_interaction_comes_with_simple_effects_and_contradicts_the_average():
 
 def test_an_interaction_of_like_signs_contradicts_nothing():
     runs = made({"a": ["x", "y"], "b": ["u", "v"]}, seeds=5, sd=0.02)
-    runs["test_error"] -= (runs["a"] == "y") * (1.0 + (runs["b"] == "v"))
+    runs["test_value"] -= (runs["a"] == "y") * (1.0 + (runs["b"] == "v"))
     of_factors = effects(runs, ["a", "b"])
     assert of_factors.interactions[0].estimate.shown
     assert of_factors.main[0].contradicted_by == []
@@ -183,8 +187,8 @@ def test_seeds_and_images_together():
     generator = np.random.default_rng(0)
     runs = made({"a": ["x", "y"]}, seeds=4)
     wrong = generator.random((8, 500)) < 0.1
-    runs["test_error"] = 100 * wrong.mean(axis=1)
-    (effect,) = effects(runs, ["a"], wrong=wrong).main
+    runs["test_value"] = 100 * wrong.mean(axis=1)
+    (effect,) = effects(runs, ["a"], scores=wrong).main
     apart = 100.0 * (wrong[4:].astype(int) - wrong[:4])
     n, images = apart.shape
     by_seed, by_image = apart.mean(axis=1), apart.mean(axis=0)
@@ -236,7 +240,7 @@ def test_what_a_single_seed_determines_has_no_interval():
 
 def test_runs_without_noise_are_no_surer_than_whole_images_allow():
     runs = made({"a": "xy", "b": "xy"}, seeds=3)
-    runs["test_error"] = np.where(runs["a"] == "x", 2.1, 1.7)
+    runs["test_value"] = np.where(runs["a"] == "x", 2.1, 1.7)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         least = (100 / 1000) ** 2 / 12
@@ -250,7 +254,7 @@ def test_runs_without_noise_are_no_surer_than_whole_images_allow():
 
 def test_missing_runs_do_not_shift_an_effect():
     runs = made({"a": "xyz", "b": "xy"}, seeds=4)
-    runs["test_error"] = runs["a"].map({"x": 1, "y": 2, "z": 4}) + 5.0 * (runs["b"] == "y")
+    runs["test_value"] = runs["a"].map({"x": 1, "y": 2, "z": 4}) + 5.0 * (runs["b"] == "y")
     of_factors = effects(runs.drop(index=[0, 1, 9, 23]), ["a", "b"])
     assert [effect.estimate.difference for effect in of_factors.main] == pytest.approx([1, 3, 5])
 

@@ -19,7 +19,7 @@ def test_an_ensemble_is_held_against_its_members(committed_factorial):
     assert together.n == len(runs) == 5
     assert together.mean_of_members == pytest.approx(np.mean(members))
     assert together.gain["mean"] == pytest.approx(np.mean(members) - error)
-    assert together.test_error == pytest.approx(error)
+    assert together.value == pytest.approx(error)
     assert together.low < error < together.high
     assert together.gain["low"] < together.gain["mean"] < together.gain["high"]
 

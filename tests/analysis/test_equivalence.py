@@ -43,7 +43,7 @@ def grid(seeds=range(3)):
                 "a": a,
                 "b": b,
                 "seed": seed,
-                "test_error": 10.0 * (a is None) + 3 * seed + b + 0.1 * seed * (a is None),
+                "test_value": 10.0 * (a is None) + 3 * seed + b + 0.1 * seed * (a is None),
                 "weights": f"{a}{b}{seed}",
             }
             for a, b, seed in product([None, 0.5, 0.7], [1, 2], seeds)

@@ -48,11 +48,11 @@ def test_it_is_the_one_sided_paired_t_test(replicates):
     for own in replicates:
         if own.name not in tests:
             continue
-        differences = np.subtract(own.errors, replicates[0].errors)
+        differences = np.subtract(own.values, replicates[0].values)
         expected = stats.ttest_1samp(differences, 0.1, alternative="less")
         assert tests[own.name].p == pytest.approx(expected.pvalue, rel=1e-9)
         _, high = stats.t.interval(0.9, 7, np.mean(differences), stats.sem(differences))
-        assert tests[own.name].high == pytest.approx(high)
+        assert tests[own.name].worst == pytest.approx(high)
     ordered = sorted(test.p for test in tests.values())
     assert min(test.p_holm for test in tests.values()) == pytest.approx(3 * ordered[0])
 
@@ -64,7 +64,7 @@ def test_a_baseline_that_was_chosen_costs_power(replicates):
 
 
 def test_with_two_seeds_nothing_is_shown(replicates):
-    two = [replicate(own.name, own.errors[:2]) for own in replicates]
+    two = [replicate(own.name, own.values[:2]) for own in replicates]
     assert {test.p for test in no_worse_than(two[0], two, SIZES, margin=10)} == {None}
 
 

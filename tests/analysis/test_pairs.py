@@ -41,7 +41,7 @@ def test_only_common_seeds_are_paired():
     b = _replicate("B", [2.0, 1.32, 1.20], seeds=[4, 5, 3])
     pair = compare_pair(a, b, 0.1)
     assert pair.differences == pytest.approx([1.00 - 1.20, 1.10 - 1.32])
-    over = difference_over_images(a.wrong[[0, 1]], b.wrong[[2, 1]])
+    over = difference_over_images(a.scores[[0, 1]], b.scores[[2, 1]])
     assert pair.over_images == over
     nothing = compare_pair(a, _replicate("B", [2.0], seeds=[0]), 0.1)
     assert (nothing.n, nothing.over_images, nothing.verdict) == (0, None, "can't tell")
@@ -72,7 +72,7 @@ def test_one_seed_has_no_interval_over_seeds():
     a, b = _replicate("A", [1.0]), _replicate("BB", [1.2])
     pair = compare_pair(a, b, 0.1)
     assert pair.difference == {"mean": pytest.approx(-0.2), "low": None, "high": None}
-    assert pair.mcnemar_p == mcnemar_p(a.wrong[0], b.wrong[0])
+    assert pair.mcnemar_p == mcnemar_p(a.scores[0], b.scores[0])
     assert of_pair(pair.as_json()) == "Can't tell A from BB with 1 seed"
 
 
@@ -120,7 +120,7 @@ def test_equal_differences_are_no_surer_than_whole_images_allow():
 
 def test_identical_variants_need_no_test():
     a, b = _replicate("A", A), _replicate("B", A)
-    b = Replicate("B", b.seeds, b.errors, a.wrong, a.weights)
+    b = Replicate("B", b.seeds, b.values, a.scores, a.weights)
     pair = compare_pair(a, b, 0.1)
     assert (pair.verdict, pair.p, pair.p_equivalent, pair.more_seeds) == (
         "identical",
@@ -154,6 +154,6 @@ def test_a_baseline_that_was_chosen_costs_as_much_as_all_that_might_have_been():
 def test_new_seeds_and_images_are_those_of_the_differences():
     a, b = _replicate("A", A), _replicate("BB", B)
     pair = compare_pair(a, b, 0.1)
-    expected = new_seeds_and_images(100.0 * (a.wrong.astype(int) - b.wrong)).named_ends()
+    expected = new_seeds_and_images(100.0 * (a.scores.astype(int) - b.scores)).named_ends()
     assert pair.seeds_and_images == pytest.approx(expected)
     assert compare_pair(_replicate("A", A[:1]), b, 0.1).seeds_and_images is None

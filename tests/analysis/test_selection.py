@@ -18,7 +18,7 @@ def candidates(means, noise=0.1, seeds=5, seed=0):
             seeds=list(range(seeds)),
             validation=(mean + luck[number]).tolist(),
             test=(mean + luck[number] + generator.normal(0, noise / 5, seeds)).tolist(),
-            wrong=NOTHING[[0] * seeds],
+            scores=NOTHING[[0] * seeds],
         )
         for number, mean in enumerate(means)
     ]
@@ -26,11 +26,11 @@ def candidates(means, noise=0.1, seeds=5, seed=0):
 
 def test_among_equals_the_choice_is_not_believed():
     choice = [select(candidates([1.0] * 12, seed=seed)) for seed in range(60)]
-    own = np.mean([candidate.test_error for candidate in choice])
+    own = np.mean([candidate.test for candidate in choice])
     corrected = np.mean([candidate.corrected["mean"] for candidate in choice])
     assert own < 0.95
     assert abs(corrected - 1.0) < 0.3 * (1.0 - own)
-    assert choice[0].bias == pytest.approx(choice[0].corrected["mean"] - choice[0].test_error)
+    assert choice[0].bias == pytest.approx(choice[0].corrected["mean"] - choice[0].test)
 
 
 def test_who_is_far_ahead_stays_there():
@@ -56,7 +56,7 @@ def test_what_choosing_by_test_error_flatters():
     pair[0].test[:] = [9.0] * 3
     choice = select(pair)
     if choice.chosen == "0":
-        assert choice.lowest_test == "1"
+        assert choice.best_test == "1"
         assert choice.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
     else:
         assert choice.flattery == 0

@@ -22,7 +22,7 @@ from sidebyside.config.datasets import ROLES, Dataset, File
 from sidebyside.data.download import download
 from sidebyside.data.image_files import read_images
 from sidebyside.data.preprocessing import idx
-from sidebyside.storage.evidence import read_evidence
+from sidebyside.storage.evidence_files import read_evidence
 
 HUGE = 4 * 2**30  # bytes that each bomb stands for
 MEMORY = Path("/proc/self/status")

@@ -11,7 +11,7 @@ from sidebyside.config.datasets import Dataset
 from sidebyside.data.adding import describe
 from sidebyside.data.checking import check_images
 from sidebyside.report.conditions import leaked
-from sidebyside.storage.evidence import read_evidence, write_evidence
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
 
 
 def test_they_are_told_from_the_evidence_alone(committed_factorial, tmp_path):

@@ -21,13 +21,8 @@ from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
 from sidebyside.report.page.drawn import pareto_front
 from sidebyside.report.page.page import write_report
-from sidebyside.storage.evidence import (
-    Ensemble,
-    Evidence,
-    RunEvidence,
-    read_evidence,
-    write_evidence,
-)
+from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
 
 IMAGES = 400
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10

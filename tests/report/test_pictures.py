@@ -34,11 +34,15 @@ SVG = {
         margin=0.1,
         zero=True,
     ),
-    "levels": lambda: level_plots({"kernel": LEVELS})["kernel"],
-    "interactions": lambda: interaction_plots([{"true": LEVELS, "false": LEVELS[:1]}])[0],
+    "levels": lambda: level_plots({"kernel": LEVELS}, "test error in %")["kernel"],
+    "interactions": lambda: interaction_plots(
+        [{"true": LEVELS, "false": LEVELS[:1]}], "test error in %"
+    )[0],
     "curves": lambda: curve_plots({"a=1": CURVES})["a=1"],
     "confusion": lambda: confusion_plot(np.array([[0.0, 1.5], [-0.5, 0.0]])),
-    "cost": lambda: cost_plot([Point(1, 10, 1.0, True), Point(2, 20, 2.0, False)], "seconds"),
+    "cost": lambda: cost_plot(
+        [Point(1, 10, 1.0, True), Point(2, 20, 2.0, False)], "seconds", "mean test error in %"
+    ),
 }
 
 

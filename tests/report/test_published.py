@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from sidebyside.storage.evidence import Evidence, RunEvidence, write_evidence
+from sidebyside.storage.evidence import Evidence, RunEvidence
+from sidebyside.storage.evidence_files import write_evidence
 from support.projects import SOURCE, copy_project
 
 TABLE = yaml.safe_load(

@@ -61,6 +61,7 @@ def content(**more):
         "effects": {"main": [], "interactions": [], "simple": []},
         "pairs": [],
         "equivalence": [],
+        "no_worse": [],
         "power": POWER | {"pairs": 0},
         "ensemble": {"variants": [], "mean_gain": None},
         "floor": None,

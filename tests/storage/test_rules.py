@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sidebyside import UserError
-from sidebyside.storage.evidence import read_evidence, write_evidence
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from sidebyside.storage.rules import record_look, with_earlier
 
 FIRST, SECOND = {"until": "decided", "max_seeds": 5}, {"until": "decided", "max_seeds": 8}

@@ -16,13 +16,8 @@ from PIL import Image
 from sidebyside.data.image_files import read_images
 from sidebyside.data.preprocessing import idx
 from sidebyside.errors import UserError
-from sidebyside.storage.evidence import (
-    Ensemble,
-    Evidence,
-    RunEvidence,
-    read_evidence,
-    write_evidence,
-)
+from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
 
 CASES = 10_000
 MEMORY = 3 * 2**30  # bytes of address space, most of it that of shared libraries

@@ -11,11 +11,12 @@ from dataclasses import replace
 import pytest
 
 from sidebyside.config.compose import compose_config
+from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset
 from sidebyside.files import file_digest, read_json, write_json
 from sidebyside.report.gathering import gather
 from sidebyside.storage import journal
-from sidebyside.storage.evidence import read_evidence, write_evidence
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
 from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.test_set import looks
@@ -272,7 +273,9 @@ def test_a_claim_that_was_forged_fails(planted, monkeypatch):
     """The study's committed evidence has the predictions of the two variants exchanged."""
     monkeypatch.setenv("SIDEBYSIDE_ROOT", str(planted))
     monkeypatch.setenv("SIDEBYSIDE_HOME", str(planted))
-    evidence = gather(check_dataset(compose_config([])), "factorial", allow_partial=False)
+    evidence = gather(
+        check_dataset(compose_config([])), Study(name="factorial"), allow_partial=False
+    )
     half = len(evidence.runs) // 2
     exchanged = [*evidence.runs[half:], *evidence.runs[:half]]
     runs = [

@@ -17,32 +17,34 @@ from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.ensembles import ensembles
 from sidebyside.analysis.equivalence import LevelEquivalence, compare_levels, corrected
 from sidebyside.analysis.identical import counted_once, identical_variants
-from sidebyside.analysis.images import error_over_images
+from sidebyside.analysis.images import mean_over_images
 from sidebyside.analysis.intervals import (
     CONFIDENCE,
     clipped,
     interval,
     new_seeds_and_images,
-    rounding_variance,
 )
 from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.analysis.metrics.scores import in_unit, is_counted, unit_of
 from sidebyside.analysis.pairs import (
     Replicate,
     compare_pairs,
 )
 from sidebyside.analysis.power import power, rows_in_common
-from sidebyside.analysis.selection import Candidate, Selection, select
+from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
+    candidates_of,
     equivalence_table,
     factor_table,
     in_step,
+    least_variance_of,
     replicate_of,
+    scores_of,
     variants,
-    wrong_predictions,
 )
 from sidebyside.analysis.two_stages import in_two_stages, two_stage_estimate
 from sidebyside.config.factors import Level
-from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.config.metrics import ERROR, Metric
 from sidebyside.config.schema import Study
 from sidebyside.errors import UserError
 from sidebyside.files import each_number
@@ -60,20 +62,24 @@ class Analysis:
     content : dict
         What ``comparison.json`` gains: effects, pairs, equivalence, power, ensemble, ...
     over_seeds, over_images, seeds_and_images : dict
-        By variant: its mean error, percent, with the ends of its 95 % interval for other seeds
-        (None for one seed), and the ends of those for other images and for both together.
+        By variant: its mean by the metric with the ends of its 95 % interval for other seeds
+        (None for one seed), and the ends of those for other images and for both together (None
+        for a metric that is no mean over images).
     baseline : str
         The variant that pictures hold the others against.
     protocols : dict of str
         By variant.
+    metric : Metric
+        What all of it is told by.
     """
 
     content: dict[str, Any]
     over_seeds: dict[str, dict[str, float | None]]
-    over_images: dict[str, dict[str, float]]
+    over_images: dict[str, dict[str, float] | None]
     seeds_and_images: dict[str, dict[str, float] | None]
     baseline: str
     protocols: dict[str, str]
+    metric: Metric = ERROR
 
     @property
     def confounded(self) -> bool:
@@ -112,7 +118,8 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     """
     replicates = {name: replicate_of(evidence, name) for name in variants(evidence)}
     identical = identical_variants(evidence.runs)
-    chosen = _selection(evidence, counted_once(list(replicates), identical, study.baseline))
+    candidates = candidates_of(evidence, counted_once(list(replicates), identical, study.baseline))
+    chosen = select(candidates) if candidates else None
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
     names = [replicate.name for replicate in distinct]
@@ -124,7 +131,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     looks = looks_of(evidence.stopping)
     compared = compare_pairs(list(replicates.values()), pairs, study.margin, chosen_from, looks)
     seeds = {"seeds": "independent"} if evidence.independent else {}
-    common = rows_in_common([own.errors for own in distinct], [own.seeds for own in distinct])
+    common = rows_in_common([own.values for own in distinct], [own.seeds for own in distinct])
     content: dict[str, Any] = {
         "identical": identical,
         "effects": effects_of(evidence, study).as_json(),
@@ -137,9 +144,9 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
             )
         ],
         "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
-        "ensemble": asdict(ensembles(evidence, names)),
+        "ensemble": ensembles(evidence, names).as_json(evidence.metric.name),
         "floor": _floor(distinct, disputed),
-        "selection": chosen and asdict(chosen),
+        "selection": chosen and chosen.as_json(),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
     # aren't the same in every environment.
@@ -147,10 +154,11 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     return Analysis(
         content=content,
         over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
-        over_images={name: error_over_images(own.wrong) for name, own in replicates.items()},
+        over_images={name: mean_over_images(own.scores) for name, own in replicates.items()},
         seeds_and_images={name: _seeds_and_images(own, looks) for name, own in replicates.items()},
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
+        metric=evidence.metric,
     )
 
 
@@ -160,29 +168,31 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
     return effects(
         factor_table(kept),
         list(evidence.runs[0].factors),
-        wrong=wrong_predictions(kept.runs, evidence),
-        least_variance=rounding_variance(len(evidence.target)),
+        scores=scores_of(kept.runs, evidence),
+        least_variance=least_variance_of(evidence),
         expected_equal=study.expected_equal,
         looks=looks_of(evidence.stopping),
     )
 
 
 def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | None]:
-    least = rounding_variance(replicate.wrong.shape[1])
+    least, bounds = replicate.rounding, replicate.metric.bounds
     if in_two_stages(evidence.stopping):
-        in_order = [replicate.errors[i] for i in np.argsort(replicate.seeds)]
+        in_order = [replicate.values[i] for i in np.argsort(replicate.seeds)]
         if estimate := two_stage_estimate(in_order, least):
-            return interval(in_order) | estimate.clipped_ends()
+            return interval(in_order) | estimate.clipped_ends(bounds=bounds)
     looks = looks_of(evidence.stopping)
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
-    return clipped(interval(replicate.errors, least, confidence))
+    return clipped(interval(replicate.values, least, confidence), bounds)
 
 
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
-    least = rounding_variance(replicate.wrong.shape[1])
-    mean = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
+    scores, least = replicate.scores, replicate.rounding
+    mean = new_seeds_and_images(
+        in_unit(scores), least_variance=least, skewed=not is_counted(scores)
+    )
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
-    return None if mean is None else mean.clipped_ends(confidence)
+    return None if mean is None else mean.clipped_ends(confidence, replicate.metric.bounds)
 
 
 def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> str:
@@ -221,7 +231,7 @@ def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
     """
     table = equivalence_table(in_step(evidence))
     looks = looks_of(evidence.stopping)
-    least, entries = rounding_variance(len(evidence.target)), []
+    least, entries = least_variance_of(evidence), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -250,38 +260,20 @@ def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
 
 
 def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str, Any] | None:
-    """Return the errors with and without the images whose labels are disputed."""
-    if not disputed:
+    """Return the means with and without the images whose labels are disputed."""
+    if not disputed or not replicates[0].metric.by_image:
         return None
-    undisputed: NDArray[np.bool_] = np.ones(replicates[0].wrong.shape[1], bool)
+    undisputed: NDArray[np.bool_] = np.ones(replicates[0].scores.shape[1], bool)
     undisputed[list(disputed)] = False
     return {
         "images": len(disputed),
         "variants": [
             {
                 "variant": replicate.name,
-                "with": 100 * float(replicate.wrong.mean()),
-                "without": 100 * float(replicate.wrong[:, undisputed].mean()),
+                "with": unit_of(scores) * float(scores.mean(dtype=float)),
+                "without": unit_of(scores) * float(scores[:, undisputed].mean(dtype=float)),
             }
             for replicate in replicates
+            for scores in (replicate.scores,)
         ],
     }
-
-
-def _selection(evidence: Evidence, names: Sequence[str]) -> Selection | None:
-    """Return the choice by validation error, None where a variant has no validation images."""
-    candidates = []
-    for variant in names:
-        runs = evidence.of_variant(variant)
-        if any(r.protocol in TEST_AS_VALIDATION or "val_accuracy" not in r.history for r in runs):
-            return None
-        candidates.append(
-            Candidate(
-                name=variant,
-                seeds=[run.seed for run in runs],
-                validation=[100 * (1 - run.history["val_accuracy"][-1]) for run in runs],
-                test=[evidence.test_error(run) for run in runs],
-                wrong=wrong_predictions(runs, evidence),
-            )
-        )
-    return select(candidates)

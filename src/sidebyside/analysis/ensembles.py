@@ -1,37 +1,39 @@
 """The networks of a variant together, beside one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sidebyside.analysis.images import difference_over_images, error_over_images
+from sidebyside.analysis.images import difference_over_images, mean_over_images
 from sidebyside.analysis.intervals import mean_estimate
+from sidebyside.analysis.metrics.scores import Scores, unit_of
+from sidebyside.analysis.tables import scores_of
 from sidebyside.storage.evidence import Ensemble, Evidence
 
 
 @dataclass(frozen=True)
 class EnsembleError:
-    """The networks of a variant together: the class with the highest mean probability.
+    """The networks of a variant together: the mean of their probabilities.
 
     Attributes
     ----------
     variant : str
     n : int
         How many networks.
-    test_error, low, high : float
-        Percent, with Wilson's 95 % interval over images.
+    value, low, high : float
+        By the metric, with a 95 % interval over images: Wilson's of an error.
     mean_of_members : float
-        Test error of one network, percent.
+        Of one network.
     gain : dict
-        "mean", "low" and "high" (95 %, over images, these networks) of one network's error minus
-        that of all together, points.
+        "mean", "low" and "high" (95 %, over images, these networks) of how much better all
+        together are than one network.
     """
 
     variant: str
     n: int
-    test_error: float
+    value: float
     low: float
     high: float
     mean_of_members: float
@@ -42,22 +44,36 @@ class EnsembleError:
 class Ensembles:
     """The ensembles of a study, and their mean gain over variants with several networks.
 
-    ``mean_gain`` has "mean", "low" and "high" (95 %, over images, Student's t of the images), in
-    points; None where no variant has several networks.
+    ``mean_gain`` has "mean", "low" and "high" (95 %, over images, Student's t of the images);
+    None where no variant has several networks.
     """
 
     variants: list[EnsembleError]
     mean_gain: dict[str, float] | None
 
+    def as_json(self, metric: str) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``, values by the metric's name."""
+        named = [
+            {metric if name == "value" else name: own for name, own in asdict(variant).items()}
+            for variant in self.variants
+        ]
+        return {"variants": named, "mean_gain": self.mean_gain}
+
 
 def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
-    """Return the ensembles of those variants that have one."""
+    """Return the ensembles of those variants that have one.
+
+    None of a metric that isn't a mean over images.
+    """
     known = [ensemble for ensemble in evidence.ensembles if ensemble.variant in names]
+    if not evidence.metric.by_image:
+        return Ensembles([], None)
     gains = []
     for ensemble in known:
         if ensemble.members > 1:
-            members, together = _wrong(ensemble, evidence)
-            gains.append(100 * (members.mean(axis=0) - together))
+            members, together = _scores(ensemble, evidence)
+            gain = unit_of(members) * (members.mean(axis=0, dtype=float) - together)
+            gains.append(-gain if evidence.metric.higher_is_better else gain)
     mean = mean_estimate(np.mean(gains, axis=0).tolist()) if gains else None
     return Ensembles(
         [_error(ensemble, evidence) for ensemble in known],
@@ -66,22 +82,23 @@ def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
 
 
 def _error(ensemble: Ensemble, evidence: Evidence) -> EnsembleError:
-    members, together = _wrong(ensemble, evidence)
-    error = error_over_images(together[np.newaxis])
-    gain = difference_over_images(members, together[np.newaxis])
+    members, together = _scores(ensemble, evidence)
+    own = mean_over_images(together[np.newaxis])
+    assert own is not None
+    both = members, together[np.newaxis]
+    gain = difference_over_images(*(both[::-1] if evidence.metric.higher_is_better else both))
     return EnsembleError(
         variant=ensemble.variant,
         n=ensemble.members,
-        test_error=error["mean"],
-        low=error["low"],
-        high=error["high"],
-        mean_of_members=100 * float(members.mean(axis=1).mean()),
+        value=own["mean"],
+        low=own["low"],
+        high=own["high"],
+        mean_of_members=unit_of(members) * float(members.mean(axis=1, dtype=float).mean()),
         gain={name: gain[name] for name in ("mean", "low", "high")},
     )
 
 
-def _wrong(ensemble: Ensemble, evidence: Evidence) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return whether each network is wrong, shape (runs, images), and all together, (images,)."""
-    runs = evidence.of_variant(ensemble.variant)
-    members = np.stack([run.predicted != evidence.target for run in runs])
-    return members, ensemble.predicted != evidence.target
+def _scores(ensemble: Ensemble, evidence: Evidence) -> tuple[Scores, Scores]:
+    """Return the scores of each network, shape (runs, images), and of all together, (images,)."""
+    members = scores_of(evidence.of_variant(ensemble.variant), evidence)
+    return members, evidence.scores(ensemble)

@@ -18,12 +18,12 @@ ALPHA = 0.05  # of each of the two one-sided tests
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Two one-sided tests of paired differences in points.
+    """Two one-sided tests of paired differences.
 
     Attributes
     ----------
     margin : float
-        Largest difference that doesn't matter, points.
+        Largest difference that doesn't matter.
     n : int
         Number of differences, one per seed.
     difference : float or None
@@ -94,7 +94,7 @@ def tost(
     least_variance: float = 0.0,
     looks: Looks | None = None,
 ) -> Equivalence:
-    """Return whether the mean of paired differences (points) is within +- margin.
+    """Return whether the mean of paired differences is within +- margin.
 
     Two one-sided t tests, each at 0.05, so the 90 % interval decides (Schuirmann 1987, "A
     comparison of the two one-sided tests procedure and the power approach for assessing the
@@ -140,15 +140,15 @@ def compare_levels(
     Parameters
     ----------
     runs : DataFrame
-        A row per run: ``seed``, ``test_error`` (percent), ``weights`` (a digest) and the factors,
-        nothing else.
+        A row per run: ``seed``, ``test_value`` by the metric, ``weights`` (a digest) and the
+        factors, nothing else.
     factor : str
     levels : tuple
         The difference is the second minus the first.
     margin : float
-        Points.
+        Largest difference that doesn't matter.
     least_variance : float
-        Of a test error, see `sidebyside.analysis.intervals.rounding_variance`.
+        Of a value, see `sidebyside.analysis.intervals.rounding_variance`.
     looks : Looks, optional
         Of a study that grew.
 
@@ -157,7 +157,7 @@ def compare_levels(
     ValueError
         If two runs are equal in all factors and seed.
     """
-    others = [name for name in runs.columns if name not in (factor, "test_error", "weights")]
+    others = [name for name in runs.columns if name not in (factor, "test_value", "weights")]
     first, second = (_by_setting(runs[_at(runs[factor], level)], others) for level in levels)
     both = [key for key in first if key in second]
     differing = [key for key in both if first[key][1] != second[key][1]]
@@ -196,12 +196,12 @@ def _at(column: pd.Series, level: Level) -> list[bool]:
 def _by_setting(
     runs: pd.DataFrame, others: Sequence[str]
 ) -> dict[tuple[Any, ...], tuple[float, str]]:
-    """Return test error and weights of each run, by its other levels and seed."""
+    """Return value and weights of each run, by its other levels and seed."""
     keys = [
         tuple(None if isinstance(value, float) and math.isnan(value) else value for value in row)
         for row in runs[list(others)].itertuples(index=False, name=None)
     ]
     if len(set(keys)) < len(keys):
         raise ValueError(f"runs with equal {', '.join(others)} can't be matched: name all factors")
-    values = zip(runs["test_error"].tolist(), runs["weights"].tolist(), strict=True)
+    values = zip(runs["test_value"].tolist(), runs["weights"].tolist(), strict=True)
     return dict(zip(keys, values, strict=True))

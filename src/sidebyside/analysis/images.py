@@ -8,16 +8,37 @@ from scipy import signal, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from sidebyside.analysis.intervals import CONFIDENCE
+from sidebyside.analysis.intervals import CONFIDENCE, mean_over_skewed
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 
 _RESAMPLES = 10_000
 _SEED = 20_240_229  # of the resampling: the same bytes each time
 _FEW = 25  # disputed images; below, the normal approximation of McNemar's test is poor
 
-Wrong = NDArray[np.bool_]  # shape (runs, images): whether a run's prediction is wrong
+
+def mean_over_images(scores: Scores) -> dict[str, float] | None:
+    """Return a variant's mean over runs and images with a 95 % interval over images.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (runs, images)
+        Whether predictions are wrong, see `error_over_images`, or in the metric's unit, see
+        `sidebyside.analysis.intervals.mean_over_skewed`.
+
+    Returns
+    -------
+    dict or None
+        None without images, where a metric is no mean over them.
+    """
+    if not scores.size:
+        return None
+    if is_counted(scores):
+        return error_over_images(scores)
+    estimate = mean_over_skewed(in_unit(scores).mean(axis=0))
+    return {"mean": estimate.mean} | estimate.named_ends()
 
 
-def error_over_images(wrong: Wrong) -> dict[str, float]:
+def error_over_images(wrong: NDArray[np.bool_]) -> dict[str, float]:
     """Return a variant's mean error with a 95 % interval over images, in percent.
 
     Wilson's interval for one run, or where all runs get all images right, or all wrong, as then
@@ -39,18 +60,28 @@ def error_over_images(wrong: Wrong) -> dict[str, float]:
     return {"mean": 100 * mean, "low": 100 * float(low), "high": 100 * float(high)}
 
 
-def difference_over_images(wrong_a: Wrong, wrong_b: Wrong) -> dict[str, float]:
-    """Return the error of a minus that of b, in points, with a 95 % interval over images and p.
+def difference_over_images(a: Scores, b: Scores) -> dict[str, float]:
+    """Return the mean of a minus that of b with a 95 % interval over images and p.
 
-    Both the percentile bootstrap and the two-sided sign-flip permutation test are over images,
-    of each image's difference averaged over runs: image and runs stay together, as in Dror et al.
-    (2018, "The hitchhiker's guide to testing statistical significance in NLP").
+    Over images, of each image's difference averaged over runs: image and runs stay together, as in
+    Dror et al. (2018, "The hitchhiker's guide to testing statistical significance in NLP"). Of
+    errors, in points, by the percentile bootstrap and the two-sided sign-flip permutation test; of
+    other scores by the paired t test and its interval, skewness taken into account.
 
     Parameters
     ----------
-    wrong_a, wrong_b : ndarray of bool, shapes (runs of a, images) and (runs of b, images)
+    a, b : ndarray, shapes (runs of a, images) and (runs of b, images)
         The same images in the same order; the runs needn't be as many.
     """
+    if is_counted(a):
+        return _difference_of_errors(a, b)
+    estimate = mean_over_skewed(in_unit(a).mean(axis=0) - in_unit(b).mean(axis=0))
+    return {"mean": estimate.mean} | estimate.named_ends() | {"p": estimate.p}
+
+
+def _difference_of_errors(
+    wrong_a: NDArray[np.bool_], wrong_b: NDArray[np.bool_]
+) -> dict[str, float]:
     runs = len(wrong_a) * len(wrong_b)
     # Whole numbers, so that equal differences are equal: runs times the difference of an image.
     per_image = wrong_a.sum(axis=0) * len(wrong_b) - wrong_b.sum(axis=0) * len(wrong_a)

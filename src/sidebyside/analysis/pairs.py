@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidebyside.analysis.equivalence import tost
 from sidebyside.analysis.images import difference_over_images, mcnemar_p
@@ -18,8 +17,10 @@ from sidebyside.analysis.intervals import (
     rounding_variance,
 )
 from sidebyside.analysis.looks import Looks
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
+from sidebyside.config.metrics import ERROR, Metric
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,33 @@ class Replicate:
     ----------
     name : str
     seeds : list of int
-    errors : list of float
-        Test errors, percent.
-    wrong : ndarray of bool, shape (runs, images)
-        Whether a prediction is wrong; no images where errors are all that is known.
+    values : list of float
+        By the metric: test errors, percent, for instance.
+    scores : ndarray, shape (runs, images)
+        Whether a prediction is wrong (bool), or in the metric's unit; no images where values are
+        all that is known.
     weights : list of str
         Digests of the trained weights: equal ones are the same network.
+    metric : Metric
+    least_variance : float or None
+        Of a value, see `sidebyside.analysis.metrics.scores.least_variance`; None takes that of
+        counting whole images.
     """
 
     name: str
     seeds: list[int]
-    errors: list[float]
-    wrong: NDArray[np.bool_]
+    values: list[float]
+    scores: Scores
     weights: list[str]
+    metric: Metric = ERROR
+    least_variance: float | None = None
+
+    @property
+    def rounding(self) -> float:
+        """The variance that is left in a value whatever the runs show."""
+        if self.least_variance is None:
+            return rounding_variance(self.scores.shape[1])
+        return self.least_variance
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,11 @@ class Pair:
     a, b : str
         Names of the variants.
     differences : list of float
-        Test error of a minus that of b by common seed, points.
+        Value of a minus that of b by common seed.
     least_variance : float
-        Of one difference, points squared, see `sidebyside.analysis.intervals.rounding_variance`.
+        Of one difference, see `sidebyside.analysis.intervals.rounding_variance`.
     margin : float
-        Largest difference that doesn't matter, points.
+        Largest difference that doesn't matter.
     identical : bool
         Whether all common seeds gave bit-identical weights: then nothing is to be tested.
     p_holm, p_equivalent_holm : float or None
@@ -70,11 +85,13 @@ class Pair:
     over_images : dict or None
         See `difference_over_images`; None without a common seed, or without images.
     mcnemar_p : float or None
-        Where there is one common seed.
+        Where there is one common seed, and images are right or wrong.
     superiority : float
-        Probability that a run of a has a lower error than a run of b.
+        Probability that a run of a is better than a run of b.
     looks : Looks or None
         Those of a study that grew: p values and intervals are good at any of them.
+    metric : Metric
+        What the differences are of.
     """
 
     a: str
@@ -91,6 +108,7 @@ class Pair:
     mcnemar_p: float | None
     superiority: float
     looks: Looks | None = None
+    metric: Metric = ERROR
 
     @property
     def n(self) -> int:
@@ -108,7 +126,7 @@ class Pair:
 
     @property
     def difference(self) -> dict[str, float | None]:
-        """Mean difference in points with its 95 % interval over seeds."""
+        """Mean difference with its 95 % interval over seeds."""
         if self._estimate is None:
             mean = float(self.differences[0]) if self.n else None
             return {"mean": mean, "low": None, "high": None}
@@ -153,7 +171,7 @@ class Pair:
         if self.identical:
             return "identical"
         if self.p_holm is not None and self.p_holm < ALPHA:
-            return "better" if np.mean(self.differences) < 0 else "worse"
+            return "better" if self.metric.rank(float(np.mean(self.differences))) < 0 else "worse"
         if self.p_equivalent_holm is not None and self.p_equivalent_holm < ALPHA:
             return "equivalent"
         return "can't tell"
@@ -203,7 +221,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     a, b : Replicate
         Tested on the same images.
     margin : float
-        Largest difference that doesn't matter, points.
+        Largest difference that doesn't matter.
     looks : Looks, optional
         Of a study that grew: seeds beyond the last look are left out.
 
@@ -216,15 +234,18 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     if looks:
         common = sorted(common)[: looks.reached(len(common))]
     of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
-    wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
-    least = rounding_variance(a.wrong.shape[1], errors=2)
-    by_image = 100 * (wrong_a.astype(float) - wrong_b.astype(float))
-    both = new_seeds_and_images(by_image, least_variance=least)
-    above = np.sign(np.subtract.outer(b.errors, a.errors))
+    scores_a, scores_b = a.scores[of_a], b.scores[of_b]
+    least = a.rounding + b.rounding
+    counted = is_counted(a.scores)
+    both = new_seeds_and_images(
+        in_unit(scores_a) - in_unit(scores_b), least_variance=least, skewed=not counted
+    )
+    ranks = [[own.metric.rank(value) for value in own.values] for own in (a, b)]
+    above = np.sign(np.subtract.outer(ranks[1], ranks[0]))
     pair = Pair(
         a=a.name,
         b=b.name,
-        differences=[a.errors[i] - b.errors[j] for i, j in zip(of_a, of_b, strict=True)],
+        differences=[a.values[i] - b.values[j] for i, j in zip(of_a, of_b, strict=True)],
         least_variance=least,
         margin=margin,
         identical=bool(common) and [a.weights[i] for i in of_a] == [b.weights[j] for j in of_b],
@@ -232,10 +253,11 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         p_equivalent_holm=None,
         pairs=1,
         seeds_and_images=None,
-        over_images=difference_over_images(wrong_a, wrong_b) if wrong_a.size else None,
-        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 else None,
+        over_images=difference_over_images(scores_a, scores_b) if scores_a.size else None,
+        mcnemar_p=mcnemar_p(scores_a[0], scores_b[0]) if counted and len(common) == 1 else None,
         superiority=float((1 + above.mean()) / 2),
         looks=looks,
+        metric=a.metric,
     )
     return replace(
         pair,

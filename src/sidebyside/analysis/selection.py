@@ -1,7 +1,8 @@
-"""What the choice of a variant by its validation error does to its test error."""
+"""What the choice of a variant by its validation images does to what its test images show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,11 @@ from sidebyside.analysis.intervals import (
     MeanEstimate,
     mean_estimate,
     new_seeds_and_images,
-    rounding_variance,
     satterthwaite,
 )
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.power import rows_in_common
+from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 
 _FEWEST = 4  # variants from which to learn how much variants differ
 
@@ -29,86 +31,123 @@ class Candidate:
     name : str
     seeds : list of int
     validation, test : list of float
-        Errors of each run, percent.
-    wrong : ndarray of bool, shape (runs, images)
-        Whether a prediction of a test image is wrong.
+        Of each run: what it is chosen by, lower is better, and its value by the metric.
+    scores : ndarray, shape (runs, images)
+        Of the test images, see `sidebyside.analysis.pairs.Replicate`.
+    metric : Metric
+    rounding : tuple of float
+        The variance that is left in a validation and in a test figure whatever the runs show.
     """
 
     name: str
     seeds: list[int]
     validation: list[float]
     test: list[float]
-    wrong: NDArray[np.bool_]
+    scores: Scores
+    metric: Metric = ERROR
+    rounding: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The variant with the lowest mean validation error.
+    """The variant with the lowest mean validation figure.
 
     Attributes
     ----------
     chosen : str
-    validation_error, test_error : float
-        Means over its seeds, percent.
+    validation, test : float
+        Means over its seeds, of what it was chosen by and by the metric.
     seeds_and_images : dict or None
-        "low" and "high" of its test error (95 %) for new seeds and images, percent.
+        "low" and "high" of ``test`` (95 %) for new seeds and images.
     corrected : dict or None
-        "mean", "low" and "high" (95 %, over seeds) of its test error corrected for the choice,
-        percent: see `corrected_for_choice`. None without two seeds in common.
+        "mean", "low" and "high" (95 %, over seeds) of ``test`` corrected for the choice, see
+        `corrected_for_choice`. None without two seeds in common.
     bias : float or None
-        How much lower than that its own mean is, points.
-    lowest_test : str
-        The variant with the lowest mean test error, which nobody may choose by.
-    lowest_test_error : float
-        Percent.
+        How much better than that its own mean is.
+    best_test : str
+        The variant with the best mean on the test images, which nobody may choose by.
+    best_test_value : float
     flattery : float
-        How much lower that is, points.
+        How much better that is.
+    metric : Metric
     """
 
     chosen: str
-    validation_error: float
-    test_error: float
+    validation: float
+    test: float
     seeds_and_images: dict[str, float] | None
     corrected: dict[str, float] | None
     bias: float | None
-    lowest_test: str
-    lowest_test_error: float
+    best_test: str
+    best_test_value: float
     flattery: float
+    metric: Metric = ERROR
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``comparison.json``."""
+        figure, value = validation_figure(self.metric), self.metric.name
+        return {
+            "chosen": self.chosen,
+            f"validation_{figure}": self.validation,
+            value: self.test,
+            "seeds_and_images": self.seeds_and_images,
+            "corrected": self.corrected,
+            "bias": self.bias,
+            "lowest_test": self.best_test,
+            f"lowest_{value}": self.best_test_value,
+            "flattery": self.flattery,
+        }
+
+
+def validation_figure(metric: Metric) -> Literal["loss", "error"]:
+    """Return which figure of the validation images a variant is chosen by.
+
+    Their loss is the log loss; all else that training records of them is their error.
+    """
+    return "loss" if metric == LOG_LOSS else "error"
 
 
 def select(candidates: Sequence[Candidate]) -> Selection:
-    """Return the choice by validation error, and what it costs to believe its own test error."""
+    """Return the choice by validation figure, and what it costs to believe its own test figure."""
+    metric = candidates[0].metric
     chosen = min(candidates, key=lambda candidate: float(np.mean(candidate.validation)))
-    lowest = min(candidates, key=lambda candidate: float(np.mean(candidate.test)))
-    error, lowest_error = float(np.mean(chosen.test)), float(np.mean(lowest.test))
+    best = min(candidates, key=lambda candidate: metric.rank(float(np.mean(candidate.test))))
+    value, best_value = float(np.mean(chosen.test)), float(np.mean(best.test))
     honest = corrected_for_choice(candidates)
-    least = rounding_variance(chosen.wrong.shape[1])
-    together = new_seeds_and_images(100 * chosen.wrong.astype(float), least_variance=least)
+    together = new_seeds_and_images(
+        in_unit(chosen.scores),
+        least_variance=chosen.rounding[1],
+        skewed=not is_counted(chosen.scores),
+    )
+    bounds = metric.bounds
     return Selection(
         chosen=chosen.name,
-        validation_error=float(np.mean(chosen.validation)),
-        test_error=error,
-        seeds_and_images=None if together is None else together.clipped_ends(),
-        corrected=None if honest is None else {"mean": honest.mean} | honest.clipped_ends(),
-        bias=None if honest is None else honest.mean - error,
-        lowest_test=lowest.name,
-        lowest_test_error=lowest_error,
-        flattery=error - lowest_error,
+        validation=float(np.mean(chosen.validation)),
+        test=value,
+        seeds_and_images=None if together is None else together.clipped_ends(bounds=bounds),
+        corrected=None
+        if honest is None
+        else {"mean": honest.mean} | honest.clipped_ends(bounds=bounds),
+        bias=None if honest is None else metric.rank(honest.mean - value),
+        best_test=best.name,
+        best_test_value=best_value,
+        flattery=metric.rank(value - best_value),
+        metric=metric,
     )
 
 
 def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None:
-    """Return the test error, percent, of the variant chosen by validation error, bias taken away.
+    """Return the test value of the variant chosen by its validation figure, bias taken away.
 
-    Whoever is chosen by a low validation error was lucky in part, and as far as a run's luck shows
-    on validation and test images alike, its test error flatters. Empirical Bayes: means of
-    validation and test error of all variants are draws from a common distribution plus noise, so
-    both are drawn towards the mean of all as far as noise explains how they differ (Efron & Morris
-    1972, "Empirical Bayes on vector observations"). Such an estimate is the same whatever it was
-    chosen by (Dawid 1994, "Selection paradoxes of Bayesian inference"). Its variance is that given
-    the variants, plus that of the mean of all over seeds, plus that of estimating how much variants
-    differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16). Of fewer than four
-    variants little can be learnt and little is lost: there it is the variant's own mean.
+    Whoever is chosen by a low validation error, or loss, was lucky in part, and as far as a run's
+    luck shows on validation and test images alike, its test figure flatters. Empirical Bayes: means
+    of validation and test figures of all variants are draws from a common distribution plus noise,
+    so both are drawn towards the mean of all as far as noise explains how they differ (Efron &
+    Morris 1972, "Empirical Bayes on vector observations"). Such an estimate is the same whatever it
+    was chosen by (Dawid 1994, "Selection paradoxes of Bayesian inference"). Its variance is that
+    given the variants, plus that of the mean of all over seeds, plus that of estimating how much
+    variants differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16). Of fewer
+    than four variants little can be learnt and little is lost: there it is the variant's own mean.
 
     Parameters
     ----------
@@ -125,14 +164,15 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     errors = np.stack([rows_in_common(kind, seeds) for kind in kinds])
     _, count, n = errors.shape
     chosen = int(errors[0].mean(axis=1).argmin()) if n else 0
-    least = rounding_variance(candidates[chosen].wrong.shape[1])
+    least_validation, least = candidates[chosen].rounding
     if n < 2 or count < _FEWEST:
         return mean_estimate(errors[1, chosen].tolist(), least)
     of_all = mean_estimate(errors[1].mean(axis=0).tolist(), least / count)
     assert of_all is not None
     apart, noise = _apart_and_noise(errors)
     # In units of the noise, along the directions in which variants differ independently.
-    unit = np.linalg.cholesky(noise + np.diag([max(least, 1e-12) / n] * 2))
+    floor = [max(own, 1e-12) / n for own in (least_validation, least)]
+    unit = np.linalg.cholesky(noise + np.diag(floor))
     scaled = np.linalg.solve(unit, apart.T)
     ratios, directions = np.linalg.eigh(scaled @ scaled.T / (count - 1))
     kept = np.maximum(1 - 1 / np.maximum(ratios, 1e-12), 0)

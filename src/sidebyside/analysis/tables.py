@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from sidebyside.analysis.intervals import rounding_variance
 from sidebyside.analysis.looks import looks_of
+from sidebyside.analysis.metrics.scores import Scores, least_variance
 from sidebyside.analysis.pairs import Replicate
+from sidebyside.analysis.selection import Candidate, validation_figure
+from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
 
@@ -23,25 +26,32 @@ def replicate_of(evidence: Evidence, variant: str) -> Replicate:
     return Replicate(
         name=variant,
         seeds=[run.seed for run in runs],
-        errors=[evidence.test_error(run) for run in runs],
-        wrong=wrong_predictions(runs, evidence),
+        values=[evidence.value(run) for run in runs],
+        scores=scores_of(runs, evidence),
         weights=[run.weights_digest for run in runs],
+        metric=evidence.metric,
+        least_variance=least_variance_of(evidence),
     )
 
 
-def wrong_predictions(runs: Sequence[RunEvidence], evidence: Evidence) -> NDArray[np.bool_]:
-    """Return whether each prediction is wrong, shape (runs, images)."""
-    return np.stack([run.predicted != evidence.target for run in runs])
+def scores_of(runs: Sequence[RunEvidence], evidence: Evidence) -> Scores:
+    """Return the score of each image, shape (runs, images): whether it is wrong, for the error."""
+    return np.stack([evidence.scores(run) for run in runs])
+
+
+def least_variance_of(evidence: Evidence) -> float:
+    """Return the variance that is left in a run's value whatever its runs show."""
+    scores = [evidence.scores(run) for run in evidence.runs]
+    return least_variance(evidence.metric, evidence.target, scores)
 
 
 def factor_table(evidence: Evidence) -> pd.DataFrame:
-    """Return a row per run: its level of each factor, ``seed`` and ``test_error`` (percent)."""
+    """Return a row per run: its level of each factor, ``seed`` and ``test_value`` by the metric."""
     rows = [
-        run.factors | {"seed": run.seed, "test_error": evidence.test_error(run)}
-        for run in evidence.runs
+        run.factors | {"seed": run.seed, "test_value": evidence.value(run)} for run in evidence.runs
     ]
     table = pd.DataFrame(rows, dtype=object)  # else pandas makes a level 3 beside null 3.0
-    return table.astype({"seed": int, "test_error": float})
+    return table.astype({"seed": int, "test_value": float})
 
 
 def equivalence_table(evidence: Evidence) -> pd.DataFrame:
@@ -62,3 +72,32 @@ def in_step(evidence: Evidence) -> Evidence:
     )
     kept = sorted(common)[: looks.reached(len(common))]
     return replace(evidence, runs=[run for run in evidence.runs if run.seed in kept])
+
+
+def candidates_of(evidence: Evidence, names: Sequence[str]) -> list[Candidate]:
+    """Return variants to choose from, none where one of them has no validation images."""
+    metric, candidates = evidence.metric, []
+    figure = f"val_{'loss' if validation_figure(metric) == 'loss' else 'accuracy'}"
+    of_errors = rounding_variance(len(evidence.target))
+    rounding = (of_errors if figure == "val_accuracy" else 0.0, least_variance_of(evidence))
+    for variant in names:
+        runs = evidence.of_variant(variant)
+        if any(r.protocol in TEST_AS_VALIDATION or figure not in r.history for r in runs):
+            return []
+        candidates.append(
+            Candidate(
+                name=variant,
+                seeds=[run.seed for run in runs],
+                validation=[_validation(run.history[figure][-1], figure) for run in runs],
+                test=[evidence.value(run) for run in runs],
+                scores=scores_of(runs, evidence),
+                metric=metric,
+                rounding=rounding,
+            )
+        )
+    return candidates
+
+
+def _validation(value: float, figure: str) -> float:
+    """Return what a variant is chosen by, lower is better: a loss, or an error in percent."""
+    return value if figure == "val_loss" else 100 * (1 - value)

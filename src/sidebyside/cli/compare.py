@@ -28,6 +28,7 @@ def command(first: str, second: str, study: str | None, dataset: str | None, as_
     """
     from sidebyside.execution.compare_two import compare_two
     from sidebyside.report.text.findings import of_pair
+    from sidebyside.report.text.scale import Scale
     from sidebyside.report.text.sections import pair_rows
 
     study, dataset = selected(study, dataset)
@@ -41,9 +42,10 @@ def command(first: str, second: str, study: str | None, dataset: str | None, as_
     if as_json:
         print(json.dumps([pair.as_json() for pair in pairs], indent=2))
         return
-    rows = pair_rows([pair.as_json() for pair in pairs])
-    print_table("Test error, first minus second", rows)
+    scale = Scale(pairs[0].metric)
+    rows = pair_rows([pair.as_json() for pair in pairs], scale=scale)
+    print_table(f"{scale.title}, first minus second", rows)
     for pair in pairs:
-        print(f"{of_pair(pair.as_json())}.")
+        print(f"{of_pair(pair.as_json(), scale)}.")
         if pair.mcnemar_p is not None:
             print(f"One network against one: McNemar's p over images is {pair.mcnemar_p:.2g}.")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
@@ -14,7 +15,9 @@ from sidebyside.verify.outcome import MEANING, Finding, Outcome
 
 if TYPE_CHECKING:
     from sidebyside.analysis.published.recipes import JudgedReading
+    from sidebyside.config.metrics import Metric
     from sidebyside.config.schema import Config, Study
+    from sidebyside.report.text.scale import Scale
     from sidebyside.verify.bits import Verdict
     from sidebyside.verify.claims import ClaimVerdict
 
@@ -95,7 +98,9 @@ def _claims(study: str | None, dataset: str | None, seeds: int | None, as_json: 
     from sidebyside.verify.claims import verify_claims
 
     study, dataset = selected(study, dataset)
-    _tell(verify_claims(_study(study), _base(dataset), seeds), as_json, _print_claims)
+    judged = _study(study)
+    outcome = verify_claims(judged, _base(dataset), seeds)
+    _tell(outcome, as_json, partial(_print_claims, judged.judged_by))
 
 
 @command.command(
@@ -167,14 +172,17 @@ def _predictions(verdict: "Verdict") -> str:
     return f"{verdict.flips} flips{churn}"
 
 
-def _print_claims(verdicts: Sequence["ClaimVerdict"]) -> None:
+def _print_claims(metric: "Metric", verdicts: Sequence["ClaimVerdict"]) -> None:
     from sidebyside.report.text.numbers import p_value
+    from sidebyside.report.text.scale import Scale
+
+    scale = Scale(metric)
 
     rows = [
         {
             "claim": verdict.claim.text,
             "n seeds": str(verdict.n),
-            "by fresh runs, points": _difference(verdict),
+            scale.apart_column("by fresh runs"): _difference(verdict, scale),
             "p": p_value(verdict.p_holm),
             "verdict": verdict.verdict,
         }
@@ -183,11 +191,9 @@ def _print_claims(verdicts: Sequence["ClaimVerdict"]) -> None:
     print_table("Claims, tested on fresh runs alone", rows)
 
 
-def _difference(verdict: "ClaimVerdict") -> str:
-    from sidebyside.report.text.numbers import signed, signed_interval
-
+def _difference(verdict: "ClaimVerdict", scale: "Scale") -> str:
     difference, low, high = verdict.claim.turned(verdict.difference, verdict.low, verdict.high)
-    return "-" if difference is None else signed(difference) + signed_interval(low, high)
+    return scale.signed(difference) + scale.interval(low, high)
 
 
 def _print_published(readings: Sequence["JudgedReading"]) -> None:

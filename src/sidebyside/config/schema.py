@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from sidebyside.config.datasets import Dataset
+from sidebyside.config.metrics import ERROR, AnyMetric, Metric, metric_of
 from sidebyside.config.protocols import Protocol
 from sidebyside.engine.blocks import CLOSED, AnyModel, Called, Instance, Name, Positive, kind
 from sidebyside.engine.recipe import (
@@ -24,6 +34,8 @@ from sidebyside.engine.recipe import (
 from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
+
+_MARGIN = 0.1  # points of test error
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -71,33 +83,70 @@ class Tracking:
 class Study:
     """What a study is called and what it asks.
 
-    ``expected_equal`` are factors that should make no difference, and ``margin`` is the largest
-    one that wouldn't matter, in points, set before the study is run. ``baseline`` is the variant
-    that others are held against; null takes the one with the lowest validation error.
+    ``metric`` is what runs are judged by. ``expected_equal`` are factors that should make no
+    difference, and ``margin`` is the largest one that wouldn't matter, in the metric's unit, set
+    before the study is run: null is 0.1 points of an error. ``baseline`` is the variant that
+    others are held against; null takes the one with the lowest validation error.
 
     ``until`` is a rule by which seeds are added, up to ``max_seeds``: "decided" until its
     ``question`` is ("variants" against the baseline, without one all against each other;
     "factors"; two variants by name), "narrow" until each variant's 95 % interval is within
-    +-``halfwidth`` points.
+    +-``halfwidth`` of the metric's unit.
 
     ``seeds`` are "common" to all variants, or "independent": of each variant its own.
+
+    ``other_scores`` tables all metrics beside the one that runs are judged by, without claims;
+    null does so where that isn't the error.
     """
 
     name: Name
     expected_equal: list[str] = field(default_factory=list)
-    margin: Annotated[float, Field(gt=0)] = 0.1
+    metric: AnyMetric = "error"
+    margin: Annotated[float, Field(gt=0, validate_default=True)] = None  # type: ignore[assignment]
     baseline: str | None = None
     until: Literal["decided", "narrow"] | None = None
     question: str | list[str] = "variants"
     halfwidth: Annotated[float, Field(gt=0)] | None = None
     max_seeds: Positive = 20
     seeds: Literal["common", "independent"] = "common"
+    other_scores: bool | None = None
+
+    @field_validator("margin", mode="before")
+    @classmethod
+    def _usual_margin(cls, value: float | None, others: ValidationInfo) -> float | None:
+        """Return the margin of an error where none is set; what another metric's is only you know.
+
+        Nothing is said where the metric itself has been refused.
+        """
+        if value is not None or "metric" not in others.data:
+            return _MARGIN if value is None else value
+        metric = metric_of(others.data["metric"])
+        if metric == ERROR:
+            return _MARGIN
+        raise PydanticCustomError(
+            "margin",
+            "should be set{unit} for study.metric={name}, as only an error has a usual one: the "
+            "largest difference that doesn't matter",
+            {"unit": f" in {metric.unit_apart}" * bool(metric.unit_apart), "name": metric.name},
+        )
+
+    @property
+    def judged_by(self) -> Metric:
+        """The metric that runs are judged by."""
+        return metric_of(self.metric)
+
+    @property
+    def with_others(self) -> bool:
+        """Whether all other metrics are tabled."""
+        return self.judged_by != ERROR if self.other_scores is None else self.other_scores
 
     def stopping(self) -> dict[str, Any] | None:
         """Return the rule by which seeds are added, as JSON types; None where there is none."""
         if self.until is None:
             return None
         rule: dict[str, Any] = {"until": self.until, "max_seeds": self.max_seeds}
+        if self.judged_by != ERROR:  # which rules from before there was a choice don't name
+            rule["metric"] = self.judged_by.as_json()
         if self.until == "narrow":
             return rule | {"halfwidth": self.halfwidth}
         return rule | {

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.analysis.analyse import replicate_of, variants
+from sidebyside.analysis.metrics.scores import least_variance, scores_by_image, value_of_run
 from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Study, Tracking
@@ -54,16 +55,21 @@ def compare_two(
     if first in studies and second in studies:
         return _studies(studies[first], studies[second], dataset)
     if "=" in first and "=" in second:
-        evidence = gather(dataset, study.name, allow_partial=True)
+        evidence = gather(dataset, study, allow_partial=True)
         a, b = (_variant(evidence, name) for name in (first, second))
         return compare_pairs([a, b], [(a.name, b.name)], study.margin)
     runs = [find_run(name, tracking) for name in (first, second)]
-    return _runs(runs, study.margin)
+    return _runs(runs, study)
 
 
 def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
     """Return each variant of one study against the same of the other."""
-    pieces = [gather(dataset, study.name, allow_partial=True) for study in (first, second)]
+    if first.metric != second.metric:
+        raise UserError(
+            f"study={first.name} is judged by {first.judged_by.chosen} and study={second.name} by "
+            f"{second.judged_by.chosen}: compare two that are judged alike."
+        )
+    pieces = [gather(dataset, study, allow_partial=True) for study in (first, second)]
     names, others = (variants(evidence) for evidence in pieces)
     common = [name for name in names if name in others]
     if not common:
@@ -94,20 +100,29 @@ def _variant(evidence: Evidence, name: str) -> Replicate:
     )
 
 
-def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
+def _runs(runs: Sequence[Run], study: Study) -> list[Pair]:
     """Return one run against another; they are paired by image alone."""
     if len({run.recipe.dataset for run in runs}) > 1:
         raise UserError("These runs are of different datasets: compare two of the same.")
     replicates = []
     for run in runs:
         evaluation = evaluate(run)
-        wrong = evaluation.read("predicted") != _target(run)
-        # Paired as one seed, whatever the two were.
-        errors = [evaluation.test_error]
-        name, digest = run.key[:12], run.weights_digest
-        replicates.append(Replicate(name, [0], errors, wrong[np.newaxis], [digest]))
+        target, metric = _target(run), study.judged_by
+        probabilities = evaluation.read("probabilities")
+        scores = scores_by_image(metric, probabilities, target)
+        replicates.append(
+            Replicate(
+                name=run.key[:12],
+                seeds=[0],  # paired as one seed, whatever the two were
+                values=[value_of_run(metric, probabilities, target, scores)],
+                scores=scores[np.newaxis],
+                weights=[run.weights_digest],
+                metric=metric,
+                least_variance=least_variance(metric, target, [scores]),
+            )
+        )
     names = [replicate.name for replicate in replicates]
-    return compare_pairs(replicates, [(names[0], names[1])], margin)
+    return compare_pairs(replicates, [(names[0], names[1])], study.margin)
 
 
 def _target(run: Run) -> NDArray[np.uint8]:

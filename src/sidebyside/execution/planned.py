@@ -112,7 +112,7 @@ def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:
     config = jobs[0].config
     if not (config.study and config.training.complete_evidence):
         return {}
-    from sidebyside.storage.evidence import committed
+    from sidebyside.storage.evidence_files import committed
 
     evidence = committed(config.dataset.name, config.study.name)
     known = {(run.variant, run.seed): run for run in evidence.runs} if evidence else {}

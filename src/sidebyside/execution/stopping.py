@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from sidebyside import paths
+from sidebyside.config.metrics import ERROR
 from sidebyside.config.schema import Config, Study
 from sidebyside.data.prepare import prepare
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
 from sidebyside.storage import journal, store
 from sidebyside.storage.evaluations import stored_evaluation
-from sidebyside.storage.evidence import Evidence, RunEvidence, committed
+from sidebyside.storage.evidence import Evidence, RunEvidence
+from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyRun
 from sidebyside.storage.rules import record_look
 
@@ -35,7 +37,7 @@ def check_rule(study: Study, variants: Sequence[str]) -> None:
     if study.until == "narrow" and study.halfwidth is None:
         raise UserError(
             "study.until=narrow needs a width: set study.halfwidth to half of that of the "
-            "intervals, in points, 0.1 for instance."
+            f"intervals{_in_unit(study)}."
         )
     if study.until == "narrow" and study.max_seeds < FIRST:
         raise UserError(
@@ -59,6 +61,13 @@ def check_rule(study: Study, variants: Sequence[str]) -> None:
                 f"study.{'question' if name in named else 'baseline'} names {name}, which is no "
                 f"variant of this study: choose of {'; '.join(variants)}."
             )
+
+
+def _in_unit(study: Study) -> str:
+    metric = study.judged_by
+    if metric == ERROR:
+        return ", in points, 0.1 for instance"
+    return f", in {metric.unit_apart}" if metric.unit_apart else f" of the {metric.label}"
 
 
 def first_stage(study: Study) -> int:
@@ -135,6 +144,10 @@ def surely_needed(config: Config, runs: Sequence[StudyRun]) -> dict[str, int]:
 
 
 def _wide(evidence: Evidence, study: Study) -> Stage | None:
+    from sidebyside.report.text.scale import Scale
+
+    assert study.halfwidth is not None
+    width = Scale(study.judged_by).within(study.halfwidth)
     counts, needed, allowed = _counts(evidence), _needed(evidence, study), _allowed(evidence, study)
     more = {name: count for name, count in allowed.items() if count > counts[name]}
     if not more:
@@ -145,7 +158,7 @@ def _wide(evidence: Evidence, study: Study) -> Stage | None:
     seconds = added * _seconds_a_run(evidence.runs)
     return Stage(
         more,
-        f"Intervals of +-{study.halfwidth:g} points take up to {max(needed.values())} seeds{cut}; "
+        f"Intervals of +-{width} take up to {max(needed.values())} seeds{cut}; "
         f"{added} more runs of {len(more)} variants, {seconds / 60:.0f} minutes of one worker",
     )
 
@@ -157,16 +170,15 @@ def _allowed(evidence: Evidence, study: Study) -> dict[str, int]:
 
 def _needed(evidence: Evidence, study: Study) -> dict[str, int]:
     """Return how many seeds an interval of each variant takes to be narrow."""
-    from sidebyside.analysis.intervals import rounding_variance
     from sidebyside.analysis.tables import replicate_of
     from sidebyside.analysis.two_stages import FIRST, seeds_needed
 
     assert study.halfwidth is not None
-    least, needed = rounding_variance(len(evidence.target)), {}
+    needed = {}
     for name in _counts(evidence):
         replicate = replicate_of(evidence, name)
-        first = [replicate.errors[replicate.seeds.index(seed)] for seed in range(FIRST)]
-        needed[name] = seeds_needed(first, study.halfwidth, least)
+        first = [replicate.values[replicate.seeds.index(seed)] for seed in range(FIRST)]
+        needed[name] = seeds_needed(first, study.halfwidth, replicate.rounding)
     return needed
 
 
@@ -184,11 +196,13 @@ def _seconds_a_run(runs: Sequence[RunEvidence]) -> float:
 
 def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) -> Evidence:
     """Return what statistics need of evaluated runs."""
-    from sidebyside.report.gathering import run_evidence
+    from sidebyside.report.gathering import refuse_other_metric, run_evidence
 
     assert config.study is not None
-    name = config.study.name
+    study, name = config.study, config.study.name
     known = committed(config.dataset.name, name) if any(run.in_evidence for run in runs) else None
+    if known:
+        refuse_other_metric(known, study)
     by_key = {run.key: run for run in known.runs} if known else {}
     with journal.looking("compare", [run.key for run in runs]):
         target = prepare(config.dataset, config.data_format).read("test_classes")
@@ -200,7 +214,7 @@ def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) ->
             replace(by_key[run.key], variant=run.variant, factors=run.factors)
             if run.in_evidence
             else run_evidence(
-                run, store.load(paths.run(run.key)), stored_evaluation(run.key), target
+                run, store.load(paths.run(run.key)), stored_evaluation(run.key), target, study
             )
             for run in runs
         ],
@@ -212,4 +226,5 @@ def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) ->
         gallery_index=np.zeros(0, np.int32),
         gallery=nothing,
         stopping=rule,
+        metric=study.judged_by,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from sidebyside import paths
 from sidebyside.config.compose import compose_grid, compose_launcher
 from sidebyside.config.factors import variant_name
-from sidebyside.config.schema import Config
+from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import Executor, LocalExecutor
 from sidebyside.execution.launch import Launched, launch
@@ -73,12 +73,22 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
         With 130 after Ctrl-C or SIGTERM.
     """
     config, _ = grid[0]
+    if config.study is not None:
+        _check_metric(grid, config.study)
     if config.study is None or config.study.until is None:
         return launch(grid, executor, log_folder)
     by_variant = _by_variant(grid)
     check_rule(config.study, list(by_variant))
     growing = _Growing(by_variant, first_stage(config.study))
     return launch(growing.first(), executor, log_folder, growing.more)
+
+
+def _check_metric(grid: Sequence[Wanted], study: Study) -> None:
+    """Raise a UserError if runs can't be judged by what a study names."""
+    from sidebyside.analysis.metrics.scores import check_metric
+
+    for classes in {config.dataset.classes for config, _ in grid}:
+        check_metric(study.judged_by, classes)
 
 
 class _Growing:
@@ -128,7 +138,7 @@ class _Growing:
         wanted = []
         for name, count in seeds.items():
             config, factors = self._by_variant[name]
-            # Test errors are what is looked at, whichever stage of a pipeline publishes them.
+            # What runs are judged by is looked at, whichever stage of a pipeline publishes them.
             wanted += [
                 (replace(config, seed=seed, evaluate=True), factors)
                 for seed in range(self._begun[name], count)

@@ -2,6 +2,8 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +17,7 @@ from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.compose import compose_config
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.factors import level_text
+from sidebyside.config.metrics import ERROR
 from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset, check_study
 from sidebyside.report.comparison import Comparison
@@ -31,15 +34,19 @@ from sidebyside.report.pictures.study import draw_pictures
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.published import summary
 from sidebyside.report.text.rules import rule_statements
+from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.statements import statements
-from sidebyside.storage.evidence import Evidence, committed
+from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyResults
 
 # What decides a report; its own files are new by nature.
 _DECIDING = ("conf", "pipelines", "src", "params.yaml", "pyproject.toml", "requirements.lock")
 
 
-def compare(study: StudyResults, allow_partial: bool = False) -> Comparison:
+def compare(
+    study: StudyResults, allow_partial: bool = False, overrides: Sequence[str] = ()
+) -> Comparison:
     """Write the report of a study and return its tables, see `compare_study`.
 
     Parameters
@@ -48,8 +55,10 @@ def compare(study: StudyResults, allow_partial: bool = False) -> Comparison:
         As `sidebyside.run_study` and `sidebyside.load_study` return it.
     allow_partial : bool
         Go on although runs are missing; the report names them.
+    overrides : sequence of str
+        What of the study isn't as its file says, e.g. "study.metric=log_loss".
     """
-    config = compose_config([f"study={study.study}", f"dataset={study.dataset}"])
+    config = compose_config([f"study={study.study}", f"dataset={study.dataset}", *overrides])
     return compare_study(check_dataset(config), check_study(config), allow_partial)
 
 
@@ -74,10 +83,12 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
         If there are neither results nor evidence, if they are damaged, if runs are missing, or if
         the report that is there is of another study with this name.
     """
-    evidence = gather(dataset, study.name, allow_partial)
+    evidence = gather(dataset, study, allow_partial)
     refuse_other_settings(evidence, committed(dataset.name, study.name))
     published = hold_against_published(evidence)
     study = as_asked(study, evidence.stopping)
+    if evidence.metric != ERROR:
+        evidence = replace(evidence, margin=study.margin)
     analysis = analyse(evidence, study, dataset.disputed)
     runs = _run_table(evidence)
     comparison = Comparison(
@@ -103,10 +114,12 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
 
 def _run_table(evidence: Evidence) -> pd.DataFrame:
     rows = []
+    by_metric = {} if evidence.metric == ERROR else {evidence.metric.name: evidence.value}
     for run in evidence.runs:
         levels = {name: level_text(level) for name, level in run.factors.items()}
         figures = {
             "protocol": run.protocol,
+            **{name: value(run) for name, value in by_metric.items()},
             "test_error": evidence.test_error(run),
             "test_loss": run.test_loss,
             "parameters": run.parameters,
@@ -139,7 +152,10 @@ def _content(
         **analysis.content,
         "statements": [summary(published), *said] if published else said,
     }
-    content["pairs"] = [pair | {"statement": of_pair(pair)} for pair in content["pairs"]]
+    scale = Scale(evidence.metric)
+    content["pairs"] = [pair | {"statement": of_pair(pair, scale)} for pair in content["pairs"]]
+    if evidence.metric != ERROR:
+        content["metric"] = evidence.metric.as_json()
     if evidence.missing:
         content["missing"] = evidence.missing
     if evidence.stopping:
@@ -153,15 +169,19 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
             "name": name,
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
-            "test_error": analysis.over_seeds[str(name)],
+            evidence.metric.name: analysis.over_seeds[str(name)],
             "test_loss": interval(replicate["test_loss"].tolist()),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
-            "over_images": {end: analysis.over_images[str(name)][end] for end in ("low", "high")},
+            "over_images": _ends(analysis.over_images[str(name)]),
             "parameters": int(replicate["parameters"].iloc[0]),
             "protocol": analysis.protocols[str(name)],
         }
         for name, replicate in runs.groupby("variant", sort=False)
     ]
+
+
+def _ends(interval: dict[str, float] | None) -> dict[str, float] | None:
+    return interval and {end: interval[end] for end in ("low", "high")}
 
 
 def made_by() -> dict[str, str]:

@@ -20,7 +20,8 @@ class Comparison:
     folder : pathlib.Path
         Where it is.
     runs : pandas.DataFrame
-        A row per run: key, variant, the factors, seed, test_error (percent), test_loss, ...
+        A row per run: key, variant, the factors, seed, the value by the study's metric,
+        test_error (percent), test_loss, ...
     content : dict
         What ``comparison.json`` holds.
     analysis : Analysis
@@ -37,17 +38,17 @@ class Comparison:
 
     @property
     def variants(self) -> pd.DataFrame:
-        """A row per variant: name, n, test_error_mean (percent), test_error_low, ..."""
+        """A row per variant: name, n, test_error_mean or that of the metric, its low, ..."""
         return _table(self.content["variants"])
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """A row per pair of variants: a, b, n, difference_mean (points), p_holm, verdict, ..."""
+        """A row per pair of variants: a, b, n, difference_mean, p_holm, verdict, ..."""
         return _table(self.content["pairs"])
 
     @property
     def effects(self) -> pd.DataFrame:
-        """A row per effect: kind (main, interactions, simple), difference (points), low, ..."""
+        """A row per effect: kind (main, interactions, simple), difference, low, ..."""
         kinds = self.content["effects"].items()
         return _table([{"kind": kind} | effect for kind, effects in kinds for effect in effects])
 

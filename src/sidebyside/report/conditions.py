@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from sidebyside import paths
 from sidebyside.config.factors import level_text, short_names
+from sidebyside.config.metrics import ERROR, metric_from
 from sidebyside.config.presets import pinned_keys
 from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
@@ -101,6 +102,8 @@ def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
         for name in [*_WORDS, *(set(common) - set(_WORDS) - {"optimizer._target_"})]
         if name in common and common[name] is not None
     ]
+    if evidence.metric != ERROR:
+        rows.append({"setting": "metric", "value": evidence.metric.chosen})
     seeds = sorted({run.seed for run in evidence.runs})
     own = ", independent: each variant's own" if evidence.independent else ""
     return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds)) + own}]
@@ -121,16 +124,15 @@ def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
     varied = {*_varied(evidence), *_varied(before)}
     new, old = fixed(evidence), fixed(before)
     unlike = [
-        name
+        f"{_WORDS.get(name, name)} {_value_text(name, old[name])} there, "
+        f"{_value_text(name, new[name])} now"
         for name in {**old, **new}
         if name not in varied and name in old and name in new and old[name] != new[name]
     ]
+    if before.metric != evidence.metric:
+        unlike.append(f"metric {before.metric.chosen} there, {evidence.metric.chosen} now")
     if unlike:
-        listed = "; ".join(
-            f"{_WORDS.get(name, name)} {_value_text(name, old[name])} there, "
-            f"{_value_text(name, new[name])} now"
-            for name in unlike
-        )
+        listed = "; ".join(unlike)
         study = evidence.study
         raise UserError(
             f"reports/{evidence.dataset}/{study} is the report of another study of this name "
@@ -142,6 +144,12 @@ def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
 def training_command(evidence: Evidence) -> str:
     """Return the command that trains the runs of a study, whatever params.yaml says today."""
     return shlex.join(["python", "pipelines/train.py", "-m", *_overrides(evidence)])
+
+
+def compare_command(evidence: Evidence) -> str:
+    """Return the command that makes the report again."""
+    chosen = [f"study={evidence.study}", f"dataset={evidence.dataset}"]
+    return shlex.join(["python", "pipelines/compare.py", *chosen, *_of_metric(evidence)])
 
 
 def _overrides(evidence: Evidence) -> Iterator[str]:
@@ -170,6 +178,7 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
             yield f"training.{key}={common[key]}"
     if all("gpu" in run.identity.get("environment", {}) for run in evidence.runs):
         yield "training.device=gpu"
+    yield from _of_metric(evidence)
     if evidence.independent:
         yield "study.seeds=independent"
     if rule := evidence.stopping:
@@ -184,6 +193,19 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
         yield f"training.seeds={len(seeds)}"
     else:
         yield f"seed={','.join(map(str, seeds))}"
+
+
+def _of_metric(evidence: Evidence) -> list[str]:
+    """Return the overrides of what runs are judged by, nothing of what the study's file has."""
+    file = _read(paths.root() / "conf" / "study" / f"{evidence.study}.yaml").get("study", {})
+    metric, in_file = evidence.metric, metric_from(file.get("metric", "error"))
+    overrides = []
+    if metric != ERROR and (in_file, file.get("margin")) != (metric, evidence.margin):
+        overrides += [f"study.metric={metric.override}", f"study.margin={evidence.margin:g}"]
+    tabled, usual = any(run.others for run in evidence.runs), file.get("other_scores")
+    if tabled != (metric != ERROR if usual is None else usual):
+        overrides.append(f"++study.other_scores={level_text(tabled)}")
+    return overrides
 
 
 def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from sidebyside.files import each_number, read_json, without_links, write_json
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.text.document import document
 from sidebyside.report.text.published import verdict_text
-from sidebyside.storage.evidence import FILE, Evidence, write_evidence
+from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.evidence_files import FILE, write_evidence
 from sidebyside.storage.store import TIMING
 
 _COSTS = "costs.json"
@@ -34,9 +35,10 @@ def _rounded(content: Any) -> Any:
 
 def _metrics(comparison: Comparison) -> dict[str, dict[str, float]]:
     """Return what ``dvc metrics`` shows: numbers only, by variant."""
+    metric = comparison.analysis.metric.name
     return {
         variant["name"] or "variant": {
-            "test_error": variant["test_error"]["mean"],
+            metric: variant[metric]["mean"],
             "test_loss": variant["test_loss"]["mean"],
             "n": variant["n"],
         }

@@ -1,12 +1,21 @@
 """What a report is made from: a study's results, and its committed evidence."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
+from sidebyside.analysis.metrics.scores import (
+    all_values,
+    check_metric,
+    scores_by_image,
+    value_of_run,
+)
 from sidebyside.config.datasets import Dataset
+from sidebyside.config.metrics import ERROR, Metric, metric_of_rule
+from sidebyside.config.schema import Study
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.data.checking import leaked
 from sidebyside.engine.recipe import DATA_FORMATS
@@ -15,7 +24,8 @@ from sidebyside.files import read_json
 from sidebyside.report.gallery import disagreements
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import Evaluation
-from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
+from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
 from sidebyside.storage.store import DIGESTS, DamagedError, Run
 
@@ -23,39 +33,75 @@ _GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
 
 
-def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
+def gather(dataset: Dataset, study: Study, allow_partial: bool) -> Evidence:
     """Return the evidence of a study: from its results, or as committed where there are none.
 
     Raises
     ------
     UserError
-        If there is neither, something is damaged, or runs are missing and that isn't allowed.
+        If there is neither, something is damaged, runs are missing and that isn't allowed, or runs
+        can't be judged by the study's metric.
     """
-    if not has_results(dataset.name, study) and (known := committed(dataset.name, study)):
+    name = study.name
+    if not has_results(dataset.name, name) and (known := committed(dataset.name, name)):
+        refuse_other_metric(known, study)
         return known
-    results = load_study(dataset.name, study)
+    results = load_study(dataset.name, name)
+    _refuse_other_rule(results.stopping, study)
     if results.missing and not allow_partial:
         raise UserError(
-            f"study={study} on dataset={dataset.name} isn't finished: {len(results.missing)} of "
+            f"study={name} on dataset={dataset.name} isn't finished: {len(results.missing)} of "
             f"{len(results.missing) + len(results.runs)} runs are missing "
             f"({'; '.join(results.missing)}). Run it again, which trains only these, or compare "
             "what is there with allow_partial=true."
         )
-    known = results.evidence()
+    if known := results.evidence():
+        refuse_other_metric(known, study)
     if known and not results.trained:
         runs = [_known(run, known) for run in results.runs]
         return replace(known, runs=runs, missing=results.missing)
     with journal.looking("compare", [run.key for run in results.runs]):
-        return _of_files(results, known, dataset)
+        return _of_files(results, known, dataset, study)
 
 
-def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -> Evidence:
+def refuse_other_metric(known: Evidence, study: Study) -> None:
+    """Raise a UserError if evidence can't tell what a study wants of its runs."""
+    place = f"reports/{known.dataset}/{known.study}/evidence.npz"
+    if known.metric != study.judged_by:
+        raise UserError(
+            f"{place} has the scores of study.metric={known.metric.chosen}, not of "
+            f"{study.judged_by.chosen}: choose {known.metric.chosen}, or train the study under "
+            "another name."
+        )
+    if study.with_others and not all(run.others for run in known.runs):
+        raise UserError(
+            f"{place} has no other scores than its metric's: leave study.other_scores out, or "
+            "train the study under another name."
+        )
+
+
+def _refuse_other_rule(rule: dict[str, Any] | None, study: Study) -> None:
+    """Raise a UserError if seeds were added by another metric than a report would be of."""
+    if rule is None:
+        return
+    metric = metric_of_rule(rule)
+    if metric != study.judged_by:
+        raise UserError(
+            f"The seeds of study={study.name} were added by study.metric={metric.chosen}, which "
+            f"its report goes by too: choose that in place of {study.judged_by.chosen}."
+        )
+
+
+def _of_files(
+    results: StudyResults, known: Evidence | None, dataset: Dataset, study: Study
+) -> Evidence:
+    check_metric(study.judged_by, dataset.classes)
     arrays = _processed(dataset)
     target = arrays.read("test_classes")
     runs = [
         _known(run, known)
         if run.in_evidence
-        else run_evidence(run, results.load(run), _evaluation(results, run), target)
+        else run_evidence(run, results.load(run), _evaluation(results, run), target, study)
         for run in results.runs
     ]
     gallery_index = disagreements(
@@ -69,11 +115,12 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
         samples=arrays.pixels(arrays.read("train_images")[:_SAMPLES]),
         sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
-        ensembles=_ensembles(results, known),
+        ensembles=_ensembles(results, known, target, study.judged_by),
         gallery_index=gallery_index,
         gallery=arrays.pixels(arrays.read("test_images")[gallery_index]),
         stopping=results.stopping,
         leaked=np.array(leaked(arrays.read("train_images"), arrays.read("test_images")), np.int32),
+        metric=study.judged_by,
     )
 
 
@@ -88,13 +135,22 @@ def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
 
 
 def run_evidence(
-    run: StudyRun, trained: Run, evaluation: Evaluation, target: NDArray[np.uint8]
+    run: StudyRun,
+    trained: Run,
+    evaluation: Evaluation,
+    target: NDArray[np.uint8],
+    study: Study,
 ) -> RunEvidence:
     """Return what a report needs to know of a run, from its files.
 
-    ``target``, shape (images,), are the classes of the test images.
+    ``target``, shape (images,), are the classes of the test images; the study says what the run is
+    judged by.
     """
-    probabilities = evaluation.read("probabilities")
+    probabilities, metric = evaluation.read("probabilities"), study.judged_by
+    scores, value = None, None
+    if metric != ERROR:
+        scores = scores_by_image(metric, probabilities, target)
+        value = value_of_run(metric, probabilities, target, scores)
     return RunEvidence(
         key=run.key,
         variant=run.variant,
@@ -109,6 +165,9 @@ def run_evidence(
         predicted=evaluation.read("predicted"),
         certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
         digests=read_json(trained.folder / DIGESTS),
+        value=value,
+        scores=scores,
+        others=all_values(probabilities, target) if study.with_others else {},
     )
 
 
@@ -119,7 +178,9 @@ def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
         raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None
 
 
-def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
+def _ensembles(
+    results: StudyResults, known: Evidence | None, target: NDArray[np.uint8], metric: Metric
+) -> list[Ensemble]:
     """Return each variant's ensemble of the runs whose probabilities are here, or as known."""
     before = {ensemble.variant: ensemble for ensemble in known.ensembles} if known else {}
     ensembles = []
@@ -134,7 +195,11 @@ def _ensembles(results: StudyResults, known: Evidence | None) -> list[Ensemble]:
                 for run in replicate
             )
             labels = np.asarray(total).argmax(axis=1).astype(np.uint8)
-            ensembles.append(Ensemble(variant, len(replicate), labels))
+            scores = None
+            if metric != ERROR:
+                mean = (np.asarray(total) / len(replicate)).astype(np.float32)
+                scores = scores_by_image(metric, mean, target)
+            ensembles.append(Ensemble(variant, len(replicate), labels, scores))
     return ensembles
 
 

@@ -1,23 +1,13 @@
-"""Evidence: the one file beside a report from which all of the report can be made again."""
+"""Evidence: what of a study's runs makes all of its report again."""
 
-import json
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside import paths
 from sidebyside.config.factors import Level
-from sidebyside.errors import UserError
-
-FILE = "evidence.npz"
-_MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
-_PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
-_JSON = ("factors", "identity", "history", "layout", "digests")  # nested values, as JSON
-_IMAGES = ("target", "samples", "sample_labels", "gallery_index", "gallery")
+from sidebyside.config.metrics import ERROR, Metric
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,13 @@ class RunEvidence:
         The probability that the network gave each image's true class.
     digests : list of str
         The weights digest after each epoch; none in evidence from before they were kept.
+    value : float or None
+        By the study's metric; None where that is the error, which the predictions tell.
+    scores : ndarray or None
+        Of each image by the study's metric, see `sidebyside.analysis.metrics.scores`; shape
+        (images,), or (0,) for a metric that is no mean over images. None as ``value`` is.
+    others : dict of float
+        The run's value by other metrics, which are tabled without claims; empty for none.
     """
 
     key: str
@@ -66,6 +63,9 @@ class RunEvidence:
     predicted: NDArray[np.uint8]
     certainty: NDArray[np.float16]
     digests: list[str] = field(default_factory=list)
+    value: float | None = None
+    scores: NDArray[Any] | None = None
+    others: dict[str, float] = field(default_factory=dict)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -89,11 +89,14 @@ class Ensemble:
     members : int
         How many networks.
     predicted : ndarray of uint8, shape (images,)
+    scores : ndarray or None
+        Of each image by the study's metric, as those of runs.
     """
 
     variant: str
     members: int
     predicted: NDArray[np.uint8]
+    scores: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,10 @@ class Evidence:
         Those images, 255 is white.
     stopping : dict or None
         The rule by which seeds were added, see `sidebyside.storage.rules`.
+    metric : Metric
+        What runs are judged by.
+    margin : float or None
+        The largest difference that didn't matter when the report was made; None for the error.
     leaked : ndarray of int32
         The test images, by index, that are among the training images too.
     """
@@ -134,6 +141,8 @@ class Evidence:
     gallery_index: NDArray[np.int32]
     gallery: NDArray[np.uint8]
     stopping: dict[str, Any] | None = None
+    metric: Metric = ERROR
+    margin: float | None = None
     leaked: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     @property
@@ -144,6 +153,14 @@ class Evidence:
     def test_error(self, run: RunEvidence) -> float:
         """Return the wrong predictions of a run, percent of all."""
         return round(100 * float((run.predicted != self.target).mean()), 6)
+
+    def value(self, run: RunEvidence) -> float:
+        """Return what a run is judged by, in the unit of the study's metric."""
+        return self.test_error(run) if run.value is None else run.value
+
+    def scores(self, judged: RunEvidence | Ensemble) -> NDArray[Any]:
+        """Return the score of each image: whether it is wrong, or in the unit of the metric."""
+        return judged.predicted != self.target if judged.scores is None else judged.scores
 
     def confusion(self, run: RunEvidence) -> NDArray[Any]:
         """Return the number of images by target (row) and predicted class (column)."""
@@ -158,122 +175,3 @@ class Evidence:
     def of_variant(self, name: str) -> list[RunEvidence]:
         """Return the replicate of a variant."""
         return [run for run in self.runs if run.variant == name]
-
-
-def committed(dataset: str, study: str) -> Evidence | None:
-    """Return the evidence beside a study's report, None where there is none.
-
-    Raises
-    ------
-    UserError
-        If the file can't be read as evidence of this study.
-    """
-    path = paths.reports(dataset, study) / FILE
-    if not path.is_file():
-        return None
-    evidence = read_evidence(path)
-    if (evidence.dataset, evidence.study) != (dataset, study):
-        raise UserError(
-            f"{path} is evidence of study={evidence.study} on dataset={evidence.dataset}, not of "
-            f"study={study} on dataset={dataset}: put the right file there or delete it."
-        )
-    return evidence
-
-
-def write_evidence(path: Path, evidence: Evidence) -> None:
-    """Write evidence to an NPZ file, the same bytes for the same evidence."""
-    runs = evidence.runs
-    arrays: dict[str, Any] = {
-        name: np.array([getattr(run, name) for run in runs]) for name in _PLAIN
-    }
-    for name in _JSON:
-        if name == "digests" and not any(run.digests for run in runs):
-            continue  # evidence from before they were kept stays as it is, byte for byte
-        arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
-    if len(evidence.leaked):
-        arrays["leaked"] = evidence.leaked
-    np.savez_compressed(
-        path,
-        dataset=np.array(evidence.dataset),
-        study=np.array(evidence.study),
-        predicted=np.stack([run.predicted for run in runs]),
-        certainty=np.stack([run.certainty for run in runs]),
-        gallery_index=evidence.gallery_index,
-        gallery=evidence.gallery,
-        stopping=np.array(json.dumps(evidence.stopping)),
-        ensemble=np.array([ensemble.variant for ensemble in evidence.ensembles], dtype=str),
-        ensemble_members=np.array(
-            [ensemble.members for ensemble in evidence.ensembles], dtype=np.int64
-        ),
-        ensemble_predicted=np.array(
-            [ensemble.predicted for ensemble in evidence.ensembles], dtype=np.uint8
-        ),
-        target=evidence.target,
-        samples=evidence.samples,
-        sample_labels=evidence.sample_labels,
-        missing=np.array(evidence.missing, dtype=str),
-        **arrays,
-    )
-
-
-def read_evidence(path: Path) -> Evidence:
-    """Return the evidence in a file that `write_evidence` wrote.
-
-    Raises
-    ------
-    UserError
-        If it isn't such a file.
-    """
-    try:
-        _check_size(path)
-        with np.load(path, allow_pickle=False) as stored:
-            return _evidence({name: stored[name] for name in stored.files})
-    except Exception as error:  # whatever a damaged file makes zipfile, numpy and json raise
-        raise UserError(
-            f"{path} can't be read as evidence ({type(error).__name__}): restore it with git, or "
-            "delete it and run the study again."
-        ) from None
-
-
-def _check_size(path: Path) -> None:
-    """Raise a ValueError for a small file that would fill the memory once decompressed."""
-    with zipfile.ZipFile(path) as members:
-        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
-            raise ValueError(f"more than {_MOST_BYTES >> 20} MiB")
-
-
-def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
-    target, predicted = arrays["target"], arrays["predicted"]
-    count = len(arrays["key"])
-    if predicted.dtype != np.uint8 or predicted.shape != (count, len(target)) or not count:
-        raise ValueError("predictions and targets don't belong together")
-    if arrays["certainty"].shape != predicted.shape:
-        raise ValueError("predictions and their probabilities don't belong together")
-    runs = []
-    for number in range(count):
-        fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
-        nested = [name for name in _JSON if name in arrays]
-        fields |= {name: json.loads(str(arrays[name][number])) for name in nested}
-        certainty = arrays["certainty"][number]
-        runs.append(RunEvidence(predicted=predicted[number], certainty=certainty, **fields))
-    stopping = json.loads(str(arrays["stopping"]))
-    if stopping and "until" not in stopping:
-        raise ValueError("seeds were added by a rule that isn't known any more")
-    return Evidence(
-        dataset=str(arrays["dataset"]),
-        study=str(arrays["study"]),
-        runs=runs,
-        missing=[str(name) for name in arrays["missing"]],
-        ensembles=[
-            Ensemble(str(variant), int(members), of_images)
-            for variant, members, of_images in zip(
-                arrays["ensemble"],
-                arrays["ensemble_members"],
-                arrays["ensemble_predicted"],
-                strict=True,
-            )
-        ],
-        stopping=stopping,
-        leaked=arrays.get("leaked", np.zeros(0, np.int32)),
-        **{name: arrays[name] for name in _IMAGES},
-    )

@@ -14,8 +14,9 @@ from sidebyside.errors import UserError
 from sidebyside.files import read_json, replaced, write_json
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import ARRAYS, CARD, Evaluation, load_evaluation
-from sidebyside.storage.evidence import FILE as EVIDENCE
-from sidebyside.storage.evidence import Evidence, read_evidence
+from sidebyside.storage.evidence import Evidence
+from sidebyside.storage.evidence_files import FILE as EVIDENCE
+from sidebyside.storage.evidence_files import read_evidence
 from sidebyside.storage.rules import with_earlier
 from sidebyside.storage.store import DamagedError, Run
 

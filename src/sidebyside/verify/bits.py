@@ -25,7 +25,7 @@ from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.tasks import Task
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys
-from sidebyside.storage.evidence import committed
+from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import has_results, load_study
 from sidebyside.verify.kept import Source, damage, first_difference, identity_of, kept_of, runs_of
 from sidebyside.verify.outcome import Outcome

@@ -9,10 +9,15 @@ from sidebyside.analysis.asked import as_asked
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.equivalence import Equivalence, compare_levels, tost
-from sidebyside.analysis.intervals import ROUNDING, rounding_variance
+from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.pairs import compare_pair
-from sidebyside.analysis.tables import equivalence_table, factor_table, replicate_of
+from sidebyside.analysis.tables import (
+    equivalence_table,
+    factor_table,
+    least_variance_of,
+    replicate_of,
+)
 from sidebyside.config.schema import Config, Study
 from sidebyside.report.gathering import gather
 from sidebyside.report.text.claims import Claim, claims
@@ -40,7 +45,7 @@ class ClaimVerdict:
     n : int
         Fresh seeds.
     difference, low, high : float or None
-        By the fresh runs, points; the interval is 95 %, of an equivalence 90 %.
+        By the fresh runs; the interval is 95 %, of an equivalence 90 %.
     p_holm : float or None
         Corrected over the claims of its kind; of an equivalence the larger of its two one-sided p
         values.
@@ -61,7 +66,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class _Fresh:
-    """A claim's difference by the fresh runs, points, with interval and p not yet corrected."""
+    """A claim's difference by the fresh runs, with interval and p not yet corrected."""
 
     n: int
     difference: float | None
@@ -94,14 +99,14 @@ def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome[Clai
         With 130 after Ctrl-C or SIGTERM.
     """
     before = journal.entries()
-    evidence = gather(base.dataset, study.name, allow_partial=True)
+    evidence = gather(base.dataset, study, allow_partial=True)
     study = as_asked(study, evidence.stopping)
     analysis = analyse(evidence, study, base.dataset.disputed)
     claimed = claims(analysis)
     verdicts = []
     if claimed:
         jobs = fresh_runs(evidence, variants_of(claimed, evidence), seeds, base)
-        verdicts = retest(claimed, train_fresh(jobs, evidence), study.margin)
+        verdicts = retest(claimed, train_fresh(jobs, evidence, study), study.margin)
     answers = [verdict.verdict for verdict in verdicts]
     return Outcome(
         check="claims",
@@ -145,7 +150,7 @@ def retest(claimed: Sequence[Claim], fresh: Evidence, margin: float) -> list[Cla
         Of runs of every variant that a claim is about, see
         `sidebyside.verify.fresh_seeds.variants_of`.
     margin : float
-        Largest difference that doesn't matter, points.
+        Largest difference that doesn't matter.
     """
     measured = _measured(claimed, fresh, margin)
     p_holm = _corrected(claimed, measured)
@@ -169,7 +174,7 @@ def _measured(claimed: Sequence[Claim], fresh: Evidence, margin: float) -> list[
         of_factors = effects(
             factor_table(fresh),
             list(fresh.runs[0].factors),
-            least_variance=rounding_variance(len(fresh.target)),
+            least_variance=least_variance_of(fresh),
         )
     seeds = len({run.seed for run in fresh.runs})
     measured = []
@@ -191,7 +196,7 @@ def _of_effect(claim: Claim, of_factors: Effects, seeds: int) -> _Fresh:
 
 def _of_levels(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     factor, (a, b) = claim.subject["factor"], claim.subject["levels"]
-    least = rounding_variance(len(fresh.target))
+    least = least_variance_of(fresh)
     levels = compare_levels(equivalence_table(fresh), factor, (a, b), margin, least)
     if levels.all_identical:  # bit for bit again: nothing is left to test
         return _Fresh(levels.pairs, 0.0, 0.0, 0.0, 0.0)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from sidebyside import paths
 from sidebyside.analysis.tables import variants
 from sidebyside.config.compose import compose_launcher
-from sidebyside.config.schema import Config
+from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors import LocalExecutor
@@ -72,7 +72,7 @@ def fresh_runs(
     return runs
 
 
-def train_fresh(runs: Sequence[Wanted], evidence: Evidence) -> Evidence:
+def train_fresh(runs: Sequence[Wanted], evidence: Evidence, study: Study) -> Evidence:
     """Return the evidence of runs, training in parallel what the run store doesn't have yet.
 
     They are ordinary runs of the run store and of MLflow, but not of the study: its results stay
@@ -84,6 +84,8 @@ def train_fresh(runs: Sequence[Wanted], evidence: Evidence) -> Evidence:
         Configs, each with its levels.
     evidence : Evidence
         Of the study, whose test images these are.
+    study : Study
+        Says what runs are judged by.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def train_fresh(runs: Sequence[Wanted], evidence: Evidence) -> Evidence:
     trained = []
     for job in jobs:
         stored = store.load(paths.run(job.run.key))
-        trained.append(run_evidence(job.run, stored, evaluate(stored), evidence.target))
+        trained.append(run_evidence(job.run, stored, evaluate(stored), evidence.target, study))
     return replace(evidence, runs=trained, missing=[], ensembles=[], stopping=None)
 
 

@@ -20,7 +20,7 @@ def verify_published(study: Study, base: Config) -> Outcome[JudgedReading]:
         If there are neither, or the runs aren't those of published recipes.
     """
     before = journal.entries()
-    evidence = gather(base.dataset, study.name, allow_partial=True)
+    evidence = gather(base.dataset, study, allow_partial=True)
     published = hold_against_published(evidence)
     if published is None:
         raise UserError(

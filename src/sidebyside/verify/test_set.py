@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.rules import rule_text, scale_of
 from sidebyside.storage import journal
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.journal import Entry
@@ -64,7 +64,7 @@ class Looks:
         if self.stopping:
             sentences.append(
                 f"Seeds were added {rule_text(self.stopping)}: how many there are was chosen by "
-                "test error, of which the report says what takes account."
+                f"{scale_of(self.stopping).test}, of which the report says what takes account."
             )
         return [sentence for sentence in sentences if sentence]
 

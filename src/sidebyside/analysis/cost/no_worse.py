@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sidebyside.analysis.cost.sizes import Size
-from sidebyside.analysis.intervals import mean_estimate
+from sidebyside.analysis.intervals import MeanEstimate, mean_estimate
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.pairs import Pair, Replicate, compare_pair
@@ -25,11 +25,12 @@ class NoWorse:
     n : int
         Common seeds.
     difference : float or None
-        Mean test error of the smaller minus that of the larger, points.
-    high : float or None
-        Upper end of its one-sided 95 % interval; None for fewer than two seeds.
+        Mean of the smaller minus that of the larger, by the metric.
+    worst : float or None
+        The end of its one-sided 95 % interval on the side of what is worse; None for fewer than
+        two seeds.
     margin : float
-        Points.
+        The largest difference that doesn't matter.
     p, p_holm : float or None
         That the smaller is worse by the margin or more; corrected for the other tests. None for
         fewer than three seeds.
@@ -40,7 +41,7 @@ class NoWorse:
     sizes: list[Size]
     n: int
     difference: float | None
-    high: float | None
+    worst: float | None
     margin: float
     p: float | None
     p_holm: float | None = None
@@ -73,7 +74,7 @@ def no_worse_than(
     sizes : dict of Size
         By variant.
     margin : float
-        The largest difference that doesn't matter, points.
+        The largest difference that doesn't matter.
     chosen_from : int
         How many pairs might have been tested, where the runs have chosen ``larger``.
     looks : Looks, optional
@@ -90,9 +91,8 @@ def no_worse_than(
 
 
 def _test(pair: Pair, sizes: list[Size]) -> NoWorse:
-    estimate = mean_estimate(pair.differences, pair.least_variance)
     confidence = pair.looks.confidence_of_equivalence(pair.n) if pair.looks else 1 - 2 * ALPHA
-    p = None
+    estimate, p = _worse(pair, pair.n), None
     if pair.n >= FEWEST:
         p = pair.looks.p(lambda count: _p(pair, count), pair.n) if pair.looks else _p(pair, pair.n)
     return NoWorse(
@@ -101,16 +101,22 @@ def _test(pair: Pair, sizes: list[Size]) -> NoWorse:
         sizes=sizes,
         n=pair.n,
         difference=pair.difference["mean"],
-        high=estimate.ends(confidence)[1] if estimate else None,
+        worst=pair.metric.rank(estimate.ends(confidence)[1]) if estimate else None,
         margin=pair.margin,
         p=p,
     )
 
 
+def _worse(pair: Pair, count: int) -> MeanEstimate | None:
+    """Return by how much a is worse than b, over the first so many seeds."""
+    worse = [pair.metric.rank(difference) for difference in pair.differences[:count]]
+    return mean_estimate(worse, pair.least_variance)
+
+
 def _p(pair: Pair, count: int) -> float | None:
-    """Return p of the one-sided t test that the first so many differences are below the margin.
+    """Return p of the one-sided t test that this is below the margin.
 
     One half of two one-sided tests, see `sidebyside.analysis.equivalence.tost`.
     """
-    estimate = mean_estimate(pair.differences[:count], pair.least_variance)
+    estimate = _worse(pair, count)
     return None if estimate is None else estimate.p_below(pair.margin)

@@ -1,11 +1,15 @@
 """How large networks are: their parameters and what one image takes."""
 
+import json
 from dataclasses import dataclass
 
-from sidebyside.engine.blocks import Instance
-from sidebyside.engine.recipe import read_recipe
+from pydantic import TypeAdapter
+
+from sidebyside.engine.blocks import AnyModel, Instance, Model
 from sidebyside.engine.summary import operations
 from sidebyside.storage.evidence import Evidence
+
+_MODEL: TypeAdapter[Model | Instance | None] = TypeAdapter(AnyModel | None)
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,7 @@ def sizes(evidence: Evidence) -> dict[str, Size]:
     shape, classes = (height, width, *(channels or [1])), 1 + int(evidence.target.max())
     found = {}
     for run in evidence.runs:
-        model = read_recipe(run.recipe).model
-        uses = None
-        if not isinstance(model, Instance):
-            uses = operations(model, shape, classes) // 2
+        model = _MODEL.validate_json(json.dumps(run.recipe.get("model")))
+        uses = operations(model, shape, classes) // 2 if isinstance(model, Model) else None
         found[run.variant] = Size(run.parameters, uses)
     return found

@@ -34,6 +34,7 @@ from sidebyside.analysis.effects.estimates import (
 from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
 from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
 from sidebyside.analysis.looks import Looks
+from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.config.factors import REPLICATE, Level
 
@@ -45,7 +46,7 @@ def effects(
     runs: pd.DataFrame,
     factors: Sequence[str],
     *,
-    wrong: NDArray[np.bool_] | None = None,
+    scores: Scores | None = None,
     least_variance: float = 0.0,
     expected_equal: Sequence[str] = (),
     looks: Looks | None = None,
@@ -56,13 +57,14 @@ def effects(
     ----------
     runs : DataFrame
         A row per run with its level of each factor, ``seed`` (what runs of a cluster share) and
-        ``test_error`` (percent). A column with None among its levels should have dtype object.
+        ``test_value`` by the metric. A column with None among its levels should have dtype object.
     factors : sequence of str
         Those with a single level take no part. The reference is the first level met.
-    wrong : ndarray of bool, shape (runs, images), optional
-        Whether a prediction is wrong: for the intervals over new images too.
+    scores : ndarray, shape (runs, images), optional
+        Whether a prediction is wrong, or in the metric's unit: for the intervals over new images
+        too.
     least_variance : float
-        Of a test error, see `sidebyside.analysis.intervals.rounding_variance`.
+        Of a value, see `sidebyside.analysis.intervals.rounding_variance`.
     expected_equal : sequence of str
         Factors whose levels are tested for equivalence: their main effects aren't tested here, and
         are no part of Holm's family.
@@ -76,10 +78,10 @@ def effects(
     model = model_of(codes, seeds)
     families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
     contrasts = [contrast for family in families for _, contrast in family]
-    errors = runs["test_error"].to_numpy(float)
-    found = _estimates(model, contrasts, errors, wrong, least_variance, confidence)
+    values = runs["test_value"].to_numpy(float)
+    found = _estimates(model, contrasts, values, scores, least_variance, confidence)
     if looks:
-        found = _at_looks(found, looks, codes, seeds, contrasts, errors, least_variance)
+        found = _at_looks(found, looks, codes, seeds, contrasts, values, least_variance)
     estimates = iter(found)
     main, between, *by_level = (
         [(names, next(estimates)) for names, _ in family] for family in families
@@ -165,8 +167,8 @@ def _simple_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[_Family]:
 def _estimates(
     model: Model,
     contrasts: Sequence[Contrast],
-    errors: Array,
-    wrong: NDArray[np.bool_] | None,
+    values: Array,
+    scores: Scores | None,
     least_variance: float,
     confidence: float,
 ) -> list[Estimate]:
@@ -178,17 +180,18 @@ def _estimates(
         return estimates
     of_columns = np.array([rows[number] for number in known])
     inverse = np.linalg.pinv(model.matrix)
-    weights = of_columns @ inverse  # of each run's error
-    residuals = errors - model.matrix @ (inverse @ errors)
+    weights = of_columns @ inverse  # of each run's value
+    residuals = values - model.matrix @ (inverse @ values)
     variances, freedoms = cr2(model.matrix, residuals, model.seeds, of_columns)
     variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
-    by_seed = None if wrong is None else _by_seed(weights, model, wrong)
+    by_seed = None if scores is None else _by_seed(weights, model, scores)
     for place, number in enumerate(known):
         difference = MeanEstimate(
-            float(weights[place] @ errors), float(variances[place]), float(freedoms[place])
+            float(weights[place] @ values), float(variances[place]), float(freedoms[place])
         )
         of_images = None if by_seed is None else by_seed[:, place]
-        estimates[number] = _estimate(difference, of_images, model.count, confidence)
+        skewed = scores is not None and not is_counted(scores)
+        estimates[number] = _estimate(difference, of_images, model.count, confidence, skewed)
     return estimates
 
 
@@ -198,7 +201,7 @@ def _at_looks(
     codes: Mapping[str, NDArray[np.intp]],
     seeds: NDArray[np.intp],
     contrasts: Sequence[Contrast],
-    errors: Array,
+    values: Array,
     least_variance: float,
 ) -> list[Estimate]:
     """Return the estimates of all runs with the p values of all looks so far together."""
@@ -207,7 +210,7 @@ def _at_looks(
         if count <= seeds.max() + 1:
             there = seeds < count
             model = model_of({name: code[there] for name, code in codes.items()}, seeds[there])
-            at_look = _estimates(model, contrasts, errors[there], None, least_variance, CONFIDENCE)
+            at_look = _estimates(model, contrasts, values[there], None, least_variance, CONFIDENCE)
             p_values[count] = [estimate.p for estimate in at_look]
     together = [
         looks.p(lambda count, own=number: p_values[count][own], estimate.n)  # type: ignore[misc]
@@ -216,26 +219,31 @@ def _at_looks(
     return [replace(estimate, p=p) for estimate, p in zip(estimates, together, strict=True)]
 
 
-def _by_seed(weights: Array, model: Model, wrong: NDArray[np.bool_]) -> Array:
+def _by_seed(weights: Array, model: Model, scores: Scores) -> Array:
     """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images).
 
-    In points, times the number of seeds, so that their mean is the contrast.
+    Times the number of seeds, so that their mean is the contrast.
     """
+    unit = unit_of(scores)
     of_seeds = [np.flatnonzero(model.seeds == seed) for seed in range(model.count)]
     return np.stack(
-        [100 * model.count * (weights[:, runs] @ wrong[runs].astype(float)) for runs in of_seeds]
+        [unit * model.count * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds]
     )
 
 
 def _estimate(
-    difference: MeanEstimate, by_seed: Array | None, seeds: int, confidence: float
+    difference: MeanEstimate,
+    by_seed: Array | None,
+    seeds: int,
+    confidence: float,
+    skewed: bool,
 ) -> Estimate:
     if math.isnan(difference.freedom):
         return Estimate(difference.mean, n=seeds)
     low, high = difference.ends(confidence)
     both = None
     if by_seed is not None:
-        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom)
+        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom, skewed=skewed)
     return Estimate(
         difference=difference.mean,
         low=low,

@@ -9,7 +9,7 @@ from sidebyside.config.factors import Level
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference of test errors in points, with its 95 % interval and test over seeds.
+    """A difference of values by the metric, with its 95 % interval and test over seeds.
 
     All are None where the design can't tell the effect from others; all but the difference also
     where fewer than two seeds, or what a single seed determines, leave nothing to judge noise by.

@@ -20,7 +20,8 @@ from sidebyside.analysis.published.recipes import (
     Split,
 )
 from sidebyside.analysis.published.verdicts import FigureVerdict, judge, predictions
-from sidebyside.storage.evidence import Evidence, RunEvidence, committed
+from sidebyside.storage.evidence import Evidence, RunEvidence
+from sidebyside.storage.evidence_files import committed
 
 FACTOR = "preset"  # a study over recipes varies this
 CLEAN = "published_clean"  # the study of the same recipes under protocol clean

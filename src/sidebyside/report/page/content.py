@@ -1,4 +1,4 @@
-"""What the page tells: numbers, names and words; variants are numbered by mean error."""
+"""What the page tells: numbers, names and words; variants are numbered by their mean."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -10,13 +10,16 @@ import numpy as np
 
 from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
+from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.gallery import Entry, gallery_entries
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.numbers import spelled
+from sidebyside.report.text.others import ABOUT, TITLE, other_scores
 from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import smaller_rows
 from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
@@ -47,6 +50,11 @@ class Page:
     given_margin: float | None
 
     @property
+    def scale(self) -> Scale:
+        """How the numbers are written."""
+        return Scale(self.evidence.metric)
+
+    @property
     def content(self) -> dict[str, Any]:
         """What ``comparison.json`` has."""
         return self.comparison.content
@@ -63,8 +71,15 @@ class Page:
 
     @cached_property
     def variants(self) -> list[dict[str, Any]]:
-        """The variants by mean test error, the lowest first."""
-        return sorted(self.content["variants"], key=lambda variant: variant["test_error"]["mean"])
+        """The variants by their mean, the best first."""
+        return sorted(self.content["variants"], key=lambda own: self._rank(self.value(own)["mean"]))
+
+    def _rank(self, value: float) -> float:
+        return self.evidence.metric.rank(value)
+
+    def value(self, entry: Mapping[str, Any]) -> Any:
+        """Return what an entry of ``comparison.json`` has by the study's metric."""
+        return entry[self.evidence.metric.name]
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -72,10 +87,10 @@ class Page:
         return {variant["name"]: number for number, variant in enumerate(self.variants, 1)}
 
     @cached_property
-    def errors(self) -> dict[str, list[float]]:
-        """Test errors of each variant's runs, percent."""
+    def values(self) -> dict[str, list[float]]:
+        """What each variant's runs are judged by."""
         return {
-            name: [self.evidence.test_error(run) for run in self.evidence.of_variant(name)]
+            name: [self.evidence.value(run) for run in self.evidence.of_variant(name)]
             for name in self.numbers
         }
 
@@ -130,15 +145,15 @@ class Page:
 
     def in_words(self, pair: Mapping[str, Any]) -> str:
         """Return a pair's statement with the variants' numbers for their names."""
-        text = of_pair(pair)
+        text = of_pair(pair, self.scale)
         for name in (pair["a"], pair["b"]):  # in the order in which the statement names them
             text = text.replace(name, f"variant {self.numbers[name]}", 1)
         return text[0].upper() + text[1:]
 
     @property
     def furthest(self) -> str | None:
-        """The variant whose mean error is furthest from the baseline's."""
-        mean = {name: float(np.mean(errors)) for name, errors in self.errors.items()}
+        """The variant whose mean is furthest from the baseline's."""
+        mean = {name: float(np.mean(values)) for name, values in self.values.items()}
         others = [name for name in mean if name != self.baseline]
         return max(others, key=lambda name: abs(mean[name] - mean[self.baseline]), default=None)
 
@@ -149,7 +164,7 @@ class Page:
 
     @cached_property
     def costs(self) -> list[dict[str, Any]]:
-        """Parameters, multiply-adds, mean seconds and error of each variant."""
+        """Parameters, multiply-adds, mean seconds and mean of each variant."""
         rows, known = [], sizes(self.evidence)
         for variant in self.variants:
             runs = self.evidence.of_variant(variant["name"])
@@ -161,7 +176,7 @@ class Page:
                     "multiply_adds": known[variant["name"]].multiply_adds,
                     "timed": len(times),
                     "seconds": float(np.mean(times)) if times else None,
-                    "error": variant["test_error"]["mean"],
+                    "value": self.value(variant)["mean"],
                 }
             )
         return rows
@@ -169,7 +184,7 @@ class Page:
     @property
     def smaller(self) -> list[Row]:
         """Smaller variants against the baseline, a row each."""
-        return smaller_rows(self.content["no_worse"])
+        return smaller_rows(self.content["no_worse"], Scale(self.evidence.metric))
 
     @property
     def origins(self) -> list[dict[str, str]]:
@@ -196,6 +211,29 @@ class Page:
     def command(self) -> str:
         """The command that trains the runs."""
         return training_command(self.evidence)
+
+    @property
+    def compare_command(self) -> str:
+        """The command that makes the page again."""
+        return compare_command(self.evidence)
+
+    @property
+    def validated_by(self) -> str:
+        """Which figure of the validation images a variant is chosen by, "error" or "loss"."""
+        return validation_figure(self.evidence.metric)
+
+    @property
+    def other_scores(self) -> list[dict[str, str]]:
+        """What other metrics say of the variants."""
+        return other_scores(self.evidence)
+
+    others_title = TITLE
+    others_about = " ".join(ABOUT.split())
+
+    def validation(self, chosen: Mapping[str, Any]) -> str:
+        """Return what the chosen variant was chosen by."""
+        value = chosen[f"validation_{self.validated_by}"]
+        return self.scale.fixed(value) if self.validated_by == "loss" else f"{value:.2f} %"
 
 
 def count_text(counts: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sidebyside.analysis.intervals import interval
 from sidebyside.config.factors import level_text
+from sidebyside.config.metrics import Metric
 from sidebyside.report.page.content import Page, count_text
 from sidebyside.report.page.intervals import Row, interval_plot
 from sidebyside.report.page.levels import Level, interaction_plots, level_plots
@@ -22,6 +23,7 @@ from sidebyside.report.page.plots import (
     errors_by_epoch,
 )
 from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE
+from sidebyside.report.text.scale import Scale
 from sidebyside.storage.evidence import RunEvidence
 
 _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 10 kB
@@ -35,6 +37,18 @@ class Drawn:
     """The pictures of a page."""
 
     page: Page
+
+    @property
+    def _scale(self) -> Scale:
+        return self.page.scale
+
+    @property
+    def _metric(self) -> Metric:
+        return self.page.evidence.metric
+
+    @property
+    def _axis(self) -> str:
+        return self._scale.axis(self._scale.test)
 
     def files(self) -> dict[str, str]:
         """Return those pictures that MLflow and DVC show too, by file name."""
@@ -56,14 +70,19 @@ class Drawn:
         rows = [
             Row(
                 label=self.page.label(variant["name"]),
-                mean=variant["test_error"]["mean"],
-                seeds=_ends(variant["test_error"]),
+                mean=self.page.value(variant)["mean"],
+                seeds=_ends(self.page.value(variant)),
                 together=_ends(variant["seeds_and_images"]),
-                runs=self.page.errors[variant["name"]],
+                runs=self.page.values[variant["name"]],
             )
             for variant in self.page.variants
         ]
-        return interval_plot(rows, "test error in %", "95 % interval over seeds")
+        return interval_plot(
+            rows,
+            self._axis,
+            "95 % interval over seeds",
+            lowest=self._metric.low,
+        )
 
     @cached_property
     def pairs(self) -> str:
@@ -79,7 +98,8 @@ class Drawn:
             for pair in self.page.against
             if pair["difference"]["mean"] is not None
         ]
-        label = "error minus the baseline's, points (left: better)"
+        label = self._scale.apart_column(f"{self._metric.label} minus the baseline's")
+        label += f" ({self._scale.better_side}: better)"
         return self._differences(rows, label, "95 % interval over seeds")
 
     @cached_property
@@ -90,7 +110,7 @@ class Drawn:
             return {}
         by_label = {self.page.label(pair["a"]): pair["looks"] for pair in pairs}
         colors = [_COLORS[pair["verdict"]] for pair in pairs]
-        return look_plots(by_label, colors, self.page.margin or 0)
+        return look_plots(by_label, colors, self.page.margin or 0, self._scale.differences)
 
     @cached_property
     def equivalence(self) -> str:
@@ -105,7 +125,7 @@ class Drawn:
             for entry in self.page.content["equivalence"]
             if entry["difference"] is not None
         ]
-        return self._differences(rows, "difference, points", "90 % interval over seeds")
+        return self._differences(rows, self._scale.differences, "90 % interval over seeds")
 
     def _differences(self, rows: Sequence[Row], label: str, over_seeds: str) -> str:
         if not rows:
@@ -120,16 +140,16 @@ class Drawn:
 
     @cached_property
     def levels(self) -> dict[str, str]:
-        """Mean error by level, by factor."""
+        """Mean by level, by factor."""
         levels = {
             name: [self._level({name: level}) for level in of_factor]
             for name, of_factor in self._factors.items()
         }
-        return level_plots(levels) if levels else {}
+        return level_plots(levels, self._axis, self._metric.low) if levels else {}
 
     @cached_property
     def interactions(self) -> dict[str, str]:
-        """Mean error by the levels of two factors, by what the picture is called."""
+        """Mean by the levels of two factors, by what the picture is called."""
         pairs = {}
         for pair in combinations(self._factors, 2):
             across, lines = sorted(pair, key=lambda name: -len(self._factors[name]))
@@ -139,7 +159,8 @@ class Drawn:
                 pairs[f"{across} across, a line per {lines} (n={n} seeds)"] = levels
         if not pairs:
             return {}
-        return dict(zip(pairs, interaction_plots(list(pairs.values())), strict=True))
+        drawn = interaction_plots(list(pairs.values()), self._axis, self._metric.low)
+        return dict(zip(pairs, drawn, strict=True))
 
     def _lines(self, across: str, lines: str) -> dict[str, list[Level]]:
         return {
@@ -162,7 +183,7 @@ class Drawn:
     def _level(self, levels: Mapping[str, Any]) -> Level:
         """Return the mean of the runs at some levels, the first of which names it."""
         runs = self._runs_at(levels)
-        mean = float(np.mean([self.page.evidence.test_error(run) for run in runs]))
+        mean = float(np.mean([self.page.evidence.value(run) for run in runs]))
         by_seed = self._by_seed(runs, mean)
         variants = dict.fromkeys(run.variant for run in runs)
         return Level(
@@ -170,7 +191,7 @@ class Drawn:
             n=len(by_seed),
             mean=mean,
             ends=_ends(interval(by_seed)),
-            variants=[float(np.mean(self.page.errors[name])) for name in variants],
+            variants=[float(np.mean(self.page.values[name])) for name in variants],
         )
 
     def _by_seed(self, runs: Sequence[RunEvidence], mean: float) -> list[float]:
@@ -180,10 +201,10 @@ class Drawn:
         """
         apart: dict[int, list[float]] = {}
         for run in runs:
-            of_variant = float(np.mean(self.page.errors[run.variant]))
-            error = self.page.evidence.test_error(run) - of_variant
-            apart.setdefault(run.seed, []).append(error)
-        return [mean + float(np.mean(errors)) for errors in apart.values()]
+            of_variant = float(np.mean(self.page.values[run.variant]))
+            value = self.page.evidence.value(run) - of_variant
+            apart.setdefault(run.seed, []).append(value)
+        return [mean + float(np.mean(values)) for values in apart.values()]
 
     @cached_property
     def curves(self) -> dict[str, str]:
@@ -206,16 +227,16 @@ class Drawn:
         return confusion_plot(first - second)
 
     def cost(self, cost: str, label: str) -> str:
-        """Return a cost beside the error, nothing where there is nothing to weigh."""
+        """Return a cost beside the mean, nothing where there is nothing to weigh."""
         known = [row for row in self.page.costs if row[cost] is not None]
         if len({row[cost] for row in known}) < 2:
             return ""
-        front = pareto_front([(row[cost], row["error"]) for row in known])
+        front = pareto_front([(row[cost], self._metric.rank(row["value"])) for row in known])
         points = [
-            Point(self.page.numbers[row["name"]], row[cost], row["error"], on_front)
+            Point(self.page.numbers[row["name"]], row[cost], row["value"], on_front)
             for row, on_front in zip(known, front, strict=True)
         ]
-        return cost_plot(points, label)
+        return cost_plot(points, label, self._scale.axis(f"mean {self._scale.test}"))
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:

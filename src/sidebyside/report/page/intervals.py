@@ -12,9 +12,9 @@ from sidebyside.report.page.style import (
     WIDTH,
     ZONE,
     Ends,
-    error_limits,
     labelled_rows,
     svg_text,
+    value_limits,
     with_room,
 )
 from sidebyside.report.pictures.style import BLUE, ORANGE, legend_below
@@ -50,6 +50,7 @@ def interval_plot(
     over_seeds: str,
     margin: float = 0,
     zero: bool = False,
+    lowest: float | None = 0.0,
 ) -> str:
     """Return rows of means with intervals.
 
@@ -65,10 +66,12 @@ def interval_plot(
         Half the width of the zone about 0 that is shaded; 0 for none.
     zero : bool
         Whether to draw a line at 0.
+    lowest : float or None
+        See `sidebyside.report.page.style.value_limits`.
     """
     with mpl.rc_context(PAGE_STYLE):
         figure, axes, places = labelled_rows([row.label for row in rows], WIDTH, spare=1.05)
-        limits = _limits(rows, margin, zero)
+        limits = _limits(rows, margin, zero, lowest)
         if margin:
             axes.axvspan(-margin, margin, color=ZONE, lw=0, label="too small to matter")
         if zero:
@@ -80,13 +83,13 @@ def interval_plot(
         return svg_text(figure)
 
 
-def _limits(rows: Sequence[Row], margin: float, zero: bool) -> Ends:
+def _limits(rows: Sequence[Row], margin: float, zero: bool, lowest: float | None) -> Ends:
     """Return the ends of the axis: intervals over few seeds may be wider than all else."""
     shown = [value for row in rows for value in (row.mean, *row.runs, *(row.together or ()))]
     shown += [end for row in rows if row.seeds and not row.together for end in row.seeds]
     if zero:
         shown += [-1.5 * margin, 0, 1.5 * margin]
-    return with_room(shown) if zero else error_limits(shown)
+    return with_room(shown) if zero else value_limits(shown, lowest)
 
 
 def _draw_row(axes: Axes, row: Row, y: float, limits: Ends, over_seeds: str) -> None:

@@ -1,4 +1,4 @@
-"""Mean errors by the levels of one factor or two."""
+"""Means by the levels of one factor or two."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from sidebyside.report.page.style import (
     CHARACTERS,
     PAGE_STYLE,
     Ends,
-    error_limits,
     labelled_rows,
     svg_text,
+    value_limits,
 )
 from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE, new_figure
 
@@ -23,7 +23,7 @@ _MARKERS = "osD^v<>P"
 
 @dataclass(frozen=True)
 class Level:
-    """A level over ``n`` seeds: mean error, ends of its interval, and the mean of each variant."""
+    """A level over ``n`` seeds: mean, ends of its interval, and the mean of each variant."""
 
     name: str
     n: int
@@ -32,20 +32,33 @@ class Level:
     variants: Sequence[float]
 
 
-def level_plots(factors: Mapping[str, Sequence[Level]]) -> dict[str, str]:
-    """Return a picture per factor, mean error by level, all with the same axis."""
-    limits = _level_limits([level for levels in factors.values() for level in levels])
+def level_plots(
+    factors: Mapping[str, Sequence[Level]], axis: str, lowest: float | None = 0.0
+) -> dict[str, str]:
+    """Return a picture per factor, mean by level, all with the same axis.
+
+    Parameters
+    ----------
+    factors : dict
+        The levels of each.
+    axis : str
+        What is measured, e.g. "test error in %".
+    lowest : float or None
+        See `sidebyside.report.page.style.value_limits`.
+    """
+    levels = [level for of_factor in factors.values() for level in of_factor]
+    limits = _level_limits(levels, lowest)
     with mpl.rc_context(PAGE_STYLE):
-        return {name: _level_plot(levels, limits) for name, levels in factors.items()}
+        return {name: _level_plot(own, limits, axis) for name, own in factors.items()}
 
 
-def _level_limits(levels: Sequence[Level]) -> Ends:
-    return error_limits(
-        [value for own in levels for value in (own.mean, *(own.ends or ()), *own.variants)]
+def _level_limits(levels: Sequence[Level], lowest: float | None) -> Ends:
+    return value_limits(
+        [value for own in levels for value in (own.mean, *(own.ends or ()), *own.variants)], lowest
     )
 
 
-def _level_plot(levels: Sequence[Level], limits: Ends) -> str:
+def _level_plot(levels: Sequence[Level], limits: Ends, axis: str) -> str:
     labels = [f"{level.name} (n={level.n})" for level in levels]
     figure, axes, places = labelled_rows(labels, 3.0, spare=0.55, characters=CHARACTERS * 3 // 4)
     for level, y in zip(levels, places, strict=True):
@@ -54,24 +67,29 @@ def _level_plot(levels: Sequence[Level], limits: Ends) -> str:
         below = [y + 0.09] * len(level.variants)
         axes.plot(level.variants, below, "o", color=GREY, ms=2.5, alpha=0.6)
         axes.plot(level.mean, y, "|", color=BLUE, ms=11, mew=2.2)
-    axes.set(xlim=limits, xlabel="test error in %")
+    axes.set(xlim=limits, xlabel=axis)
     return svg_text(figure)
 
 
-def interaction_plots(pairs: Sequence[Mapping[str, Sequence[Level]]]) -> list[str]:
+def interaction_plots(
+    pairs: Sequence[Mapping[str, Sequence[Level]]], axis: str, lowest: float | None = 0.0
+) -> list[str]:
     """Return a picture per pair of factors, all with the same axis.
 
     Parameters
     ----------
     pairs : sequence of dict
         Lines, by level of the one factor: the levels of the other, from left to right.
+    axis, lowest
+        As of `level_plots`.
     """
-    limits = _level_limits([level for lines in pairs for line in lines.values() for level in line])
+    levels = [level for lines in pairs for line in lines.values() for level in line]
+    limits = _level_limits(levels, lowest)
     with mpl.rc_context(PAGE_STYLE):
-        return [_interaction_plot(lines, limits) for lines in pairs]
+        return [_interaction_plot(lines, limits, axis) for lines in pairs]
 
 
-def _interaction_plot(lines: Mapping[str, Sequence[Level]], limits: Ends) -> str:
+def _interaction_plot(lines: Mapping[str, Sequence[Level]], limits: Ends, axis: str) -> str:
     names = list(dict.fromkeys(level.name for line in lines.values() for level in line))
     figure = new_figure(2.9, 2.6)
     axes = figure.add_subplot()
@@ -94,6 +112,6 @@ def _interaction_plot(lines: Mapping[str, Sequence[Level]], limits: Ends) -> str
     axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
     if len(names) > 3:
         axes.tick_params(axis="x", rotation=60)
-    axes.set(ylim=limits, xlim=(-0.4, len(names) - 0.6), ylabel="test error in %")
+    axes.set(ylim=limits, xlim=(-0.4, len(names) - 0.6), ylabel=axis)
     figure.legend(loc="outside upper center", ncols=2, frameon=False, handlelength=1.6)
     return svg_text(figure)

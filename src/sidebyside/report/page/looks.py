@@ -10,18 +10,23 @@ from sidebyside.report.pictures.style import new_figure
 
 
 def look_plots(
-    pairs: Mapping[str, Sequence[Mapping[str, Any]]], colors: Sequence[str], margin: float
+    pairs: Mapping[str, Sequence[Mapping[str, Any]]],
+    colors: Sequence[str],
+    margin: float,
+    label: str,
 ) -> dict[str, str]:
     """Return a picture of each pair's difference and repeated interval at its looks.
 
     Parameters
     ----------
     pairs : dict
-        By label: "seeds", "mean", "low" and "high" (points) of each look.
+        By label: "seeds", "mean", "low" and "high" of each look.
     colors : sequence of str
         One of each pair.
     margin : float
         Half the width of the zone about 0 that is shaded; 0 for none.
+    label : str
+        Of the axis.
     """
     all_looks = [look for looks in pairs.values() for look in looks]
     ends = [look[name] for look in all_looks for name in ("low", "high")]
@@ -29,7 +34,7 @@ def look_plots(
     limits = with_room([*ends, 0, -margin, margin])
     drawn = {}
     with mpl.rc_context(PAGE_STYLE):
-        for (label, looks), color in zip(pairs.items(), colors, strict=True):
+        for (name, looks), color in zip(pairs.items(), colors, strict=True):
             figure = new_figure(WIDTH / 1.6, 2.2)
             axes = figure.subplots()
             if margin:
@@ -41,7 +46,7 @@ def look_plots(
                 axes.plot(place, look["mean"], "o", color=color, ms=4)
             axes.set(xlim=(-0.5, len(seeds) - 0.5), ylim=limits)
             axes.set_xticks(range(len(seeds)), [str(count) for count in seeds])
-            axes.set(xlabel="seeds at a look", ylabel="difference, points")
+            axes.set(xlabel="seeds at a look", ylabel=label)
             axes.grid(axis="x", visible=False)
-            drawn[label] = svg_text(figure)
+            drawn[name] = svg_text(figure)
     return drawn

@@ -4,7 +4,6 @@ import base64
 import io
 import shutil
 from collections.abc import Collection, Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.drawn import Drawn
-from sidebyside.report.text.numbers import ends_text, fixed, p_value, signed, spelled
+from sidebyside.report.text.numbers import fixed, p_value, spelled
 from sidebyside.storage.evidence import Evidence
 
 
@@ -45,7 +44,7 @@ def write_report(
     disputed : collection of int
         Test images whose labels human raters dispute.
     margin : float or None
-        Largest difference of two variants that doesn't matter, points. None takes that of the
+        Largest difference of two variants that doesn't matter. None takes that of the
         tests of equivalence, if there are any.
     """
     page = Page(comparison, evidence, seconds, made, disputed, margin)
@@ -69,9 +68,6 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "fixed": fixed,
-        "signed": signed,
-        "interval": ends_text,
-        "signed_interval": partial(ends_text, text=signed),
         "p_value": p_value,
         "spelled": spelled,
         "level": level_text,

@@ -49,24 +49,24 @@ def confusion_plot(difference: NDArray[np.float64]) -> str:
 
 @dataclass(frozen=True)
 class Point:
-    """A variant in a picture of cost beside error, by its number on the page."""
+    """A variant in a picture of cost beside its mean, by its number on the page."""
 
     number: int
     cost: float
-    error: float
+    value: float
     front: bool
 
 
-def cost_plot(points: Sequence[Point], label: str) -> str:
-    """Return cost across, error up; the Pareto front is a line with the variants' numbers."""
-    front = sorted((p for p in points if p.front), key=lambda point: (point.cost, -point.error))
+def cost_plot(points: Sequence[Point], label: str, up: str) -> str:
+    """Return cost across, the mean up; the Pareto front is a line with the variants' numbers."""
+    front = sorted((p for p in points if p.front), key=lambda point: (point.cost, -point.value))
     others = [point for point in points if not point.front]
     with mpl.rc_context(PAGE_STYLE):
         figure = new_figure(WIDTH, 3)
         axes = figure.add_subplot()
-        x, y = [point.cost for point in others], [point.error for point in others]
+        x, y = [point.cost for point in others], [point.value for point in others]
         axes.plot(x, y, "o", color=GREY, ms=5, alpha=0.7, ls="none", label="other variant")
-        x, y = [point.cost for point in front], [point.error for point in front]
+        x, y = [point.cost for point in front], [point.value for point in front]
         axes.plot(
             x, y, "o-", color=BLUE, ms=6, lw=1.2, drawstyle="steps-post", label="Pareto front"
         )
@@ -74,7 +74,7 @@ def cost_plot(points: Sequence[Point], label: str) -> str:
         axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=5))
         axes.margins(0.12, 0.15)
-        axes.set(xlabel=label, ylabel="mean test error in %")
+        axes.set(xlabel=label, ylabel=up)
         legend_below(figure, axes, 2, handlelength=1.5)
         return svg_text(figure)
 
@@ -83,7 +83,7 @@ def _number(axes: Axes, front: Sequence[Point]) -> None:
     """Write the numbers below and left of the points, where a front has nothing else."""
     numbers: dict[Ends, list[int]] = {}
     for point in front:
-        numbers.setdefault((point.cost, point.error), []).append(point.number)
+        numbers.setdefault((point.cost, point.value), []).append(point.number)
     for where, of in numbers.items():
         axes.annotate(
             ", ".join(map(str, sorted(of))),

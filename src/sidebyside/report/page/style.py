@@ -87,10 +87,13 @@ def with_room(values: Sequence[float]) -> Ends:
     return low - room, high + room
 
 
-def error_limits(values: Sequence[float]) -> Ends:
-    """Return the ends of an axis of errors: none is below 0, though an interval may be."""
+def value_limits(values: Sequence[float], lowest: float | None) -> Ends:
+    """Return the ends of an axis of values none of which is below 0, or wherever they end.
+
+    ``lowest`` is 0 where nothing is below it, though an interval may be.
+    """
     low, high = with_room(values)
-    return max(low, -_AROUND * high / 2), high
+    return (low if lowest is None else max(low, -_AROUND * high / 2)), high
 
 
 def svg_text(figure: Figure) -> str:

@@ -32,7 +32,8 @@ _ROWS_APART = 0.22  # of our runs from those under clean, in rows
 def draw_pictures(comparison: Comparison, evidence: Evidence) -> None:
     """Draw those pictures of a report that the page doesn't have."""
     folder, variants = comparison.folder, comparison.content["variants"]
-    best = min(variants, key=lambda variant: variant["test_error"]["mean"])
+    metric = evidence.metric
+    best = min(variants, key=lambda variant: metric.rank(variant[metric.name]["mean"]))
     confusion = np.sum([evidence.confusion(run) for run in evidence.of_variant(best["name"])], 0)
     title = f"Best variant, {best['n']} runs together: {best['name'].replace(',', ', ')}"
     draw_confusion(confusion, title, folder / "confusion_best.png")

@@ -13,6 +13,7 @@ from sidebyside.report.text.findings import (
     of_simple_effect,
     told_simple_effects,
 )
+from sidebyside.report.text.scale import Scale
 
 Kind = Literal[
     "main effect", "simple effect", "interaction", "pair", "equivalence", "equivalent pair"
@@ -40,7 +41,7 @@ class Claim:
     subject : dict
         What it is about: the entries of ``comparison.json`` that name it.
     difference : float
-        As the report has it, points; the claim is of its sign, where it claims a difference.
+        As the report has it; the claim is of its sign, where it claims a difference.
     text : str
         As the report says it, without a full stop.
     """
@@ -75,24 +76,34 @@ def claims(analysis: Analysis) -> list[Claim]:
     choice by validation error, the ensembles, the power, the disputed labels, the same weights in
     both layouts.
     """
-    content, effects = analysis.content, analysis.effects
+    content, effects, scale = analysis.content, analysis.effects, Scale(analysis.metric)
     simple = [entry for entries in told_simple_effects(effects) for entry in entries]
     definite = [
-        *(_claim("main effect", entry, of_main_effect(entry)) for entry in analysis.main_effects),
-        *(_claim("simple effect", entry, of_simple_effect(entry)) for entry in simple),
-        *(_claim("interaction", entry, of_interaction(entry)) for entry in effects["interactions"]),
-        *(_claim("equivalence", entry, of_equivalence(entry)) for entry in content["equivalence"]),
-        *(_of_pair(entry) for entry in content["pairs"]),
+        *(
+            _claim("main effect", entry, of_main_effect(entry, scale))
+            for entry in analysis.main_effects
+        ),
+        *(_claim("simple effect", entry, of_simple_effect(entry, scale)) for entry in simple),
+        *(
+            _claim("interaction", entry, of_interaction(entry, scale))
+            for entry in effects["interactions"]
+        ),
+        *(
+            _claim("equivalence", entry, of_equivalence(entry, scale))
+            for entry in content["equivalence"]
+        ),
+        *(_of_pair(entry, scale) for entry in content["pairs"]),
     ]
     return [claim for claim in definite if claim]
 
 
-def _of_pair(entry: Mapping[str, Any]) -> Claim | None:
+def _of_pair(entry: Mapping[str, Any], scale: Scale) -> Claim | None:
     """Return what a pair of variants claims, None where the report can't tell them apart."""
     if entry["verdict"] == "can't tell":
         return None
     kind: Kind = "equivalent pair" if entry["verdict"] == "equivalent" else "pair"
-    return _claim(kind, {**entry, "difference": entry["difference"]["mean"]}, of_pair(entry))
+    difference = entry["difference"]["mean"]
+    return _claim(kind, {**entry, "difference": difference}, of_pair(entry, scale))
 
 
 def _claim(kind: Kind, entry: Mapping[str, Any], text: str | None) -> Claim | None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from sidebyside.analysis.looks import looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.text.findings import Entry
-from sidebyside.report.text.numbers import ends_text
+from sidebyside.report.text.others import other_scores_text
 from sidebyside.report.text.published import published_text
 from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import analysis_text
 from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
@@ -17,8 +18,10 @@ from sidebyside.storage.evidence import Evidence
 
 def document(comparison: Comparison, evidence: Evidence) -> str:
     """Return ``comparison.md``."""
-    command = f"python pipelines/compare.py study={evidence.study} dataset={evidence.dataset}"
-    parts = [f"# {evidence.study} on {evidence.dataset}", f"Made by `{command}`."]
+    parts = [
+        f"# {evidence.study} on {evidence.dataset}",
+        f"Made by `{compare_command(evidence)}`.",
+    ]
     if evidence.missing:
         parts.append(
             f"**Not finished: {len(evidence.missing)} runs are missing** "
@@ -29,18 +32,20 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     parts.append("\n".join(f"- {sentence}" for sentence in comparison.statements))
     if evidence.stopping:
         parts.append(of_stopping(evidence.stopping))
+    scale = Scale(evidence.metric)
     parts += [
         "## All variants",
-        paragraph("""
-            Test error in percent, mean over n seeds, with three 95 % intervals: for new seeds and
+        paragraph(f"""
+            {scale.subject}, mean over n seeds, with three 95 % intervals: for new seeds and
             new images of the kind together; over seeds (Student t: other trainings, the same test
-            images); over images (bootstrap: these networks, other test images). The training
-            images are the same in all of them."""),
-        table(_variant_rows(comparison.content["variants"])),
+            images); over images ({scale.over_images}: these networks, other test images). The
+            training images are the same in all of them.{scale.no_images}"""),
+        table(_variant_rows(comparison.content["variants"], scale)),
+        *other_scores_text(evidence),
         analysis_text(comparison.analysis),
         *_made(evidence),
         "## Pictures",
-        "![Test error by variant](pictures/variants.svg)",
+        f"![{scale.title} by variant](pictures/variants.svg)",
         "![Confusion matrix of the best variant](confusion_best.png)",
         "![Sample digits](samples.png)",
     ]
@@ -57,17 +62,17 @@ def _made(evidence: Evidence) -> list[str]:
     ]
 
 
-def _variant_rows(variants: Sequence[Entry]) -> list[dict[str, str]]:
-    rows = []
-    for variant in sorted(variants, key=lambda variant: variant["test_error"]["mean"]):
-        error, loss = variant["test_error"], variant["test_loss"]
+def _variant_rows(variants: Sequence[Entry], scale: Scale) -> list[dict[str, str]]:
+    rows, name = [], scale.metric.name
+    for variant in sorted(variants, key=lambda own: scale.metric.rank(own[name]["mean"])):
+        value, loss = variant[name], variant["test_loss"]
         levels = {name: level_text(level) for name, level in variant["factors"].items()}
         figures = {
             "n": str(variant["n"]),
-            "test error %": f"{error['mean']:.2f}",
-            "95 %, new seeds and images": ends_text(variant["seeds_and_images"]),
-            "over seeds": ends_text(error),
-            "over images": ends_text(variant["over_images"]),
+            scale.column(scale.test): scale.fixed(value["mean"]),
+            "95 %, new seeds and images": scale.ends(variant["seeds_and_images"]),
+            "over seeds": scale.ends(value),
+            "over images": scale.ends(variant["over_images"]),
             "test loss": f"{loss['mean']:.4f}",
             "parameters": str(variant["parameters"]),
             "protocol": variant["protocol"],

@@ -5,6 +5,7 @@ from typing import Any
 
 from sidebyside.config.factors import level_text
 from sidebyside.report.text.numbers import seeds_text
+from sidebyside.report.text.scale import ERRORS, Scale
 
 SIGNIFICANT = 0.05  # after Holm's correction
 
@@ -16,7 +17,7 @@ def is_shown(entry: Entry) -> bool:
     return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANT
 
 
-def of_main_effect(entry: Entry) -> str | None:
+def of_main_effect(entry: Entry, scale: Scale = ERRORS) -> str | None:
     """Return e.g. "kernel_size 5 is better than 3 by 0.21 points [0.10, 0.32]".
 
     None where nothing is shown, and where an interaction contradicts it: an average that doesn't
@@ -24,17 +25,17 @@ def of_main_effect(entry: Entry) -> str | None:
     """
     if not is_shown(entry) or entry["contradicted_by"]:
         return None
-    return _which_is_better(entry)
+    return _which_is_better(entry, scale)
 
 
-def of_simple_effect(entry: Entry) -> str | None:
+def of_simple_effect(entry: Entry, scale: Scale = ERRORS) -> str | None:
     """Return e.g. "at optimizer adam, dropout true is better than false by ...", or None."""
     if not is_shown(entry):
         return None
-    return f"{place(entry)}, {_which_is_better(entry)}"
+    return f"{place(entry)}, {_which_is_better(entry, scale)}"
 
 
-def of_interaction(entry: Entry) -> str | None:
+def of_interaction(entry: Entry, scale: Scale = ERRORS) -> str | None:
     """Return what an interaction claims, None where it isn't shown."""
     if not is_shown(entry):
         return None
@@ -44,37 +45,37 @@ def of_interaction(entry: Entry) -> str | None:
         difference, low, high, than = -difference, -high, -low, "smaller"
     return (
         f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
-        f"and {level_text(references[0])} is {difference:.2f} points [{low:.2f}, {high:.2f}] "
+        f"and {level_text(references[0])} is {scale.apart(difference)} {scale.bracket(low, high)} "
         f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
     )
 
 
-def of_equivalence(entry: Entry) -> str | None:
+def of_equivalence(entry: Entry, scale: Scale = ERRORS) -> str | None:
     """Return e.g. "adam and sgd are equivalent within 0.1 points", None where it isn't shown."""
     if not entry["equivalent"]:
         return None
     a, b = (level_text(level) for level in entry["levels"])
     if entry["pairs"] == entry["identical"]:
         return f"{a} and {b} give bit-identical networks"
-    return f"{a} and {b} are equivalent within {entry['margin']:g} points"
+    return f"{a} and {b} are equivalent within {scale.within(entry['margin'])}"
 
 
-def of_pair(entry: Entry) -> str:
+def of_pair(entry: Entry, scale: Scale = ERRORS) -> str:
     """Return what is found of two variants."""
     a, b, n, verdict = entry["a"], entry["b"], entry["n"], entry["verdict"]
     seeds = f"{n} independent seeds" if "seeds" in entry else seeds_text(n)
     if verdict == "identical":
         return f"{a} and {b} gave bit-identical networks ({seeds})"
     if verdict == "equivalent":
-        return f"{a} and {b} are equivalent within {entry['margin']:g} points"
+        return f"{a} and {b} are equivalent within {scale.within(entry['margin'])}"
     if verdict == "can't tell":
         return f"Can't tell {a} from {b} with {seeds}{more(entry)}"
     ends = entry["difference"]
-    sign = -1 if verdict == "better" else 1
+    sign = -1 if scale.metric.higher_is_better == (verdict == "worse") else 1
     mean, *interval = (sign * ends[name] for name in ("mean", "low", "high"))
     return (
-        f"{a} is {verdict} than {b} by {mean:.2f} points "
-        f"[{min(interval):.2f}, {max(interval):.2f}] (n={seeds})"
+        f"{a} is {verdict} than {b} by {scale.apart(mean)} "
+        f"{scale.bracket(min(interval), max(interval))} (n={seeds})"
     )
 
 
@@ -102,16 +103,16 @@ def _by_level(simple: Sequence[Entry], interaction: Entry, own: int) -> list[Ent
     ]
 
 
-def _which_is_better(entry: Entry) -> str:
+def _which_is_better(entry: Entry, scale: Scale) -> str:
     level, reference = level_text(entry["level"]), level_text(entry["reference"])
     difference, low, high = entry["difference"], entry["low"], entry["high"]
-    if difference > 0:
+    if scale.metric.worsens(difference):
         level, reference = reference, level
-    else:
+    if difference <= 0:
         low, high = -high, -low
     return (
-        f"{entry['factor']} {level} is better than {reference} by {abs(difference):.2f} points "
-        f"[{low:.2f}, {high:.2f}]"
+        f"{entry['factor']} {level} is better than {reference} by {scale.apart(abs(difference))} "
+        f"{scale.bracket(low, high)}"
     )
 
 

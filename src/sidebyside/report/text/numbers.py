@@ -26,16 +26,18 @@ def ends_text(ends: Mapping[str, Any] | None, text: Callable[[float], str] = fix
     return f"{text(ends['low'])} to {text(ends['high'])}"
 
 
-def signed_interval(low: float | None, high: float | None) -> str:
+def signed_interval(low: float | None, high: float | None, digits: int = 2) -> str:
     """Return e.g. " [+0.10, +0.32]", nothing where there is no interval."""
-    return "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
+    if low is None or high is None:
+        return ""
+    return f" [{signed(low, digits)}, {signed(high, digits)}]"
 
 
-def signed_estimate(entry: Mapping[str, Any] | None, mean: str = "mean") -> str:
+def signed_estimate(entry: Mapping[str, Any] | None, mean: str = "mean", digits: int = 2) -> str:
     """Return e.g. "+0.21 [+0.10, +0.32]" of an entry with its ends, a dash where there is none."""
     if entry is None or entry[mean] is None:
         return "-"
-    return signed(entry[mean]) + signed_interval(entry["low"], entry["high"])
+    return signed(entry[mean], digits) + signed_interval(entry["low"], entry["high"], digits)
 
 
 def spelled(variant: str) -> str:
@@ -48,11 +50,6 @@ def p_value(value: float | None) -> str:
     if value is None:
         return "-"
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
-
-
-def percentage(value: float) -> str:
-    """Return e.g. "0.87 %"."""
-    return f"{value:.2f} %"
 
 
 def seeds_text(n: int) -> str:

@@ -5,8 +5,10 @@ from typing import Any
 
 from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.config.metrics import metric_of_rule
 from sidebyside.report.text.findings import Entry, is_shown, more, of_pair
 from sidebyside.report.text.numbers import seeds_text, spelled
+from sidebyside.report.text.scale import Scale
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _NAMED = 3  # comparisons that are told one by one; of more, how many there are
@@ -14,9 +16,9 @@ _NAMED = 3  # comparisons that are told one by one; of more, how many there are
 
 def rule_text(rule: Mapping[str, Any]) -> str:
     """Return a rule in words, e.g. "until factors are decided, at most 20 seeds"."""
-    most = f"at most {rule['max_seeds']} seeds"
+    most, scale = f"at most {rule['max_seeds']} seeds", scale_of(rule)
     if rule["until"] == "narrow":
-        return f"until intervals are within +-{rule['halfwidth']:g} points, {most}"
+        return f"until intervals are within +-{scale.within(rule['halfwidth'])}, {most}"
     question, baseline = rule["question"], rule["baseline"]
     if isinstance(question, list):
         asked = f"{question[0]} against {question[1]} is decided"
@@ -26,7 +28,12 @@ def rule_text(rule: Mapping[str, Any]) -> str:
         asked = f"each variant against {baseline} is decided"
     else:
         asked = "the best variant is decided"
-    return f"until {asked}, within {rule['margin']:g} points if equivalent, {most}"
+    return f"until {asked}, within {scale.within(rule['margin'])} if equivalent, {most}"
+
+
+def scale_of(rule: Mapping[str, Any]) -> Scale:
+    """Return how numbers of the metric are written that a rule goes by."""
+    return Scale(metric_of_rule(rule))
 
 
 def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]:
@@ -51,18 +58,18 @@ def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]
         )
     if looks := looks_of(rule):
         return sentences + _decided(rule, looks, content)
-    return [*sentences, _of_width(rule["halfwidth"], content["variants"])]
+    return [*sentences, _of_width(rule["halfwidth"], content["variants"], scale_of(rule))]
 
 
-def _of_width(halfwidth: float, variants: Sequence[Entry]) -> str:
+def _of_width(halfwidth: float, variants: Sequence[Entry], scale: Scale) -> str:
     """Return how many seeds intervals of a width took, and which are wider all the same."""
     counts = sorted({variant["n"] for variant in variants})
-    ends = [variant["test_error"] for variant in variants]
+    ends = [variant[scale.metric.name] for variant in variants]
     wide = sum((own["high"] - own["low"]) / 2 > halfwidth + ROUNDING for own in ends)
     taken = f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
     short = f"; {wide} of {len(variants)} variants would take more, and have wider ones"
     return (
-        f"Intervals of +-{halfwidth:g} points over seeds took {taken}{short if wide else ''} "
+        f"Intervals of +-{scale.within(halfwidth)} over seeds took {taken}{short if wide else ''} "
         "(in two stages, whose width the first five seeds set)."
     )
 
@@ -77,20 +84,20 @@ def _decided(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]
     elif baseline:
         asked = [pair for pair in asked if baseline in (pair["a"], pair["b"])]
     else:
-        return _of_race(looks, asked)
-    return _of_pairs(looks, asked)
+        return _of_race(looks, asked, scale_of(rule))
+    return _of_pairs(looks, asked, scale_of(rule))
 
 
-def _of_pairs(looks: Looks, pairs: Sequence[Entry]) -> list[str]:
+def _of_pairs(looks: Looks, pairs: Sequence[Entry], scale: Scale) -> list[str]:
     told = [pair for pair in pairs if pair["verdict"] != "can't tell"]
     sentences = []
     for count in sorted({looks.reached(pair["n"]) for pair in told}):
         of_look = [pair for pair in told if looks.reached(pair["n"]) == count]
-        sentences.append(f"{_at(looks, count)}: {_listed(of_look)}.")
+        sentences.append(f"{_at(looks, count)}: {_listed(of_look, scale)}.")
     return sentences + _undecided([pair for pair in pairs if pair["verdict"] == "can't tell"])
 
 
-def _of_race(looks: Looks, pairs: Sequence[Entry]) -> list[str]:
+def _of_race(looks: Looks, pairs: Sequence[Entry], scale: Scale) -> list[str]:
     """Return who is out of a race of variants, since when, and what is known of the others."""
     out: dict[str, int] = {}
     for pair in pairs:
@@ -105,7 +112,7 @@ def _of_race(looks: Looks, pairs: Sequence[Entry]) -> list[str]:
         verb = "is" if len(names) == 1 else "are"
         sentences.append(f"{_at(looks, count)}: {which} {verb} worse than another and out.")
     left = [pair for pair in pairs if not {pair["a"], pair["b"]} & out.keys()]
-    return sentences + _of_pairs(looks, left)
+    return sentences + _of_pairs(looks, left, scale)
 
 
 def _of_factors(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:
@@ -144,9 +151,9 @@ def _undecided(pairs: Sequence[Entry]) -> list[str]:
     return [f"Not decided after {seeds}: {len(pairs)} comparisons{needed}."]
 
 
-def _listed(pairs: Sequence[Entry]) -> str:
+def _listed(pairs: Sequence[Entry], scale: Scale) -> str:
     if len(pairs) <= _NAMED:
-        return "; ".join(of_pair(pair) for pair in pairs)
+        return "; ".join(of_pair(pair, scale) for pair in pairs)
     kinds = [pair["verdict"] for pair in pairs]
     counts = [f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)]
     return f"{len(pairs)} comparisons ({', '.join(counts)})"

@@ -1,33 +1,28 @@
 """The statistics of a study as Markdown sections."""
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from functools import partial
 
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
 from sidebyside.report.text.findings import Entry, place
-from sidebyside.report.text.numbers import (
-    fixed,
-    p_value,
-    signed,
-    signed_estimate,
-    signed_interval,
-    spelled,
-)
+from sidebyside.report.text.numbers import fixed, p_value, spelled
+from sidebyside.report.text.scale import ERRORS, Scale
 from sidebyside.report.text.tables import Row, Strong, paragraph, table
 
 
 def analysis_text(analysis: Analysis) -> str:
     """Return the sections on effects, pairs, equivalence, ensembles, disputed labels."""
     content, named = analysis.content, _Names(analysis.protocols)
+    scale = Scale(analysis.metric)
     sections = [
-        *_effects(analysis.effects),
+        *_effects(analysis.effects, scale),
         *_identical(content["identical"]),
-        *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named),
-        *_equivalence(content["equivalence"]),
-        *_smaller(content["no_worse"]),
-        *_ensembles(content["ensemble"], named),
-        *_floor(content["floor"], named),
+        *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named, scale),
+        *_equivalence(content["equivalence"], scale),
+        *_smaller(content["no_worse"], scale),
+        *_ensembles(content["ensemble"], named, scale),
+        *_floor(content["floor"], named, scale),
     ]
     return "\n\n".join(sections)
 
@@ -48,6 +43,7 @@ class _Names:
 def pair_rows(
     pairs: Sequence[Entry],
     cells: Callable[[str], dict[str, str]] = lambda variant: {"variant": spelled(variant)},
+    scale: Scale = ERRORS,
 ) -> list[Row]:
     """Return a row per pair of variants; ``cells`` gives those that name the first."""
     return [
@@ -55,9 +51,9 @@ def pair_rows(
             **cells(pair["a"]),
             "against": spelled(pair["b"]),
             "n": str(pair["n"]),
-            "difference, points": signed_estimate(pair["difference"]),
-            "new seeds and images": _ends(pair["seeds_and_images"]),
-            "over images": _ends(pair["over_images"]),
+            scale.differences: scale.estimate(pair["difference"]),
+            "new seeds and images": _ends(pair["seeds_and_images"], scale),
+            "over images": _ends(pair["over_images"], scale),
             "Holm's p": p_value(pair["p_holm"]),
             "wins": f"{pair['superiority']:.2f}",
             "verdict": Strong(pair["verdict"], _more(pair)),
@@ -71,27 +67,29 @@ def _more(pair: Entry) -> str:
     return f"; about {seeds} more seeds would" if seeds else ""
 
 
-def _ends(entry: Entry | None) -> str:
-    return signed_interval(entry["low"], entry["high"]).strip() if entry else "-"
+def _ends(entry: Entry | None, scale: Scale) -> str:
+    return scale.interval(entry["low"], entry["high"]).strip() if entry else "-"
 
 
-def _effects(effects: Entry) -> list[str]:
+def _effects(effects: Entry, scale: Scale) -> list[str]:
     if not effects["main"]:
         return []
-    rows = [_effect_row(_effect_name(effect), effect) for effect in effects["main"]]
-    rows += [_effect_row(_interaction_name(entry), entry) for entry in effects["interactions"]]
+    rows = [_effect_row(_effect_name(effect), effect, scale) for effect in effects["main"]]
     rows += [
-        _effect_row(f"{place(effect)}: {_effect_name(effect)}", effect)
+        _effect_row(_interaction_name(entry), entry, scale) for entry in effects["interactions"]
+    ]
+    rows += [
+        _effect_row(f"{place(effect)}: {_effect_name(effect)}", effect, scale)
         for effect in effects["simple"]
     ]
-    text = paragraph("""
-        Points of test error, other factors averaged, from one linear model over all runs. Runs with
-        the same seed aren't independent, so the seed is what is replicated: 95 % intervals over
-        seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are corrected
-        after Holm among main effects, among interactions and among the levels of a simple effect.
-        An interaction is a difference of differences; where one is shown, the simple effects say
-        what a factor does at each level of the other. No p: the factor was expected to make no
-        difference, see "Equivalence".""")
+    text = paragraph(f"""
+        {scale.apart_subject}, other factors averaged, from one linear model over all runs. Runs
+        with the same seed aren't independent, so the seed is what is replicated: 95 % intervals
+        over seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are
+        corrected after Holm among main effects, among interactions and among the levels of a simple
+        effect. An interaction is a difference of differences; where one is shown, the simple
+        effects say what a factor does at each level of the other. No p: the factor was expected to
+        make no difference, see "Equivalence".""")
     return ["## What each factor does", text, table(rows)]
 
 
@@ -107,39 +105,42 @@ def _interaction_name(entry: Entry) -> str:
     return f"{first} {level_text(levels[0])} x {second} {level_text(levels[1])}"
 
 
-def _effect_row(name: str, entry: Entry) -> Row:
+def _effect_row(name: str, entry: Entry, scale: Scale) -> Row:
     other = ", ".join(entry.get("contradicted_by", []))
     return {
         "effect": f"{name} (not at each level of {other})" if other else name,
-        "difference, points": signed_estimate(entry, "difference"),
-        "new seeds and images": _ends(entry["seeds_and_images"]),
+        scale.differences: scale.estimate(entry, "difference"),
+        "new seeds and images": _ends(entry["seeds_and_images"], scale),
         "df": fixed(entry["degrees_of_freedom"], 1),
         "Holm's p": p_value(entry["p_holm"]),
     }
 
 
-def _pairs(pairs: Sequence[Entry], baseline: str, family: int, named: _Names) -> list[str]:
+def _pairs(
+    pairs: Sequence[Entry], baseline: str, family: int, named: _Names, scale: Scale
+) -> list[str]:
     against = [pair for pair in pairs if pair["b"] == baseline]
     if not against:
         return []
     rows = [
         {name: cell for name, cell in row.items() if name != "against"}
-        for row in pair_rows(sorted(against, key=_difference), named)
+        for row in pair_rows(sorted(against, key=partial(_difference, scale)), named, scale)
     ]
     text = paragraph(f"""
-        Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+        {scale.title} minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
         interval over seeds (other trainings, the same images), by which the verdict goes; for new
         seeds and new images together; and over images (these networks, other images of the kind).
-        "Wins" is the probability that a run has a lower error than one of the baseline. Holm's
+        "Wins" is the probability that a run has a {scale.better} {scale.metric.label} than one of
+        the baseline. Holm's
         correction takes account of {family} pairs; `comparison.json` has those that were
         compared. Variants that came out bit for bit the same are compared once.""")
     return ["## Against the baseline", text, table(rows)]
 
 
-def _difference(pair: Entry) -> float:
+def _difference(scale: Scale, pair: Entry) -> float:
     """Return by what to sort a pair: those without a common seed come last."""
     mean = pair["difference"]["mean"]
-    return float("inf") if mean is None else float(mean)
+    return float("inf") if mean is None else scale.metric.rank(float(mean))
 
 
 def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
@@ -152,7 +153,7 @@ def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
     return ["## Identical variants", text, names]
 
 
-def _equivalence(entries: Sequence[Entry]) -> list[str]:
+def _equivalence(entries: Sequence[Entry], scale: Scale) -> list[str]:
     if not entries:
         return []
     rows = [
@@ -162,7 +163,9 @@ def _equivalence(entries: Sequence[Entry]) -> list[str]:
             "pairs of runs": str(entry["pairs"]),
             "bit-identical": str(entry["identical"]),
             "n seeds": str(entry["n"]),
-            "difference of the others, points (90 %)": signed_estimate(entry, "difference"),
+            f"{scale.apart_column('difference of the others')} (90 %)": scale.estimate(
+                entry, "difference"
+            ),
             "margin": f"{entry['margin']:g}",
             "Holm's p": p_value(entry["p_holm"]),
             "equivalent": Strong("yes") if entry["equivalent"] else "not shown",
@@ -177,7 +180,7 @@ def _equivalence(entries: Sequence[Entry]) -> list[str]:
     return ["## Equivalence", text, table(rows)]
 
 
-def smaller_rows(entries: Sequence[Entry]) -> list[Row]:
+def smaller_rows(entries: Sequence[Entry], scale: Scale) -> list[Row]:
     """Return a row for each smaller variant that was held against the baseline."""
     return [
         {
@@ -185,8 +188,8 @@ def smaller_rows(entries: Sequence[Entry]) -> list[Row]:
             "parameters": f"{entry['sizes'][0]['parameters']:,}",
             "multiply-adds": _count(entry["sizes"][0]["multiply_adds"]),
             "n": str(entry["n"]),
-            "difference, points": signed(entry["difference"]),
-            "at most (95 %)": signed(entry["high"]),
+            scale.differences: scale.signed(entry["difference"]),
+            "at worst (95 %)": scale.signed(entry["worst"]),
             "Holm's p": p_value(entry["p_holm"]),
             "no worse": Strong("yes") if entry["shown"] else "not shown",
         }
@@ -198,7 +201,7 @@ def _count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
-def _smaller(entries: Sequence[Entry]) -> list[str]:
+def _smaller(entries: Sequence[Entry], scale: Scale) -> list[str]:
     if not entries:
         return []
     larger, size = entries[0]["larger"], entries[0]["sizes"][1]
@@ -206,12 +209,12 @@ def _smaller(entries: Sequence[Entry]) -> list[str]:
         Variants that have fewer parameters or multiply-adds per image than the baseline
         `{spelled(larger)}` ({size["parameters"]:,} and {_count(size["multiply_adds"])}), and no
         more of either. A one-sided test of the paired differences (half of the tests of
-        equivalence), corrected after Holm, has to show that the smaller one's error isn't higher by
-        {entries[0]["margin"]:g} points or more.""")
-    return ["## Smaller and no worse", text, table(smaller_rows(entries))]
+        equivalence), corrected after Holm, has to show that the smaller one isn't worse by
+        {scale.within(entries[0]["margin"])} or more.""")
+    return ["## Smaller and no worse", text, table(smaller_rows(entries, scale))]
 
 
-def _ensembles(ensembles: Entry, named: _Names) -> list[str]:
+def _ensembles(ensembles: Entry, named: _Names, scale: Scale) -> list[str]:
     several = [ensemble for ensemble in ensembles["variants"] if ensemble["n"] > 1]
     if not several:
         return []
@@ -219,30 +222,31 @@ def _ensembles(ensembles: Entry, named: _Names) -> list[str]:
         {
             **named(ensemble["variant"]),
             "networks": str(ensemble["n"]),
-            "together %": f"{ensemble['test_error']:.2f}",
-            "95 % over images": f"{ensemble['low']:.2f} to {ensemble['high']:.2f}",
-            "one of them, mean %": f"{ensemble['mean_of_members']:.2f}",
-            "gain, points": signed_estimate(ensemble["gain"]),
+            scale.column("together"): scale.fixed(ensemble[scale.metric.name]),
+            "95 % over images": scale.ends(ensemble),
+            scale.column("one of them, mean"): scale.fixed(ensemble["mean_of_members"]),
+            scale.apart_column("gain"): scale.estimate(ensemble["gain"]),
         }
-        for ensemble in sorted(several, key=itemgetter("test_error"))
+        for ensemble in sorted(several, key=partial(_by_rank, scale, scale.metric.name))
     ]
-    text = paragraph("""
-        The class with the highest mean probability of a variant's networks, with Wilson's interval,
-        and how much less it errs than one of them, with the bootstrap's: both 95 %, over images,
-        these networks.""")
+    text = paragraph(scale.of_ensembles)
     return ["## The networks of a variant together", text, table(rows)]
 
 
-def _floor(floor: Entry | None, named: _Names) -> list[str]:
+def _floor(floor: Entry | None, named: _Names, scale: Scale) -> list[str]:
     if floor is None:
         return []
     rows = [
         {
-            **named(errors["variant"]),
-            "all images %": f"{errors['with']:.2f}",
-            "without disputed %": f"{errors['without']:.2f}",
+            **named(means["variant"]),
+            scale.column("all images"): scale.fixed(means["with"]),
+            scale.column("without disputed"): scale.fixed(means["without"]),
         }
-        for errors in sorted(floor["variants"], key=itemgetter("with"))
+        for means in sorted(floor["variants"], key=partial(_by_rank, scale, "with"))
     ]
     text = f"{floor['images']} test images have labels that human raters dispute."
     return ["## Without disputed labels", text, table(rows)]
+
+
+def _by_rank(scale: Scale, name: str, entry: Entry) -> float:
+    return scale.metric.rank(entry[name])

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from sidebyside.analysis.analyse import Analysis
+from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.factors import level_text
+from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.findings import (
     Entry,
     more,
@@ -14,31 +16,26 @@ from sidebyside.report.text.findings import (
     place,
     told_simple_effects,
 )
-from sidebyside.report.text.numbers import (
-    p_value,
-    percentage,
-    seeds_text,
-    signed,
-    signed_interval,
-    spelled,
-)
+from sidebyside.report.text.numbers import p_value, seeds_text, spelled
+from sidebyside.report.text.scale import Scale
 
 
 def statements(analysis: Analysis) -> list[str]:
     """Return the sentences that open a report, the three most important first."""
     content, effects, main = analysis.content, analysis.effects, analysis.main_effects
+    scale = Scale(analysis.metric)
     sentences = [
         _of_protocols(list(dict.fromkeys(analysis.protocols.values()))),
-        _of_choice(content),
-        _of_factors(main, effects),
-        *(_of_equivalence(entry) for entry in content["equivalence"]),
-        _of_smaller(content["no_worse"]),
+        _of_choice(content, scale),
+        _of_factors(main, effects, scale),
+        *(_of_equivalence(entry, scale) for entry in content["equivalence"]),
+        _of_smaller(content["no_worse"], scale),
         _of_identical(content["identical"]),
-        _of_power(content["power"]),
-        *(_of_effect(effect) for effect in main),
-        *(_of_interaction(entry) for entry in effects["interactions"]),
-        _of_ensembles(content["ensemble"]),
-        _of_floor(content["floor"]),
+        _of_power(content["power"], scale),
+        *(_of_effect(effect, scale) for effect in main),
+        *(_of_interaction(entry, scale) for entry in effects["interactions"]),
+        _of_ensembles(content["ensemble"], scale),
+        _of_floor(content["floor"], scale),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -52,40 +49,49 @@ def _of_protocols(protocols: Sequence[str]) -> str:
     )
 
 
-def _of_choice(content: Entry) -> str:
-    chosen = content["selection"]
+def _of_choice(content: Entry, scale: Scale) -> str:
+    chosen, name = content["selection"], scale.metric.name
     if chosen is None:
         return ""
     text = (
-        f"Chosen by validation error, {spelled(chosen['chosen'])} is best, with a test error of "
-        f"{percentage(chosen['test_error'])}{_of_new(chosen['seeds_and_images'])}"
+        f"Chosen by validation {validation_figure(scale.metric)}{_instead(scale.metric)}, "
+        f"{spelled(chosen['chosen'])} is best, with a {scale.test} of {scale.value(chosen[name])}"
+        f"{_of_new(chosen['seeds_and_images'], scale)}"
     )
     against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
     worse = sum(_beaten(pair, chosen["chosen"]) for pair in against)
     if against:
         text += f"; it is shown to be better than {worse} of the {len(against)} others"
-        text += _of_bias(chosen)
+        text += _of_bias(chosen, scale)
     if chosen["flattery"] > 0:
         text += (
-            f". Choosing by test error would have shown {percentage(chosen['lowest_test_error'])} "
-            f"({spelled(chosen['lowest_test'])}), which flatters by {chosen['flattery']:.2f} points"
+            f". Choosing by {scale.test} would have shown {scale.value(chosen[f'lowest_{name}'])} "
+            f"({spelled(chosen['lowest_test'])}), which flatters by "
+            f"{scale.apart(chosen['flattery'])}"
         )
     return text + "."
 
 
-def _of_new(ends: Entry | None) -> str:
+def _instead(metric: Metric) -> str:
+    """Return that a choice goes by another figure than the metric, nothing where it doesn't."""
+    if metric in (ERROR, LOG_LOSS):
+        return ""
+    return f", as training records no {metric.label} of validation images"
+
+
+def _of_new(ends: Entry | None, scale: Scale) -> str:
     if ends is None:
         return ""
-    return f" [{ends['low']:.2f}, {ends['high']:.2f}] (95 %, new seeds and new images)"
+    return f" {scale.bracket(ends['low'], ends['high'])} (95 %, new seeds and new images)"
 
 
-def _of_bias(chosen: Entry) -> str:
+def _of_bias(chosen: Entry, scale: Scale) -> str:
     honest = chosen["corrected"]
     if honest is None:
         return ""
     return (
-        f". Corrected for the choice it is {percentage(honest['mean'])} [{honest['low']:.2f}, "
-        f"{honest['high']:.2f}] (95 %, new seeds)"
+        f". Corrected for the choice it is {scale.value(honest['mean'])} "
+        f"{scale.bracket(honest['low'], honest['high'])} (95 %, new seeds)"
     )
 
 
@@ -93,14 +99,14 @@ def _beaten(pair: Entry, winner: str) -> bool:
     return bool(pair["verdict"] == ("better" if pair["a"] == winner else "worse"))
 
 
-def _of_factors(main: Sequence[Entry], effects: Entry) -> str:
+def _of_factors(main: Sequence[Entry], effects: Entry, scale: Scale) -> str:
     """Return what the factors do: interactions before, and instead of, averages they contradict."""
     if not main:
         return ""
     told = told_simple_effects(effects)
-    parts = [_of_levels(entries) for entries in told]
+    parts = [_of_levels(entries, scale) for entries in told]
     shown = sorted(main, key=lambda effect: -abs(effect["difference"] or 0))
-    parts += [text for effect in shown if (text := of_main_effect(effect))]
+    parts += [text for effect in shown if (text := of_main_effect(effect, scale))]
     known = {entries[0]["factor"] for entries in told}
     known |= {effect["factor"] for effect in main if of_main_effect(effect)}
     rest = ", ".join(dict.fromkeys(e["factor"] for e in main if e["factor"] not in known))
@@ -111,16 +117,16 @@ def _of_factors(main: Sequence[Entry], effects: Entry) -> str:
     return f"{_capital('; '.join(parts))}."
 
 
-def _of_levels(entries: Sequence[Entry]) -> str:
+def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
     """Return what a factor does at each level of another, with which it interacts."""
     parts = []
     for entry in entries:
-        text = of_simple_effect(entry)
+        text = of_simple_effect(entry, scale)
         if text is None:
             apart = f"{level_text(entry['level'])} minus {level_text(entry['reference'])}"
             text = (
-                f"{place(entry)} it can't be told ({apart}: {signed(entry['difference'])}"
-                f"{signed_interval(entry['low'], entry['high'])})"
+                f"{place(entry)} it can't be told ({apart}: {scale.signed(entry['difference'])}"
+                f"{scale.interval(entry['low'], entry['high'])})"
             )
         parts.append(text)
     return ", ".join(parts)
@@ -130,14 +136,14 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _of_equivalence(entry: Entry) -> str:
+def _of_equivalence(entry: Entry, scale: Scale) -> str:
     a, b = (level_text(level) for level in entry["levels"])
-    text = of_equivalence(entry)
+    text = of_equivalence(entry, scale)
     if text is None and entry["low"] is None:
         return f"Whether {a} and {b} are equivalent can't be told from {seeds_text(entry['n'])}."
     if text is None:
-        text = f"{a} and {b} aren't shown to be equivalent within {entry['margin']:g} points"
-    text += _of_difference(entry)
+        text = f"{a} and {b} aren't shown to be equivalent within {scale.within(entry['margin'])}"
+    text += _of_difference(entry, scale)
     if exact := entry["exact"]:
         text += (
             f"; the same weights in both layouts change {exact['flips']} of {exact['images']} "
@@ -146,12 +152,12 @@ def _of_equivalence(entry: Entry) -> str:
     return text + "."
 
 
-def _of_difference(entry: Entry) -> str:
+def _of_difference(entry: Entry, scale: Scale) -> str:
     pairs, identical = entry["pairs"], entry["identical"]
     if identical == pairs:
         return f" ({pairs} pairs of runs)"
-    interval = signed_interval(entry["low"], entry["high"])
-    text = f" (difference {signed(entry['difference'])}{interval}, 90 %, n={seeds_text(entry['n'])}"
+    apart = scale.estimate(entry, "difference")
+    text = f" (difference {apart}, 90 %, n={seeds_text(entry['n'])}"
     if identical:
         text += f", over the {pairs - identical} of {pairs} pairs of runs that aren't bit-identical"
     return f"{text})"
@@ -167,7 +173,7 @@ def _of_identical(groups: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _of_smaller(entries: Sequence[Entry]) -> str:
+def _of_smaller(entries: Sequence[Entry], scale: Scale) -> str:
     """Return which is the smallest network that is shown to be no worse than the baseline."""
     shown = [entry for entry in entries if entry["shown"]]
     if not shown:
@@ -181,12 +187,13 @@ def _of_smaller(entries: Sequence[Entry]) -> str:
     return (
         f"Of the variants that are smaller than {spelled(entry['larger'])}, "
         f"{spelled(entry['smaller'])} is the smallest that is no worse, within "
-        f"{entry['margin']:g} points ({costs}; error {signed(entry['difference'])}, "
-        f"at most {signed(entry['high'])}, one-sided 95 %, Holm's p {p_value(entry['p_holm'])})."
+        f"{scale.within(entry['margin'])} ({costs}; {scale.metric.label} "
+        f"{scale.signed(entry['difference'])}, at worst {scale.signed(entry['worst'])}, one-sided "
+        f"95 %, Holm's p {p_value(entry['p_holm'])})."
     )
 
 
-def _of_power(power: Entry) -> str:
+def _of_power(power: Entry, scale: Scale) -> str:
     if power["pairs"] == 0:
         return ""
     if power["smallest_difference"] is None:
@@ -194,49 +201,51 @@ def _of_power(power: Entry) -> str:
             f"With {seeds_text(power['n'])} in common no difference between two variants can be "
             "tested: three are the fewest."
         )
-    spread = f"{power['sd']:.2f} points"
+    spread = scale.apart(power["sd"])
     if power["sd_low"] is not None:
-        spread += f" [{power['sd_low']:.2f}, {power['sd_high']:.2f}]"
-    needed = [f"{seeds} for {points}" for points, seeds in power["seeds_for"].items() if seeds]
+        spread += f" {scale.bracket(power['sd_low'], power['sd_high'])}"
+    needed = " and ".join(
+        f"{seeds} for {points}" for points, seeds in power["seeds_for"].items() if seeds
+    )
     return (
-        f"With n={seeds_text(power['n'])}, a difference of {power['smallest_difference']:.2f} "
-        "points between two variants is shown four times in five (by the verdicts' test: paired "
-        f"by seed, Holm over {power['pairs']} pair{'s' * (power['pairs'] != 1)}; a difference has "
-        f"an sd of {spread} over seeds)"
-        f"{'; seeds needed: ' if needed else ''}{' and '.join(needed)}"
-        f"{' points' if needed else ''}."
+        f"With n={seeds_text(power['n'])}, a difference of "
+        f"{scale.apart(power['smallest_difference'])} between two variants is shown four times in "
+        f"five (by the verdicts' test: paired by seed, Holm over {power['pairs']} "
+        f"pair{'s' * (power['pairs'] != 1)}; a difference has an sd of {spread} over seeds)"
+        f"{'; seeds needed: ' + scale.with_unit(needed) if needed else ''}."
     )
 
 
-def _of_effect(effect: Entry) -> str:
+def _of_effect(effect: Entry, scale: Scale) -> str:
     if effect["low"] is None or effect["contradicted_by"]:
         return ""
-    if text := of_main_effect(effect):
-        return f"{_capital(text)} (Holm's p {p_value(effect['p_holm'])}{_on_new_images(effect)})."
+    if text := of_main_effect(effect, scale):
+        new = _on_new_images(effect, scale)
+        return f"{_capital(text)} (Holm's p {p_value(effect['p_holm'])}{new})."
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
     return (
-        f"Can't tell {effect['factor']} {level} from {reference}: {signed(effect['difference'])} "
-        f"points{signed_interval(effect['low'], effect['high'])}"
-        f"{more(effect)}."
+        f"Can't tell {effect['factor']} {level} from {reference}: "
+        f"{scale.with_unit(scale.signed(effect['difference']))}"
+        f"{scale.interval(effect['low'], effect['high'])}{more(effect)}."
     )
 
 
-def _on_new_images(effect: Entry) -> str:
+def _on_new_images(effect: Entry, scale: Scale) -> str:
     both = effect["seeds_and_images"]
     if both is None:
         return ""
     if both["low"] < 0 < both["high"]:
         return "; on new images there may be none"
     low, high = sorted(abs(end) for end in both.values())
-    return f"; with new images too [{low:.2f}, {high:.2f}]"
+    return f"; with new images too {scale.bracket(low, high)}"
 
 
-def _of_interaction(entry: Entry) -> str:
-    text = of_interaction(entry)
+def _of_interaction(entry: Entry, scale: Scale) -> str:
+    text = of_interaction(entry, scale)
     return f"{_capital(text)} (Holm's p {p_value(entry['p_holm'])})." if text else ""
 
 
-def _of_ensembles(ensembles: Entry) -> str:
+def _of_ensembles(ensembles: Entry, scale: Scale) -> str:
     gain = ensembles["mean_gain"]
     if gain is None:
         return ""
@@ -245,19 +254,26 @@ def _of_ensembles(ensembles: Entry) -> str:
     if mean < 0:
         mean, low, high = -mean, -high, -low
     return (
-        "The networks of a variant together (mean of their probabilities) err "
-        f"{'less' if gain['mean'] >= 0 else 'more'} than one of them by {mean:.2f} points "
-        f"[{low:.2f}, {high:.2f}] (95 %, over images), on average over {several} "
+        "The networks of a variant together (mean of their probabilities) "
+        f"{_how_much(gain['mean'], scale)} than one of them by {scale.apart(mean)} "
+        f"{scale.bracket(low, high)} (95 %, over images), on average over {several} "
         f"variant{'s' * (several != 1)}."
     )
 
 
-def _of_floor(floor: Entry | None) -> str:
+def _how_much(gain: float, scale: Scale) -> str:
+    """Return how all networks compare with one, which are better by ``gain``."""
+    if scale.metric == ERROR:
+        return f"err {'less' if gain >= 0 else 'more'}"
+    return f"have a {scale.better if gain >= 0 else scale.worse} {scale.metric.label}"
+
+
+def _of_floor(floor: Entry | None, scale: Scale) -> str:
     if floor is None:
         return ""
-    lowest = min(floor["variants"], key=lambda variant: variant["with"])
+    best = min(floor["variants"], key=lambda variant: scale.metric.rank(variant["with"]))
     return (
         f"{floor['images']} test images have labels that human raters dispute; without them the "
-        f"lowest mean error is {percentage(lowest['without'])} instead of "
-        f"{percentage(lowest['with'])}."
+        f"{scale.best} {scale.mean} is {scale.value(best['without'])} instead of "
+        f"{scale.value(best['with'])}."
     )

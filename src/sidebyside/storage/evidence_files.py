@@ -1,0 +1,176 @@
+"""The file of evidence beside a report: written the same each time, read with care."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebyside import paths
+from sidebyside.config.metrics import ERROR, Metric, read_metric
+from sidebyside.errors import UserError
+from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
+
+FILE = "evidence.npz"
+_MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
+_PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
+_JSON = ("factors", "identity", "history", "layout", "digests")  # nested values, as JSON
+_IMAGES = ("target", "samples", "sample_labels", "gallery_index", "gallery")
+
+
+def committed(dataset: str, study: str) -> Evidence | None:
+    """Return the evidence beside a study's report, None where there is none.
+
+    Raises
+    ------
+    UserError
+        If the file can't be read as evidence of this study.
+    """
+    path = paths.reports(dataset, study) / FILE
+    if not path.is_file():
+        return None
+    evidence = read_evidence(path)
+    if (evidence.dataset, evidence.study) != (dataset, study):
+        raise UserError(
+            f"{path} is evidence of study={evidence.study} on dataset={evidence.dataset}, not of "
+            f"study={study} on dataset={dataset}: put the right file there or delete it."
+        )
+    return evidence
+
+
+def write_evidence(path: Path, evidence: Evidence) -> None:
+    """Write evidence to an NPZ file, the same bytes for the same evidence."""
+    runs = evidence.runs
+    arrays: dict[str, Any] = {
+        name: np.array([getattr(run, name) for run in runs]) for name in _PLAIN
+    }
+    for name in _JSON:
+        if name == "digests" and not any(run.digests for run in runs):
+            continue  # evidence from before they were kept stays as it is, byte for byte
+        arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
+    arrays |= _of_metric(evidence)
+    if len(evidence.leaked):
+        arrays["leaked"] = evidence.leaked
+    np.savez_compressed(
+        path,
+        dataset=np.array(evidence.dataset),
+        study=np.array(evidence.study),
+        predicted=np.stack([run.predicted for run in runs]),
+        certainty=np.stack([run.certainty for run in runs]),
+        gallery_index=evidence.gallery_index,
+        gallery=evidence.gallery,
+        stopping=np.array(json.dumps(evidence.stopping)),
+        ensemble=np.array([ensemble.variant for ensemble in evidence.ensembles], dtype=str),
+        ensemble_members=np.array(
+            [ensemble.members for ensemble in evidence.ensembles], dtype=np.int64
+        ),
+        ensemble_predicted=np.array(
+            [ensemble.predicted for ensemble in evidence.ensembles], dtype=np.uint8
+        ),
+        target=evidence.target,
+        samples=evidence.samples,
+        sample_labels=evidence.sample_labels,
+        missing=np.array(evidence.missing, dtype=str),
+        **arrays,
+    )
+
+
+def _of_metric(evidence: Evidence) -> dict[str, Any]:
+    """Return what is kept of a metric: nothing of the error, which the predictions tell."""
+    runs, arrays = evidence.runs, {}
+    if any(run.others for run in runs):
+        arrays["others"] = np.array([json.dumps(run.others) for run in runs])
+    if evidence.metric == ERROR:
+        return arrays
+    described = evidence.metric.as_json() | {"margin": evidence.margin}
+    return arrays | {
+        "metric": np.array(json.dumps(described)),
+        "value": np.array([run.value for run in runs]),
+        "scores": np.stack([evidence.scores(run) for run in runs]),
+        "ensemble_scores": np.array([evidence.scores(own) for own in evidence.ensembles]),
+    }
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Return the evidence in a file that `write_evidence` wrote.
+
+    Raises
+    ------
+    UserError
+        If it isn't such a file.
+    """
+    try:
+        _check_size(path)
+        with np.load(path, allow_pickle=False) as stored:
+            return _evidence({name: stored[name] for name in stored.files})
+    except Exception as error:  # whatever a damaged file makes zipfile, numpy and json raise
+        raise UserError(
+            f"{path} can't be read as evidence ({type(error).__name__}): restore it with git, or "
+            "delete it and run the study again."
+        ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Raise a ValueError for a small file that would fill the memory once decompressed."""
+    with zipfile.ZipFile(path) as members:
+        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES >> 20} MiB")
+
+
+def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
+    target, predicted = arrays["target"], arrays["predicted"]
+    count = len(arrays["key"])
+    if predicted.dtype != np.uint8 or predicted.shape != (count, len(target)) or not count:
+        raise ValueError("predictions and targets don't belong together")
+    if arrays["certainty"].shape != predicted.shape:
+        raise ValueError("predictions and their probabilities don't belong together")
+    metric, margin = _metric(arrays)
+    runs = []
+    for number in range(count):
+        fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
+        nested = [name for name in (*_JSON, "others") if name in arrays]
+        fields |= {name: json.loads(str(arrays[name][number])) for name in nested}
+        if metric != ERROR:
+            fields |= {"value": float(arrays["value"][number]), "scores": arrays["scores"][number]}
+        certainty = arrays["certainty"][number]
+        runs.append(RunEvidence(predicted=predicted[number], certainty=certainty, **fields))
+    stopping = json.loads(str(arrays["stopping"]))
+    if stopping and "until" not in stopping:
+        raise ValueError("seeds were added by a rule that isn't known any more")
+    return Evidence(
+        dataset=str(arrays["dataset"]),
+        study=str(arrays["study"]),
+        runs=runs,
+        missing=[str(name) for name in arrays["missing"]],
+        ensembles=_ensembles(arrays),
+        stopping=stopping,
+        metric=metric,
+        margin=margin,
+        leaked=arrays.get("leaked", np.zeros(0, np.int32)),
+        **{name: arrays[name] for name in _IMAGES},
+    )
+
+
+def _metric(arrays: dict[str, NDArray[Any]]) -> tuple[Metric, float | None]:
+    if "metric" not in arrays:
+        return ERROR, None
+    content = json.loads(str(arrays["metric"]))
+    margin = float(content.pop("margin"))
+    metric, (count, images) = read_metric(content), arrays["predicted"].shape
+    of_scores = (count, images if metric.by_image else 0)
+    if arrays["scores"].shape != of_scores or arrays["value"].shape != (count,):
+        raise ValueError("predictions and their scores don't belong together")
+    return metric, margin
+
+
+def _ensembles(arrays: dict[str, NDArray[Any]]) -> list[Ensemble]:
+    names = ("ensemble", "ensemble_members", "ensemble_predicted")
+    scores = arrays.get("ensemble_scores", [None] * len(arrays["ensemble"]))
+    return [
+        Ensemble(str(variant), int(members), of_images, own)
+        for variant, members, of_images, own in zip(
+            *(arrays[name] for name in names), scores, strict=True
+        )
+    ]
