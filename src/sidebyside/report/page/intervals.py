@@ -72,12 +72,12 @@ def interval_plot(
     with mpl.rc_context(PAGE_STYLE):
         figure, axes, places = labelled_rows([row.label for row in rows], WIDTH, spare=1.05)
         limits = _limits(rows, margin, zero, lowest)
-        if margin:
-            axes.axvspan(-margin, margin, color=ZONE, lw=0, label="too small to matter")
         if zero:
             axes.axvline(0, color="black", lw=0.8)
         for row, y in zip(rows, places, strict=True):
             _draw_row(axes, row, y, limits, over_seeds)
+        if margin:  # last, so that the legend's long labels are in one column
+            axes.axvspan(-margin, margin, color=ZONE, lw=0, label="too small to matter")
         axes.set(xlim=limits, xlabel=label)
         legend_below(figure, axes, 2, handlelength=1.5)
         return svg_text(figure)

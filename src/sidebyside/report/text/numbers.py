@@ -45,6 +45,11 @@ def spelled(variant: str) -> str:
     return variant.replace(",", ", ") or "the only variant"
 
 
+def count_text(count: int) -> str:
+    """Return e.g. "1 199 882", whose spaces break no line; a comma parts factors in sentences."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def p_value(value: float | None) -> str:
     """Return e.g. "0.032", a dash for none; no few seeds show more than "< 0.001"."""
     if value is None:

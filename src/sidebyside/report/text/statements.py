@@ -16,7 +16,7 @@ from sidebyside.report.text.findings import (
     place,
     told_simple_effects,
 )
-from sidebyside.report.text.numbers import p_value, seeds_text, spelled
+from sidebyside.report.text.numbers import count_text, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
 
@@ -180,10 +180,9 @@ def _of_smaller(entries: Sequence[Entry], scale: Scale) -> str:
         return ""
     entry = min(shown, key=lambda entry: entry["sizes"][0]["parameters"])
     ours, theirs = entry["sizes"]
-    costs = f"{ours['parameters']:,} parameters against {theirs['parameters']:,}"
+    costs = f"{_against(ours, theirs, 'parameters')} parameters"
     if ours["multiply_adds"] and theirs["multiply_adds"]:
-        costs += f", {ours['multiply_adds']:,} multiply-adds an image against "
-        costs += f"{theirs['multiply_adds']:,}"
+        costs += f", {_against(ours, theirs, 'multiply_adds')} multiply-adds an image"
     return (
         f"Of the variants that are smaller than {spelled(entry['larger'])}, "
         f"{spelled(entry['smaller'])} is the smallest that is no worse, within "
@@ -191,6 +190,10 @@ def _of_smaller(entries: Sequence[Entry], scale: Scale) -> str:
         f"{scale.signed(entry['difference'])}, at worst {scale.signed(entry['worst'])}, one-sided "
         f"95 %, Holm's p {p_value(entry['p_holm'])})."
     )
+
+
+def _against(ours: Entry, theirs: Entry, cost: str) -> str:
+    return f"{count_text(ours[cost])} against {count_text(theirs[cost])}"
 
 
 def _of_power(power: Entry, scale: Scale) -> str:
