@@ -24,7 +24,7 @@ LEVELS = [Level("3", 2, 1.5, (1.2, 1.8), [1.4, 1.6]), Level("5", 2, 1.1, None, [
 
 PNG = {
     "confusion": lambda path: draw_confusion([[5, 1], [0, 7]], "a title", path),
-    "samples": lambda path: draw_samples(np.eye(28)[np.newaxis], np.array([7]), 1, 2, path),
+    "samples": lambda path: draw_samples(np.eye(28)[np.newaxis], ["7"], 1, 2, path),
 }
 SVG = {
     "intervals": lambda: interval_plot(
@@ -39,7 +39,7 @@ SVG = {
         [{"true": LEVELS, "false": LEVELS[:1]}], "test error in %"
     )[0],
     "curves": lambda: curve_plots({"a=1": CURVES})["a=1"],
-    "confusion": lambda: confusion_plot(np.array([[0.0, 1.5], [-0.5, 0.0]])),
+    "confusion": lambda: confusion_plot(np.array([[0.0, 1.5], [-0.5, 0.0]]), ["cat", "dog"]),
     "cost": lambda: cost_plot(
         [Point(1, 10, 1.0, True), Point(2, 20, 2.0, False)], "seconds", "mean test error in %"
     ),
@@ -70,7 +70,9 @@ def test_an_interval_beyond_the_axis_goes_on_and_labels_are_broken():
 
 
 def test_numbers_of_a_confusion_are_written_where_they_matter():
-    written = re.findall(r">([+-][0-9.]+)<", confusion_plot(np.array([[7.3, 1.5], [0.04, -7.3]])))
+    written = re.findall(
+        r">([+-][0-9.]+)<", confusion_plot(np.array([[7.3, 1.5], [0.04, -7.3]]), "01")
+    )
     assert written == ["+1.5"]
 
 

@@ -110,5 +110,6 @@ def check(name: str, samples: Path | None) -> None:
         columns = min(10, dataset.size)
         arrays = prepare(dataset, "channels_last")
         samples.parent.mkdir(parents=True, exist_ok=True)
-        draw_sample_grid(arrays, "train", 0, min(4, dataset.size // columns), columns, samples)
+        rows = min(4, dataset.size // columns)
+        draw_sample_grid(arrays, "train", 0, rows, columns, samples, dataset.class_names)
         print(samples)

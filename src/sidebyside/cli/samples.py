@@ -38,16 +38,17 @@ def command(
     output: Path,
     study: str | None,
 ) -> None:
-    """Draw a grid of sample digits."""
+    """Draw a grid of sample images."""
     from sidebyside.data.prepare import prepare
     from sidebyside.report.samples import draw_sample_grid
 
     _, name = selected(None, dataset)
     config = compose_config([f"dataset={name}"])
-    arrays = prepare(check_dataset(config), "channels_last")
+    described = check_dataset(config)
+    arrays = prepare(described, "channels_last")
     output.parent.mkdir(parents=True, exist_ok=True)
     with journal.looking("samples"):
-        draw_sample_grid(arrays, images, first, rows, columns, output)
+        draw_sample_grid(arrays, images, first, rows, columns, output, described.class_names)
     print(f"{rows}x{columns} {images} images: {output}")
     if study:
         _log_to_parent(study, name, config, output)

@@ -277,5 +277,6 @@ def _draw_samples(config: Config, folder: Path) -> Path:
     path = folder / "samples.png"
     rows, columns = _SAMPLES
     columns = min(columns, config.dataset.size)
-    draw_sample_grid(arrays, "train", 0, min(rows, config.dataset.size // columns), columns, path)
+    rows = min(rows, config.dataset.size // columns)
+    draw_sample_grid(arrays, "train", 0, rows, columns, path, config.dataset.class_names)
     return path

@@ -108,6 +108,7 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
         comparison.folder / "report.html",
         disputed=dataset.disputed,
         margin=study.margin,
+        class_names=dataset.class_names,
     )
     return comparison
 

@@ -1,5 +1,6 @@
-"""Grids of sample digits."""
+"""Grids of sample images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,13 @@ _MOST = 60  # rows or columns: a picture of more can't be drawn in a sensible si
 
 
 def draw_sample_grid(
-    arrays: ProcessedArrays, images: Images, first: int, rows: int, columns: int, path: Path
+    arrays: ProcessedArrays,
+    images: Images,
+    first: int,
+    rows: int,
+    columns: int,
+    path: Path,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Draw ``rows`` x ``columns`` images with their labels.
 
@@ -25,6 +32,8 @@ def draw_sample_grid(
     rows, columns : int
     path : pathlib.Path
         The PNG to write.
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
 
     Raises
     ------
@@ -40,4 +49,5 @@ def draw_sample_grid(
             f"Images {first} to {last - 1} won't do: there are {len(stored)} {images} images, "
             "counted from 0."
         )
-    draw_samples(arrays.pixels(stored[first:last]), labels[first:last], rows, columns, path)
+    titles = [class_names[label] if class_names else str(label) for label in labels[first:last]]
+    draw_samples(arrays.pixels(stored[first:last]), titles, rows, columns, path)

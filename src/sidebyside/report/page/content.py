@@ -48,6 +48,7 @@ class Page:
     made: Mapping[str, str]
     disputed: Collection[int]
     given_margin: float | None
+    class_names: Sequence[str]
 
     @property
     def scale(self) -> Scale:
@@ -156,6 +157,10 @@ class Page:
         mean = {name: float(np.mean(values)) for name, values in self.values.items()}
         others = [name for name in mean if name != self.baseline]
         return max(others, key=lambda name: abs(mean[name] - mean[self.baseline]), default=None)
+
+    def called(self, label: int) -> str:
+        """Return a class by its name, of a dataset without names by its number."""
+        return self.class_names[label] if self.class_names else str(label)
 
     @property
     def gallery(self) -> list[Entry]:

@@ -224,7 +224,8 @@ class Drawn:
             np.mean([evidence.confusion(run) for run in evidence.of_variant(name)], axis=0)
             for name in (self.page.furthest, self.page.baseline)
         )
-        return confusion_plot(first - second)
+        names = [self.page.called(label) for label in range(len(first))]
+        return confusion_plot(first - second, names)
 
     def cost(self, cost: str, label: str) -> str:
         """Return a cost beside the mean, nothing where there is nothing to weigh."""

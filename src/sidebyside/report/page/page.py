@@ -3,7 +3,7 @@
 import base64
 import io
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ def write_report(
     *,
     disputed: Collection[int] = (),
     margin: float | None = None,
+    class_names: Sequence[str] = (),
 ) -> None:
     """Write the page of a study, the same bytes for the same arguments.
 
@@ -46,8 +47,10 @@ def write_report(
     margin : float or None
         Largest difference of two variants that doesn't matter. None takes that of the
         tests of equivalence, if there are any.
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
     """
-    page = Page(comparison, evidence, seconds, made, disputed, margin)
+    page = Page(comparison, evidence, seconds, made, disputed, margin, class_names)
     drawn = Drawn(page)
     template = _environment().get_template("report.html.j2")
     path.write_text(template.render(page=page, drawn=drawn))

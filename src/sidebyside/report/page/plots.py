@@ -23,11 +23,19 @@ from sidebyside.storage.evidence import RunEvidence
 
 Curves = Mapping[str, NDArray[np.float64]]  # each shape (seeds, epochs), percent
 _DIVERGING = LinearSegmentedColormap.from_list("difference", [BLUE, "white", ORANGE])
+_SHORT = 3  # letters of a name that has room below a cell
 _MOST_WRITTEN = 20  # classes; of more, a cell has no room for its number
 
 
-def confusion_plot(difference: NDArray[np.float64]) -> str:
-    """Return the differences of two mean confusion matrices, the diagonal left out."""
+def confusion_plot(difference: NDArray[np.float64], names: Sequence[str]) -> str:
+    """Return the differences of two mean confusion matrices, the diagonal left out.
+
+    Parameters
+    ----------
+    difference : ndarray, shape (classes, classes)
+    names : sequence of str
+        Of the classes.
+    """
     classes = len(difference)
     diagonal = np.eye(classes, dtype=bool)
     shown = np.ma.array(difference, mask=diagonal)
@@ -42,7 +50,9 @@ def confusion_plot(difference: NDArray[np.float64]) -> str:
                 axes.text(column, row, f"{value:+.1f}", ha="center", va="center", size=7)
         axes.grid(visible=False)
         if classes <= _MOST_WRITTEN:
-            axes.set(xticks=range(classes), yticks=range(classes))
+            longest = max(map(len, names))
+            axes.set_xticks(range(classes), names, rotation=90 if longest > _SHORT else 0)
+            axes.set_yticks(range(classes), names)
         axes.set(xlabel="predicted", ylabel="target", facecolor="#EEEEEE")
         return svg_text(figure)
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from sidebyside.report.pictures.style import STYLE, new_figure, save
 
+_SHORT = 3  # letters of a title that has room above an image
+
 
 def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -> None:
     """Draw a confusion matrix: targets down, predictions across, only errors coloured."""
@@ -47,15 +49,15 @@ def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -
 
 
 def draw_samples(
-    images: NDArray[Any], labels: NDArray[Any], rows: int, columns: int, path: Path
+    images: NDArray[Any], titles: Sequence[str], rows: int, columns: int, path: Path
 ) -> None:
-    """Draw a grid of the first images with their labels.
+    """Draw a grid of the first images, each with its title.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (N, height, width) or (N, height, width, 3)
         From 0, black, to the largest value, white; grey ones are drawn dark on light.
-    labels : ndarray of int, shape (N,)
+    titles : sequence of str
     rows, columns : int
     path : pathlib.Path
         The PNG to write.
@@ -63,9 +65,9 @@ def draw_samples(
     with mpl.rc_context(STYLE):
         figure = new_figure(0.8 * columns, 0.95 * rows)
         panels = figure.subplots(rows, columns, squeeze=False)
-        for panel, image, label in zip(panels.flat, images, labels, strict=False):
+        for panel, image, title in zip(panels.flat, images, titles, strict=False):
             panel.imshow(image, cmap="gray_r")
-            panel.set_title(str(label), size=9, loc="center")
+            panel.set_title(title, size=9 if len(title) <= _SHORT else 6, loc="center")
         for panel in panels.flat:
             panel.axis("off")
         save(figure, path)

@@ -37,7 +37,8 @@ def draw_pictures(comparison: Comparison, evidence: Evidence) -> None:
     confusion = np.sum([evidence.confusion(run) for run in evidence.of_variant(best["name"])], 0)
     title = f"Best variant, {best['n']} runs together: {best['name'].replace(',', ', ')}"
     draw_confusion(confusion, title, folder / "confusion_best.png")
-    draw_samples(evidence.samples, evidence.sample_labels, *_SAMPLES, folder / "samples.png")
+    titles = [str(label) for label in evidence.sample_labels]
+    draw_samples(evidence.samples, titles, *_SAMPLES, folder / "samples.png")
     if comparison.published:
         draw_published(comparison.published, folder / "published.png")
         draw_published_curves(comparison.published, folder / "published_curves.png")
