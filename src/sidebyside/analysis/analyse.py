@@ -59,7 +59,8 @@ class Analysis:
         What ``comparison.json`` gains: effects, pairs, equivalence, power, ensemble, ...
     over_seeds, over_images, seeds_and_images : dict
         By variant: its mean error, percent, with the ends of its 95 % interval for other seeds
-        (None for one seed), and the ends of those for other images and for both together.
+        (None for one seed), and the ends of those for other images and for both together (None
+        under cross-validation).
     baseline : str
         The variant that pictures hold the others against.
     protocols : dict of str
@@ -68,7 +69,7 @@ class Analysis:
 
     content: dict[str, Any]
     over_seeds: dict[str, dict[str, float | None]]
-    over_images: dict[str, dict[str, float]]
+    over_images: dict[str, dict[str, float] | None]
     seeds_and_images: dict[str, dict[str, float] | None]
     baseline: str
     protocols: dict[str, str]
@@ -128,9 +129,9 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         "effects": effects_of(evidence, study).as_json(),
         "pairs": [pair.as_json() | seeds for pair in compared],
         "equivalence": _equivalence(evidence, study),
-        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
+        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin, evidence.folds)),
         "ensemble": asdict(ensembles(evidence, names)),
-        "floor": _floor(distinct, disputed),
+        "floor": _floor(distinct, disputed) if evidence.folds == 1 else None,
         "selection": chosen and asdict(chosen),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
@@ -139,7 +140,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     return Analysis(
         content=content,
         over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
-        over_images={name: error_over_images(own.wrong) for name, own in replicates.items()},
+        over_images={name: _over_images(own) for name, own in replicates.items()},
         seeds_and_images={name: _seeds_and_images(own, looks) for name, own in replicates.items()},
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
@@ -152,27 +153,32 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
     return effects(
         factor_table(kept),
         list(evidence.runs[0].factors),
-        wrong=wrong_predictions(kept.runs, evidence),
-        least_variance=rounding_variance(len(evidence.target)),
+        wrong=wrong_predictions(kept.runs, evidence) if evidence.folds == 1 else None,
+        least_variance=rounding_variance(evidence.tested),
         expected_equal=study.expected_equal,
         looks=looks_of(evidence.stopping),
+        folds=evidence.folds,
     )
 
 
+def _over_images(replicate: Replicate) -> dict[str, float] | None:
+    return error_over_images(replicate.wrong) if replicate.wrong.size else None
+
+
 def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | None]:
-    least = rounding_variance(replicate.wrong.shape[1])
+    least = replicate.least_variance
     if in_two_stages(evidence.stopping):
         in_order = [replicate.errors[i] for i in np.argsort(replicate.seeds)]
         if estimate := two_stage_estimate(in_order, least):
             return interval(in_order) | estimate.clipped_ends()
     looks = looks_of(evidence.stopping)
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
-    return clipped(interval(replicate.errors, least, confidence))
+    return clipped(interval(replicate.errors, least, confidence, replicate.folds))
 
 
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
-    least = rounding_variance(replicate.wrong.shape[1])
-    mean = new_seeds_and_images(100 * replicate.wrong.astype(float), least_variance=least)
+    wrong = 100 * replicate.wrong.astype(float)
+    mean = new_seeds_and_images(wrong, least_variance=replicate.least_variance)
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
     return None if mean is None else mean.clipped_ends(confidence)
 
@@ -213,7 +219,7 @@ def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
     """
     table = equivalence_table(in_step(evidence))
     looks = looks_of(evidence.stopping)
-    least, entries = rounding_variance(len(evidence.target)), []
+    least, entries = rounding_variance(evidence.tested), []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -222,7 +228,7 @@ def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
         entries += [
-            compare_levels(table, factor, pair, study.margin, least, looks)
+            compare_levels(table, factor, pair, study.margin, least, looks, evidence.folds)
             for pair in combinations(levels, 2)
         ]
     return corrected(entries)

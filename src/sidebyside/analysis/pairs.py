@@ -20,6 +20,7 @@ from sidebyside.analysis.intervals import (
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
+from sidebyside.analysis.resampled.correction import effective
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Replicate:
         Whether a prediction is wrong; no images where errors are all that is known.
     weights : list of str
         Digests of the trained weights: equal ones are the same network.
+    folds : int
+        Of the cross-validation whose runs they are, 1 for none, see
+        `sidebyside.analysis.resampled.correction`.
+    tested : int or None
+        How many images test a run where ``wrong`` doesn't say it.
     """
 
     name: str
@@ -43,6 +49,13 @@ class Replicate:
     errors: list[float]
     wrong: NDArray[np.bool_]
     weights: list[str]
+    folds: int = 1
+    tested: int | None = None
+
+    @property
+    def least_variance(self) -> float:
+        """Of an error, see `sidebyside.analysis.intervals.rounding_variance`."""
+        return rounding_variance(self.wrong.shape[1] if self.tested is None else self.tested)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,9 @@ class Pair:
         Probability that a run of a has a lower error than a run of b.
     looks : Looks or None
         Those of a study that grew: p values and intervals are good at any of them.
+    folds : int
+        See `Replicate`: of p values and intervals over seeds, and of more seeds, which are whole
+        repetitions.
     """
 
     a: str
@@ -91,6 +107,7 @@ class Pair:
     mcnemar_p: float | None
     superiority: float
     looks: Looks | None = None
+    folds: int = 1
 
     @property
     def n(self) -> int:
@@ -104,7 +121,7 @@ class Pair:
 
     @cached_property
     def _estimate(self) -> MeanEstimate | None:
-        return mean_estimate(self.differences, self.least_variance)
+        return mean_estimate(self.differences, self.least_variance, self.folds)
 
     @property
     def difference(self) -> dict[str, float | None]:
@@ -128,7 +145,7 @@ class Pair:
 
     @property
     def p(self) -> float | None:
-        """Of the paired t test (Student 1908); None for fewer than three pairs."""
+        """Of the paired t test (Student 1908), corrected for folds; None for fewer than three."""
         if self._estimate is None or self.n < FEWEST or self.identical:
             return None
         return self.looks.p(self._p_of, self.n) if self.looks else self._estimate.p
@@ -142,7 +159,7 @@ class Pair:
         """Of the tests of equivalence, see `tost`; None for fewer than three pairs."""
         if self.n < FEWEST or self.identical:
             return None
-        return tost(self.differences, self.margin, self.least_variance, self.looks).p
+        return tost(self.differences, self.margin, self.least_variance, self.looks, self.folds).p
 
     @property
     def verdict(self) -> str:
@@ -167,8 +184,8 @@ class Pair:
         """
         if self.verdict != "can't tell" or self._estimate is None:
             return None
-        sd = self._estimate.error * self.n**0.5
-        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs)
+        sd = self._estimate.error * effective(self.n, self.folds) ** 0.5
+        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs, self.folds)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``, but for its sentence."""
@@ -201,7 +218,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     Parameters
     ----------
     a, b : Replicate
-        Tested on the same images.
+        Tested on the same images, seed by seed.
     margin : float
         Largest difference that doesn't matter, points.
     looks : Looks, optional
@@ -217,7 +234,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         common = sorted(common)[: looks.reached(len(common))]
     of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
     wrong_a, wrong_b = a.wrong[of_a], b.wrong[of_b]
-    least = rounding_variance(a.wrong.shape[1], errors=2)
+    least = a.least_variance + b.least_variance
     by_image = 100 * (wrong_a.astype(float) - wrong_b.astype(float))
     both = new_seeds_and_images(by_image, least_variance=least)
     above = np.sign(np.subtract.outer(b.errors, a.errors))
@@ -233,9 +250,10 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         pairs=1,
         seeds_and_images=None,
         over_images=difference_over_images(wrong_a, wrong_b) if wrong_a.size else None,
-        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 else None,
+        mcnemar_p=mcnemar_p(wrong_a[0], wrong_b[0]) if len(wrong_a) == 1 and wrong_a.size else None,
         superiority=float((1 + above.mean()) / 2),
         looks=looks,
+        folds=a.folds,
     )
     return replace(
         pair,

@@ -20,12 +20,15 @@ def variants(evidence: Evidence) -> list[str]:
 def replicate_of(evidence: Evidence, variant: str) -> Replicate:
     """Return the runs of a variant as the statistics take them."""
     runs = evidence.of_variant(variant)
+    wrong = wrong_predictions(runs, evidence)
     return Replicate(
         name=variant,
         seeds=[run.seed for run in runs],
         errors=[evidence.test_error(run) for run in runs],
-        wrong=wrong_predictions(runs, evidence),
+        wrong=wrong if evidence.folds == 1 else wrong[:, :0],  # no two seeds share their images
         weights=[run.weights_digest for run in runs],
+        folds=evidence.folds,
+        tested=evidence.tested,
     )
 
 

@@ -11,6 +11,7 @@ from sidebyside import paths
 from sidebyside.analysis.analyse import replicate_of, variants
 from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
 from sidebyside.config.datasets import Dataset
+from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Study, Tracking
 from sidebyside.data.arrays import open_arrays
 from sidebyside.errors import UserError
@@ -64,6 +65,12 @@ def compare_two(
 def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
     """Return each variant of one study against the same of the other."""
     pieces = [gather(dataset, study.name, allow_partial=True) for study in (first, second)]
+    if len({evidence.folds for evidence in pieces}) > 1:
+        raise UserError(
+            f"study={first.name} and study={second.name} don't test on the same images, as not "
+            "both are a cross-validation of so many folds: compare two variants of one study "
+            "instead."
+        )
     names, others = (variants(evidence) for evidence in pieces)
     common = [name for name in names if name in others]
     if not common:
@@ -98,6 +105,11 @@ def _runs(runs: Sequence[Run], margin: float) -> list[Pair]:
     """Return one run against another; they are paired by image alone."""
     if len({run.recipe.dataset for run in runs}) > 1:
         raise UserError("These runs are of different datasets: compare two of the same.")
+    if any(run.recipe.protocol in FOLDS for run in runs):
+        raise UserError(
+            "Runs under cross-validation are tested on a fold each, and by images they can't be "
+            "paired: compare the variants of their study instead."
+        )
     replicates = []
     for run in runs:
         evaluation = evaluate(run)

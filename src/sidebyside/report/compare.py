@@ -23,6 +23,7 @@ from sidebyside.report.files import training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
 from sidebyside.report.pictures.study import draw_pictures
+from sidebyside.report.text.crossvalidation import division_of, of_division, of_limits
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.published import summary
 from sidebyside.report.text.rules import rule_statements
@@ -119,6 +120,7 @@ def _content(
     variants = _variants(runs, evidence, analysis)
     by_rule = rule_statements(evidence.stopping, analysis.content | {"variants": variants})
     said = [*by_rule, *diverged(evidence), *statements(analysis)]
+    said = [*of_division(evidence), *said, *of_limits(evidence)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
         "dataset": evidence.dataset,
@@ -135,6 +137,8 @@ def _content(
         "statements": [summary(published), *said] if published else said,
     }
     content["pairs"] = [pair | {"statement": of_pair(pair)} for pair in content["pairs"]]
+    if evidence.folds > 1:
+        content["crossvalidation"] = division_of(evidence)
     if evidence.missing:
         content["missing"] = evidence.missing
     if evidence.stopping:
@@ -149,14 +153,18 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
             "test_error": analysis.over_seeds[str(name)],
-            "test_loss": interval(replicate["test_loss"].tolist()),
+            "test_loss": interval(replicate["test_loss"].tolist(), folds=evidence.folds),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
-            "over_images": {end: analysis.over_images[str(name)][end] for end in ("low", "high")},
+            "over_images": _ends(analysis.over_images[str(name)]),
             "parameters": int(replicate["parameters"].iloc[0]),
             "protocol": analysis.protocols[str(name)],
         }
         for name, replicate in runs.groupby("variant", sort=False)
     ]
+
+
+def _ends(interval: dict[str, float] | None) -> dict[str, float] | None:
+    return interval and {end: interval[end] for end in ("low", "high")}
 
 
 def made_by() -> dict[str, str]:

@@ -1,20 +1,23 @@
 """What a report is made from: a study's results, and its committed evidence."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.config.datasets import Dataset
+from sidebyside.config.protocols import FOLDS, folds_of
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
+from sidebyside.data.folds import divide_by_seed
 from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
 from sidebyside.report.gallery import disagreements
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import Evaluation
-from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence, committed
+from sidebyside.storage.evidence import UNTESTED, Ensemble, Evidence, RunEvidence, committed
 from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
 from sidebyside.storage.store import DIGESTS, DamagedError, Run
 
@@ -50,15 +53,21 @@ def gather(dataset: Dataset, study: str, allow_partial: bool) -> Evidence:
 
 def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -> Evidence:
     arrays = _processed(dataset)
-    target = arrays.read("test_classes")
+    folds = folds_of(results.load(results.trained[0]).recipe.protocol)
+    part = "test" if folds == 1 else "train"  # which images test the runs
+    target = arrays.read(f"{part}_classes")
     runs = [
         _known(run, known)
         if run.in_evidence
         else run_evidence(run, results.load(run), _evaluation(results, run), target)
         for run in results.runs
     ]
+    # In a fold there are too few runs to say of an image that variants disagree on it.
     gallery_index = disagreements(
-        np.stack([run.predicted for run in runs]), target, [run.variant for run in runs], _GALLERY
+        np.stack([run.predicted for run in runs]),
+        target,
+        [run.variant for run in runs],
+        _GALLERY if folds == 1 else 0,
     )
     return Evidence(
         dataset=dataset.name,
@@ -68,9 +77,9 @@ def _of_files(results: StudyResults, known: Evidence | None, dataset: Dataset) -
         samples=arrays.pixels(arrays.read("train_images")[:_SAMPLES]),
         sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
-        ensembles=_ensembles(results, known),
+        ensembles=_ensembles(results, known) if folds == 1 else [],
         gallery_index=gallery_index,
-        gallery=arrays.pixels(arrays.read("test_images")[gallery_index]),
+        gallery=arrays.pixels(arrays.read(f"{part}_images")[gallery_index]),
         stopping=results.stopping,
     )
 
@@ -90,9 +99,17 @@ def run_evidence(
 ) -> RunEvidence:
     """Return what a report needs to know of a run, from its files.
 
-    ``target``, shape (images,), are the classes of the test images.
+    ``target``, shape (images,), are the classes of the test images, or of the training images
+    under cross-validation, where one fold of them tests the run.
     """
-    probabilities = evaluation.read("probabilities")
+    recipe = trained.recipe
+    own: NDArray[Any] = np.arange(len(target))
+    if recipe.protocol in FOLDS:
+        _, own = divide_by_seed(recipe.protocol, target, recipe.seed)
+    predicted = np.zeros(len(target), np.uint8)
+    predicted[own] = evaluation.read("predicted")
+    certainty = np.full(len(target), UNTESTED, np.float16)
+    certainty[own] = evaluation.read("probabilities")[np.arange(len(own)), target[own]]
     return RunEvidence(
         key=run.key,
         variant=run.variant,
@@ -104,8 +121,8 @@ def run_evidence(
         history=trained.history,
         test_loss=evaluation.test_loss,
         layout=evaluation.layout,
-        predicted=evaluation.read("predicted"),
-        certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
+        predicted=predicted,
+        certainty=certainty,
         digests=read_json(trained.folder / DIGESTS),
     )
 

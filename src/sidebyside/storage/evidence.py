@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.config.factors import Level
+from sidebyside.config.protocols import folds_of
 from sidebyside.errors import UserError
 
 FILE = "evidence.npz"
+UNTESTED = -1  # stands for the certainty of an image that is in another fold than the run's
 _MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
 _JSON = ("factors", "identity", "history", "layout", "digests")  # nested values, as JSON
@@ -48,7 +50,8 @@ class RunEvidence:
     predicted : ndarray of uint8, shape (images,)
         The predicted class of each test image.
     certainty : ndarray of float16, shape (images,)
-        The probability that the network gave each image's true class.
+        The probability that the network gave each image's true class; `UNTESTED` for the images
+        that didn't test the run, under cross-validation.
     digests : list of str
         The weights digest after each epoch; none in evidence from before they were kept.
     """
@@ -78,6 +81,11 @@ class RunEvidence:
         """Who saw which images."""
         return str(self.recipe["protocol"])
 
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which images tested it: all of them, or those of its fold."""
+        return self.certainty != UNTESTED
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -99,6 +107,8 @@ class Ensemble:
 @dataclass(frozen=True)
 class Evidence:
     """The runs of a study and the targets of the test images.
+
+    Under cross-validation these are the training images, and each fold of them tests a run.
 
     Attributes
     ----------
@@ -138,9 +148,19 @@ class Evidence:
         """Whether each variant has seeds of its own, numbered alike but not the same."""
         return any(run.seed != run.recipe.get("seed", run.seed) for run in self.runs)
 
+    @property
+    def folds(self) -> int:
+        """How many folds the images are in; 1 where all of them test each run."""
+        return folds_of(self.runs[0].protocol)
+
+    @property
+    def tested(self) -> int:
+        """How many images test a run, at least."""
+        return len(self.target) // self.folds
+
     def test_error(self, run: RunEvidence) -> float:
-        """Return the wrong predictions of a run, percent of all."""
-        return round(100 * float((run.predicted != self.target).mean()), 6)
+        """Return the wrong predictions of a run, percent of all that it made."""
+        return round(100 * float((run.predicted != self.target)[run.tested].mean()), 6)
 
     def confusion(self, run: RunEvidence) -> NDArray[Any]:
         """Return the number of images by target (row) and predicted class (column)."""
@@ -149,7 +169,7 @@ class Evidence:
             int(self.target.max()), *(int(each.predicted.max()) for each in self.runs)
         )
         confusion = np.zeros((classes, classes), int)
-        np.add.at(confusion, (self.target, run.predicted), 1)
+        np.add.at(confusion, (self.target[run.tested], run.predicted[run.tested]), 1)
         return confusion
 
     def of_variant(self, name: str) -> list[RunEvidence]:

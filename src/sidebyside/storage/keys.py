@@ -19,11 +19,14 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _VECTOR_FLAGS = ("avx", "sse", "fma", "amx", "neon", "asimd", "sve")  # prefixes of CPU flags
 
 
-def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict[str, Any]:
+def identity(
+    recipe: Recipe, arrays_digest: str, numerics: NumericClass, division: str | None = None
+) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON types.
 
     ``arrays_digest`` is that of the processed arrays, see
-    `sidebyside.data.arrays.ProcessedArrays.digest`.
+    `sidebyside.data.arrays.ProcessedArrays.digest`; ``division`` that of the images that train it
+    where it isn't one of them, see `sidebyside.data.arrays.division_digest`.
     """
     environment = {
         "versions": {package: version(package) for package in _PACKAGES},
@@ -33,7 +36,8 @@ def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict
     }
     if not same_on_all(recipe, numerics):
         environment["cpu"] = processor()
-    return {
+    divided = {} if division is None else {"division": division}
+    return divided | {
         "recipe": recipe.as_json(),
         "arrays": arrays_digest,
         "sources": source_digests(DECIDING) | own_sources(recipe.model),
@@ -43,7 +47,8 @@ def identity(recipe: Recipe, arrays_digest: str, numerics: NumericClass) -> dict
 
 def task(identity: Mapping[str, Any]) -> str:
     """Return what an `identity` says but for code and environment."""
-    return f"{read_recipe(identity['recipe'])} on {identity['arrays']}"
+    divided = f", {identity['division']} of them" if "division" in identity else ""
+    return f"{read_recipe(identity['recipe'])} on {identity['arrays']}{divided}"
 
 
 def run_key(identity: dict[str, Any]) -> str:

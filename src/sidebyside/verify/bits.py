@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import ProcessedArrays, training_arrays
+from sidebyside.data.arrays import ProcessedArrays, scored_arrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.tasks import Task
+from sidebyside.execution.train import identity_of
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys
 from sidebyside.storage.evidence import committed
@@ -197,7 +198,7 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
         first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
         flips=int((kept.predicted != predicted).sum()),
         churn=kept.churn,
-        changed=differences(kept.identity, keys.identity(recipe, arrays.digest, numerics)),
+        changed=differences(kept.identity, identity_of(recipe, arrays, numerics)),
     )
 
 
@@ -224,9 +225,9 @@ def _retrain(
     with greetings_hidden():
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training.fit import fit
-    training, validation = training_arrays(arrays, recipe.protocol)
+    training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
     fitted = fit(recipe, numerics, training, validation, lambda state: None)
     weights = fitted.network.get_weights()
-    images, target = arrays.read("test_images"), arrays.read("test_classes")
+    images, target = scored_arrays(arrays, recipe.protocol, recipe.seed)
     scores = score(fitted.made_from, weights, images, target)
     return weights, fitted.digests, scores.predicted

@@ -35,6 +35,7 @@ from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
 from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.multiplicity import holm
+from sidebyside.analysis.resampled.correction import effective
 from sidebyside.config.factors import REPLICATE, Level
 
 _Names = dict[str, Any]  # what an effect is of: fields of its dataclass
@@ -49,6 +50,7 @@ def effects(
     least_variance: float = 0.0,
     expected_equal: Sequence[str] = (),
     looks: Looks | None = None,
+    folds: int = 1,
 ) -> Effects:
     """Return main effects, two-way interactions and simple effects with 95 % intervals over seeds.
 
@@ -69,6 +71,8 @@ def effects(
     looks : Looks, optional
         Of a study that grew, its runs those of the seeds at a look: p values and intervals over
         seeds are good at each.
+    folds : int
+        As in `sidebyside.analysis.intervals.mean_estimate`.
     """
     codes, levels = _coded(runs, factors)
     seeds, names = pd.factorize(runs[REPLICATE], sort=True)
@@ -77,7 +81,7 @@ def effects(
     families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
     contrasts = [contrast for family in families for _, contrast in family]
     errors = runs["test_error"].to_numpy(float)
-    found = _estimates(model, contrasts, errors, wrong, least_variance, confidence)
+    found = _estimates(model, contrasts, errors, wrong, least_variance, confidence, folds)
     if looks:
         found = _at_looks(found, looks, codes, seeds, contrasts, errors, least_variance)
     estimates = iter(found)
@@ -169,6 +173,7 @@ def _estimates(
     wrong: NDArray[np.bool_] | None,
     least_variance: float,
     confidence: float,
+    folds: int = 1,
 ) -> list[Estimate]:
     """Return the estimates, not corrected yet, in the order of the contrasts."""
     rows = [model.row(contrast) for contrast in contrasts]
@@ -182,13 +187,15 @@ def _estimates(
     residuals = errors - model.matrix @ (inverse @ errors)
     variances, freedoms = cr2(model.matrix, residuals, model.seeds, of_columns)
     variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
+    variances *= model.count / effective(model.count, folds)
     by_seed = None if wrong is None else _by_seed(weights, model, wrong)
     for place, number in enumerate(known):
         difference = MeanEstimate(
             float(weights[place] @ errors), float(variances[place]), float(freedoms[place])
         )
         of_images = None if by_seed is None else by_seed[:, place]
-        estimates[number] = _estimate(difference, of_images, model.count, confidence)
+        estimate = _estimate(difference, of_images, model.count, confidence)
+        estimates[number] = replace(estimate, folds=folds)
     return estimates
 
 

@@ -6,6 +6,7 @@ from sidebyside.analysis.looks import looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.text.crossvalidation import IN_FOLDS
 from sidebyside.report.text.findings import Entry
 from sidebyside.report.text.numbers import ends_text
 from sidebyside.report.text.published import published_text
@@ -13,6 +14,12 @@ from sidebyside.report.text.rules import rule_text
 from sidebyside.report.text.sections import analysis_text
 from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
+
+_INTERVALS = """
+    Test error in percent, mean over n seeds, with three 95 % intervals: for new seeds and
+    new images of the kind together; over seeds (Student t: other trainings, the same test
+    images); over images (bootstrap: these networks, other test images). The training
+    images are the same in all of them."""
 
 
 def document(comparison: Comparison, evidence: Evidence) -> str:
@@ -31,11 +38,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
         parts.append(of_stopping(evidence.stopping))
     parts += [
         "## All variants",
-        paragraph("""
-            Test error in percent, mean over n seeds, with three 95 % intervals: for new seeds and
-            new images of the kind together; over seeds (Student t: other trainings, the same test
-            images); over images (bootstrap: these networks, other test images). The training
-            images are the same in all of them."""),
+        paragraph(_INTERVALS if evidence.folds == 1 else IN_FOLDS),
         table(_variant_rows(comparison.content["variants"])),
         analysis_text(comparison.analysis),
         *_made(evidence),

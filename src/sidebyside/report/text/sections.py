@@ -5,6 +5,7 @@ from operator import itemgetter
 
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
+from sidebyside.config.protocols import FOLDS
 from sidebyside.report.text.findings import Entry, place
 from sidebyside.report.text.numbers import fixed, p_value, signed_estimate, signed_interval, spelled
 from sidebyside.report.text.tables import Row, Strong, paragraph, table
@@ -16,7 +17,7 @@ def analysis_text(analysis: Analysis) -> str:
     sections = [
         *_effects(analysis.effects),
         *_identical(content["identical"]),
-        *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named),
+        *_pairs(analysis, named),
         *_equivalence(content["equivalence"]),
         *_ensembles(content["ensemble"], named),
         *_floor(content["floor"], named),
@@ -110,7 +111,9 @@ def _effect_row(name: str, entry: Entry) -> Row:
     }
 
 
-def _pairs(pairs: Sequence[Entry], baseline: str, family: int, named: _Names) -> list[str]:
+def _pairs(analysis: Analysis, named: _Names) -> list[str]:
+    pairs, baseline = analysis.content["pairs"], analysis.baseline
+    family = analysis.content["power"]["pairs"]
     against = [pair for pair in pairs if pair["b"] == baseline]
     if not against:
         return []
@@ -118,10 +121,15 @@ def _pairs(pairs: Sequence[Entry], baseline: str, family: int, named: _Names) ->
         {name: cell for name, cell in row.items() if name != "against"}
         for row in pair_rows(sorted(against, key=_difference), named)
     ]
-    text = paragraph(f"""
-        Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+    intervals = """
         interval over seeds (other trainings, the same images), by which the verdict goes; for new
         seeds and new images together; and over images (these networks, other images of the kind).
+        """
+    if all(protocol in FOLDS for protocol in analysis.protocols.values()):
+        intervals = "interval over seeds, corrected for folds, by which the verdict goes."
+    text = paragraph(f"""
+        Test error minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+        {intervals}
         "Wins" is the probability that a run has a lower error than one of the baseline. Holm's
         correction takes account of {family} pairs; `comparison.json` has those that were
         compared. Variants that came out bit for bit the same are compared once.""")
