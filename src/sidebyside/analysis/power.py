@@ -17,6 +17,7 @@ ALPHA = 0.05  # two-sided, after Holm's correction
 FEWEST = 3  # pairs for a test: with two, a p value below 0.05 is next to out of reach
 _SKEW = 0.89  # of the degrees of freedom; docs/coverage.md has what comes of it
 _MOST = 100_000  # nobody asks for more
+_MOST_REPETITIONS = 10  # of folds; docs/crossvalidation.md simulates no more
 _MOST_MORE = 200  # seeds to add: no one would run more
 
 
@@ -145,14 +146,15 @@ def pairs_needed(sd: float, difference: float, alpha: float = ALPHA, folds: int 
     """Return the number of pairs that show a mean difference by the paired t test.
 
     As `smallest_difference`; at least 3, and whole repetitions of so many ``folds``. None for no
-    difference or over 100 000.
+    difference, over 100 000, or over ten repetitions.
     """
     if abs(difference) < ROUNDING:
         return None
     if sd < ROUNDING:
         return whole(FEWEST, folds)
     size = abs(difference) / sd
-    counts = range(FEWEST, _MOST + 1)
+    most = _MOST if folds == 1 else _MOST_REPETITIONS * folds
+    counts = range(FEWEST, most + 1)
     at = bisect_left(counts, True, key=lambda n: _reaches(size, n, alpha, folds) >= POWER)
     return whole(counts[at], folds) if at < len(counts) else None
 
