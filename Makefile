@@ -6,6 +6,7 @@
 # make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make sequential   what rules that add seeds cost and save: docs/sequential.md
+# make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
 # make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage sequential bench ui lint docs setup
+.PHONY: study test faults coverage sequential crossvalidation bench ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -31,6 +32,9 @@ coverage: $(READY)
 
 sequential: $(READY)
 	python benchmarks/sequential.py
+
+crossvalidation: $(READY)
+	python benchmarks/crossvalidation.py
 
 bench: $(READY)
 	QUICK=$(QUICK) python benchmarks/performance.py

@@ -34,7 +34,8 @@ from sidebyside.analysis.intervals import (
 )
 from sidebyside.analysis.looks import COUNTS as COUNTS_OF_LOOKS
 from sidebyside.analysis.looks import looks_up_to
-from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
+from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.analysis.pairs import compare_pair, compare_pairs
 from sidebyside.analysis.power import difference_sd, smallest_difference
 from sidebyside.analysis.published.verdicts import judge, predictions
 from sidebyside.analysis.selection import Candidate, select

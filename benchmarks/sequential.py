@@ -18,7 +18,7 @@ from tabulate import tabulate
 from sidebyside.analysis.deciding import progress, race
 from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.looks import CALIBRATED, COUNTS, looks_up_to
-from sidebyside.analysis.pairs import Replicate
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.power import ALPHA, difference_sd, rows_in_common
 from sidebyside.analysis.tables import replicate_of, variants
 from sidebyside.config.compose import compose_config

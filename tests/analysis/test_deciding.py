@@ -7,7 +7,8 @@ import pytest
 
 from sidebyside.analysis.deciding import of_pairs, progress, race
 from sidebyside.analysis.looks import looks_up_to
-from sidebyside.analysis.pairs import Replicate, compare_pairs
+from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.analysis.pairs import compare_pairs
 from sidebyside.config.schema import Study
 
 LOOKS = looks_up_to(20)

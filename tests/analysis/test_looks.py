@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from sidebyside.analysis.looks import CALIBRATED, COUNTS, Looks, looks_of, looks_up_to
-from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
+from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.analysis.pairs import compare_pair, compare_pairs
 
 LOOKS = looks_up_to(20)
 

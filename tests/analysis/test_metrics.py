@@ -11,6 +11,7 @@ from sidebyside import UserError
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.images import difference_over_images, mean_over_images
 from sidebyside.analysis.intervals import mean_over_skewed, rounding_variance
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import (
     all_values,
     check_metric,
@@ -18,7 +19,7 @@ from sidebyside.analysis.metrics.scores import (
     scores_by_image,
     value_of_run,
 )
-from sidebyside.analysis.pairs import Replicate, compare_pair
+from sidebyside.analysis.pairs import compare_pair
 from sidebyside.analysis.selection import Candidate, select
 from sidebyside.config.metrics import (
     BALANCED_ERROR,

@@ -1,5 +1,7 @@
 """Smaller networks that are no worse: which are held against which, and what is shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,7 +9,7 @@ from scipy import stats
 from sidebyside.analysis.cost.no_worse import no_worse_than
 from sidebyside.analysis.cost.sizes import Size, sizes
 from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.pairs import Replicate
+from sidebyside.analysis.metrics.replicate import Replicate
 
 SIZES = {
     "large": Size(1000, 5000),
@@ -55,6 +57,15 @@ def test_it_is_the_one_sided_paired_t_test(replicates):
         assert tests[own.name].worst == pytest.approx(high)
     ordered = sorted(test.p for test in tests.values())
     assert min(test.p_holm for test in tests.values()) == pytest.approx(3 * ordered[0])
+
+
+def test_folds_correct_its_variance(replicates):
+    folded = [replace(own, folds=5) for own in replicates]
+    tests = {t.smaller: t for t in no_worse_than(folded[0], folded, SIZES, margin=0.1)}
+    differences = np.subtract(folded[1].values, folded[0].values)
+    error = np.sqrt((1 / 8 + 1 / 4) * differences.var(ddof=1))
+    assert tests["small"].p == pytest.approx(stats.t.cdf((differences.mean() - 0.1) / error, 7))
+    assert tests["small"].worst == pytest.approx(stats.t.ppf(0.95, 7, differences.mean(), error))
 
 
 def test_a_baseline_that_was_chosen_costs_power(replicates):

@@ -8,8 +8,9 @@ from scipy import stats
 
 from sidebyside.analysis.images import difference_over_images, mcnemar_p
 from sidebyside.analysis.intervals import new_seeds_and_images
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.analysis.pairs import Replicate, compare_pair, compare_pairs
+from sidebyside.analysis.pairs import compare_pair, compare_pairs
 from sidebyside.analysis.power import pairs_needed
 from sidebyside.report.text.findings import of_pair
 

@@ -54,6 +54,13 @@ def test_what_changes_no_result_keeps_the_key(compose, override):
     assert key(compose, override) == key(compose)
 
 
+def test_a_division_of_the_images_is_in_the_key_and_in_the_task(compose):
+    whole = identity(compose, "protocol=kfold5")
+    divided = [whole | {"division": digest} for digest in ("a", "b")]
+    assert len({keys.run_key(own) for own in [whole, *divided]}) == 3
+    assert len({keys.task(own) for own in [whole, *divided]}) == 3
+
+
 def test_onednn_changes_the_key(compose, monkeypatch):
     before = key(compose)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")

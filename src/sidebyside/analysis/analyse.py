@@ -25,11 +25,9 @@ from sidebyside.analysis.intervals import (
     new_seeds_and_images,
 )
 from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import in_unit, is_counted, unit_of
-from sidebyside.analysis.pairs import (
-    Replicate,
-    compare_pairs,
-)
+from sidebyside.analysis.pairs import compare_pairs
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
@@ -64,7 +62,7 @@ class Analysis:
     over_seeds, over_images, seeds_and_images : dict
         By variant: its mean by the metric with the ends of its 95 % interval for other seeds
         (None for one seed), and the ends of those for other images and for both together (None
-        for a metric that is no mean over images).
+        for a metric that is no mean over images, and under cross-validation).
     baseline : str
         The variant that pictures hold the others against.
     protocols : dict of str
@@ -143,9 +141,9 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
                 replicates[baseline], distinct, sizes(evidence), study.margin, chosen_from, looks
             )
         ],
-        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin)),
+        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin, evidence.folds)),
         "ensemble": ensembles(evidence, names).as_json(evidence.metric.name),
-        "floor": _floor(distinct, disputed),
+        "floor": _floor(distinct, disputed) if evidence.folds == 1 else None,
         "selection": chosen and chosen.as_json(),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
@@ -168,10 +166,11 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
     return effects(
         factor_table(kept),
         list(evidence.runs[0].factors),
-        scores=scores_of(kept.runs, evidence),
+        scores=scores_of(kept.runs, evidence) if evidence.folds == 1 else None,
         least_variance=least_variance_of(evidence),
         expected_equal=study.expected_equal,
         looks=looks_of(evidence.stopping),
+        folds=evidence.folds,
     )
 
 
@@ -183,7 +182,7 @@ def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | N
             return interval(in_order) | estimate.clipped_ends(bounds=bounds)
     looks = looks_of(evidence.stopping)
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
-    return clipped(interval(replicate.values, least, confidence), bounds)
+    return clipped(interval(replicate.values, least, confidence, replicate.folds), bounds)
 
 
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
@@ -240,7 +239,7 @@ def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
         entries += [
-            compare_levels(table, factor, pair, study.margin, least, looks)
+            compare_levels(table, factor, pair, study.margin, least, looks, evidence.folds)
             for pair in combinations(levels, 2)
         ]
     return corrected(entries)

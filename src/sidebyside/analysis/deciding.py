@@ -9,7 +9,8 @@ from sidebyside.analysis.asked import asked_pairs
 from sidebyside.analysis.effects.estimates import Estimate
 from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.looks import Looks, looks_up_to
-from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
+from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.analysis.pairs import Pair, compare_pairs
 from sidebyside.analysis.tables import replicate_of, variants
 from sidebyside.config.schema import Study
 from sidebyside.storage.evidence import Evidence

@@ -93,6 +93,7 @@ def tost(
     margin: float,
     least_variance: float = 0.0,
     looks: Looks | None = None,
+    folds: int = 1,
 ) -> Equivalence:
     """Return whether the mean of paired differences is within +- margin.
 
@@ -100,7 +101,8 @@ def tost(
     comparison of the two one-sided tests procedure and the power approach for assessing the
     equivalence of average bioavailability"). ``least_variance`` is that of one difference, see
     `sidebyside.analysis.intervals.rounding_variance`. With the ``looks`` of a study that grew, p
-    and interval are good at each of them.
+    and interval are good at each of them. ``folds`` as in
+    `sidebyside.analysis.intervals.mean_estimate`.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def tost(
     if margin <= 0:
         raise ValueError(f"a margin of equivalence is above 0, not {margin}")
     n = len(differences)
-    mean = mean_estimate(differences, least_variance)
+    mean = mean_estimate(differences, least_variance, folds)
     if mean is None:
         return Equivalence(margin, n, float(differences[0]) if n else None)
     if looks is None:
@@ -134,6 +136,7 @@ def compare_levels(
     margin: float,
     least_variance: float = 0.0,
     looks: Looks | None = None,
+    folds: int = 1,
 ) -> LevelEquivalence:
     """Return whether two levels of a factor are equivalent, over runs otherwise equal.
 
@@ -151,6 +154,8 @@ def compare_levels(
         Of a value, see `sidebyside.analysis.intervals.rounding_variance`.
     looks : Looks, optional
         Of a study that grew.
+    folds : int
+        As in `sidebyside.analysis.intervals.mean_estimate`.
 
     Raises
     ------
@@ -176,6 +181,7 @@ def compare_levels(
             margin,
             2 * least_variance / fewest,
             looks,
+            folds,
         ),
     )
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from sidebyside.analysis.resampled.correction import overlap
+
 CONFIDENCE = 0.95
 PERCENT = (0.0, 100.0)  # what an error can be
 ROUNDING = 1e-9  # what is left of a difference of equal numbers, in points or not
@@ -94,7 +96,9 @@ def rounding_variance(images: int, errors: int = 1) -> float:
     return errors * (100 / images) ** 2 / 12 if images else 0.0
 
 
-def mean_estimate(values: Sequence[float], least_variance: float = 0.0) -> MeanEstimate | None:
+def mean_estimate(
+    values: Sequence[float], least_variance: float = 0.0, folds: int = 1
+) -> MeanEstimate | None:
     """Return the mean of values, n - 1 degrees of freedom, or None for fewer than two.
 
     Parameters
@@ -102,12 +106,15 @@ def mean_estimate(values: Sequence[float], least_variance: float = 0.0) -> MeanE
     values : sequence of float
     least_variance : float
         Of one value: see `rounding_variance`.
+    folds : int
+        Of the cross-validation that the values are of, see
+        `sidebyside.analysis.resampled.correction.overlap`; 1 where they are of none.
     """
     n = len(values)
     if n < 2:
         return None
     variance = max(float(np.var(values, ddof=1)), least_variance)
-    return MeanEstimate(float(np.mean(values)), variance / n, n - 1)
+    return MeanEstimate(float(np.mean(values)), variance / n + variance * overlap(folds), n - 1)
 
 
 def satterthwaite(variance: float, parts: Sequence[tuple[float, float]]) -> float:
@@ -120,14 +127,18 @@ def satterthwaite(variance: float, parts: Sequence[tuple[float, float]]) -> floa
 
 
 def interval(
-    values: Sequence[float], least_variance: float = 0.0, confidence: float = CONFIDENCE
+    values: Sequence[float],
+    least_variance: float = 0.0,
+    confidence: float = CONFIDENCE,
+    folds: int = 1,
 ) -> dict[str, float | None]:
     """Return mean, standard deviation and a confidence interval of the mean.
 
     Student's t with n - 1 degrees of freedom: mean +- t(0.975) * sd / sqrt(n) (Student 1908,
-    "The probable error of a mean"). sd, low and high are None for fewer than two values.
+    "The probable error of a mean"). sd, low and high are None for fewer than two values. ``folds``
+    as in `mean_estimate`.
     """
-    mean = mean_estimate(values, least_variance)
+    mean = mean_estimate(values, least_variance, folds)
     if mean is None:
         return {"mean": float(np.mean(values)), "sd": None, "low": None, "high": None}
     low, high = mean.ends(confidence)

@@ -14,50 +14,14 @@ from sidebyside.analysis.intervals import (
     MeanEstimate,
     mean_estimate,
     new_seeds_and_images,
-    rounding_variance,
 )
 from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
+from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.analysis.metrics.scores import in_unit, is_counted
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA, FEWEST, more_pairs
+from sidebyside.analysis.resampled.correction import effective
 from sidebyside.config.metrics import ERROR, Metric
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """The runs of a variant.
-
-    Attributes
-    ----------
-    name : str
-    seeds : list of int
-    values : list of float
-        By the metric: test errors, percent, for instance.
-    scores : ndarray, shape (runs, images)
-        Whether a prediction is wrong (bool), or in the metric's unit; no images where values are
-        all that is known.
-    weights : list of str
-        Digests of the trained weights: equal ones are the same network.
-    metric : Metric
-    least_variance : float or None
-        Of a value, see `sidebyside.analysis.metrics.scores.least_variance`; None takes that of
-        counting whole images.
-    """
-
-    name: str
-    seeds: list[int]
-    values: list[float]
-    scores: Scores
-    weights: list[str]
-    metric: Metric = ERROR
-    least_variance: float | None = None
-
-    @property
-    def rounding(self) -> float:
-        """The variance that is left in a value whatever the runs show."""
-        if self.least_variance is None:
-            return rounding_variance(self.scores.shape[1])
-        return self.least_variance
 
 
 @dataclass(frozen=True)
@@ -92,6 +56,9 @@ class Pair:
         Those of a study that grew: p values and intervals are good at any of them.
     metric : Metric
         What the differences are of.
+    folds : int
+        See `Replicate`: of p values and intervals over seeds, and of more seeds, which are whole
+        repetitions.
     """
 
     a: str
@@ -109,6 +76,7 @@ class Pair:
     superiority: float
     looks: Looks | None = None
     metric: Metric = ERROR
+    folds: int = 1
 
     @property
     def n(self) -> int:
@@ -122,7 +90,7 @@ class Pair:
 
     @cached_property
     def _estimate(self) -> MeanEstimate | None:
-        return mean_estimate(self.differences, self.least_variance)
+        return mean_estimate(self.differences, self.least_variance, self.folds)
 
     @property
     def difference(self) -> dict[str, float | None]:
@@ -146,7 +114,7 @@ class Pair:
 
     @property
     def p(self) -> float | None:
-        """Of the paired t test (Student 1908); None for fewer than three pairs."""
+        """Of the paired t test (Student 1908), corrected for folds; None for fewer than three."""
         if self._estimate is None or self.n < FEWEST or self.identical:
             return None
         return self.looks.p(self._p_of, self.n) if self.looks else self._estimate.p
@@ -160,7 +128,7 @@ class Pair:
         """Of the tests of equivalence, see `tost`; None for fewer than three pairs."""
         if self.n < FEWEST or self.identical:
             return None
-        return tost(self.differences, self.margin, self.least_variance, self.looks).p
+        return tost(self.differences, self.margin, self.least_variance, self.looks, self.folds).p
 
     @property
     def verdict(self) -> str:
@@ -185,8 +153,8 @@ class Pair:
         """
         if self.verdict != "can't tell" or self._estimate is None:
             return None
-        sd = self._estimate.error * self.n**0.5
-        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs)
+        sd = self._estimate.error * effective(self.n, self.folds) ** 0.5
+        return more_pairs(self._estimate.mean, sd, self.n, ALPHA / self.pairs, self.folds)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``comparison.json``, but for its sentence."""
@@ -219,7 +187,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     Parameters
     ----------
     a, b : Replicate
-        Tested on the same images.
+        Tested on the same images, seed by seed.
     margin : float
         Largest difference that doesn't matter.
     looks : Looks, optional
@@ -236,7 +204,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     of_a, of_b = ([own.seeds.index(seed) for seed in common] for own in (a, b))
     scores_a, scores_b = a.scores[of_a], b.scores[of_b]
     least = a.rounding + b.rounding
-    counted = is_counted(a.scores)
+    counted, one = is_counted(a.scores), len(common) == 1 and scores_a.size > 0
     both = new_seeds_and_images(
         in_unit(scores_a) - in_unit(scores_b), least_variance=least, skewed=not counted
     )
@@ -254,10 +222,11 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         pairs=1,
         seeds_and_images=None,
         over_images=difference_over_images(scores_a, scores_b) if scores_a.size else None,
-        mcnemar_p=mcnemar_p(scores_a[0], scores_b[0]) if counted and len(common) == 1 else None,
+        mcnemar_p=mcnemar_p(scores_a[0], scores_b[0]) if one and counted else None,
         superiority=float((1 + above.mean()) / 2),
         looks=looks,
         metric=a.metric,
+        folds=a.folds,
     )
     return replace(
         pair,

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from sidebyside.analysis.intervals import CONFIDENCE, ROUNDING
+from sidebyside.analysis.resampled.correction import overlap, whole
 
 POWER = 0.8  # the chance to show a difference that is there
 ALPHA = 0.05  # two-sided, after Holm's correction
 FEWEST = 3  # pairs for a test: with two, a p value below 0.05 is next to out of reach
 _SKEW = 0.89  # of the degrees of freedom; docs/coverage.md has what comes of it
 _MOST = 100_000  # nobody asks for more
+_MOST_REPETITIONS = 10  # of folds; docs/crossvalidation.md simulates no more
 _MOST_MORE = 200  # seeds to add: no one would run more
 
 
@@ -49,7 +51,7 @@ class Power:
     seeds_for: dict[str, int | None]
 
 
-def power(errors: NDArray[np.float64], pairs: int, margin: float) -> Power:
+def power(errors: NDArray[np.float64], pairs: int, margin: float, folds: int = 1) -> Power:
     """Return the power of the paired t test at the first step of Holm's correction.
 
     Parameters
@@ -61,10 +63,12 @@ def power(errors: NDArray[np.float64], pairs: int, margin: float) -> Power:
     margin : float
         The largest difference that doesn't matter, points: it and its half are what needed seeds
         are given for.
+    folds : int
+        As in `sidebyside.analysis.intervals.mean_estimate`; the seeds are of whole repetitions.
     """
     n, alpha = errors.shape[1], ALPHA / max(pairs, 1)
     sd, low, high = difference_sd(errors)
-    smallest = None if sd is None else smallest_difference(sd, n, alpha)
+    smallest = None if sd is None else smallest_difference(sd, n, alpha, folds)
     asked = (margin, margin / 2)
     return Power(
         sd=sd,
@@ -74,7 +78,7 @@ def power(errors: NDArray[np.float64], pairs: int, margin: float) -> Power:
         pairs=pairs,
         smallest_difference=smallest,
         seeds_for={
-            f"{points:g}": None if sd is None else pairs_needed(sd, points, alpha)
+            f"{points:g}": None if sd is None else pairs_needed(sd, points, alpha, folds)
             for points in asked
         },
     )
@@ -120,7 +124,7 @@ def _epsilon(covariance: NDArray[np.float64], n: int) -> float:
     return min(1.0, max((n * biased - 2) / rest, biased / others))
 
 
-def smallest_difference(sd: float, n: int, alpha: float = ALPHA) -> float | None:
+def smallest_difference(sd: float, n: int, alpha: float = ALPHA, folds: int = 1) -> float | None:
     """Return the mean difference in points that n pairs show by the paired t test.
 
     With 80 % power, ``sd`` that of a difference (Cohen 1988, "Statistical Power Analysis", section
@@ -129,41 +133,48 @@ def smallest_difference(sd: float, n: int, alpha: float = ALPHA) -> float | None
     if n < FEWEST:
         return None
     most = 2.0
-    while _reaches(most, n, alpha) < POWER:
+    while _reaches(most, n, alpha, folds) < POWER:
         most *= 2
-    return sd * float(optimize.brentq(lambda size: _reaches(size, n, alpha) - POWER, 0, most))
+
+    def beyond(size: float) -> float:
+        return _reaches(size, n, alpha, folds) - POWER
+
+    return sd * float(optimize.brentq(beyond, 0, most))
 
 
-def pairs_needed(sd: float, difference: float, alpha: float = ALPHA) -> int | None:
+def pairs_needed(sd: float, difference: float, alpha: float = ALPHA, folds: int = 1) -> int | None:
     """Return the number of pairs that show a mean difference by the paired t test.
 
-    As `smallest_difference`; at least 3. None for no difference or over 100 000.
+    As `smallest_difference`; at least 3, and whole repetitions of so many ``folds``. None for no
+    difference, over 100 000, or over ten repetitions.
     """
     if abs(difference) < ROUNDING:
         return None
     if sd < ROUNDING:
-        return FEWEST
+        return whole(FEWEST, folds)
     size = abs(difference) / sd
-    counts = range(FEWEST, _MOST + 1)
-    at = bisect_left(counts, True, key=lambda n: _reaches(size, n, alpha) >= POWER)
-    return counts[at] if at < len(counts) else None
+    most = _MOST if folds == 1 else _MOST_REPETITIONS * folds
+    counts = range(FEWEST, most + 1)
+    at = bisect_left(counts, True, key=lambda n: _reaches(size, n, alpha, folds) >= POWER)
+    return whole(counts[at], folds) if at < len(counts) else None
 
 
-def more_pairs(difference: float, sd: float, n: int, alpha: float) -> int | None:
+def more_pairs(difference: float, sd: float, n: int, alpha: float, folds: int = 1) -> int | None:
     """Return how many pairs beyond n would show a mean difference; None for over 200."""
-    needed = pairs_needed(sd, difference, alpha)
+    needed = pairs_needed(sd, difference, alpha, folds)
     if needed is None or needed - n > _MOST_MORE:
         return None
-    return max(1, needed - n)
+    return max(folds, needed - n)
 
 
-def _reaches(size: float, n: int, alpha: float) -> float:
+def _reaches(size: float, n: int, alpha: float, folds: int) -> float:
     """Return the power for a difference of so many sds: of the noncentral t distribution.
 
     The chance to show it with the wrong sign is left out, and is nothing where power is 80 %.
     """
     # Not statsmodels' TTestPower, which has no number for it where few pairs meet a small alpha.
-    return float(stats.nct.sf(stats.t.isf(alpha / 2, n - 1), n - 1, size * math.sqrt(n)))
+    told = size * math.sqrt(n / (1 + n * overlap(folds)))
+    return float(stats.nct.sf(stats.t.isf(alpha / 2, n - 1), n - 1, told))
 
 
 def rows_in_common(

@@ -8,8 +8,8 @@ import pandas as pd
 
 from sidebyside.analysis.intervals import rounding_variance
 from sidebyside.analysis.looks import looks_of
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import Scores, least_variance
-from sidebyside.analysis.pairs import Replicate
 from sidebyside.analysis.selection import Candidate, validation_figure
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.storage.evidence import Evidence, RunEvidence
@@ -23,14 +23,16 @@ def variants(evidence: Evidence) -> list[str]:
 def replicate_of(evidence: Evidence, variant: str) -> Replicate:
     """Return the runs of a variant as the statistics take them."""
     runs = evidence.of_variant(variant)
+    scores = scores_of(runs, evidence)
     return Replicate(
         name=variant,
         seeds=[run.seed for run in runs],
         values=[evidence.value(run) for run in runs],
-        scores=scores_of(runs, evidence),
+        scores=scores if evidence.folds == 1 else scores[:, :0],  # no two seeds share their images
         weights=[run.weights_digest for run in runs],
         metric=evidence.metric,
         least_variance=least_variance_of(evidence),
+        folds=evidence.folds,
     )
 
 
@@ -40,9 +42,15 @@ def scores_of(runs: Sequence[RunEvidence], evidence: Evidence) -> Scores:
 
 
 def least_variance_of(evidence: Evidence) -> float:
-    """Return the variance that is left in a run's value whatever its runs show."""
-    scores = [evidence.scores(run) for run in evidence.runs]
-    return least_variance(evidence.metric, evidence.target, scores)
+    """Return the variance that is left in a run's value whatever its runs show.
+
+    Under cross-validation it is that of the smallest fold.
+    """
+    if not evidence.metric.by_image:
+        return 0.0
+    tested = min((run.tested for run in evidence.runs), key=np.count_nonzero)
+    scores = [evidence.scores(run)[run.tested] for run in evidence.runs]
+    return least_variance(evidence.metric, evidence.target[tested], scores)
 
 
 def factor_table(evidence: Evidence) -> pd.DataFrame:

@@ -2,8 +2,15 @@
 
 from typing import Literal, get_args
 
-Protocol = Literal["clean", "train60k", "test_as_validation", "tf55k", "split20"]
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+Protocol = Literal[
+    "clean", "train60k", "test_as_validation", "tf55k", "split20", "kfold5", "kfold10"
+]
+
+# These are cross-validation: the training images in so many folds, each run tested on one of them.
+FOLDS: dict[str, int] = {"kfold5": 5, "kfold10": 10}
+
+# Those whose division of the training images is one of the processed arrays.
+PROTOCOLS: tuple[Protocol, ...] = tuple(own for own in get_args(Protocol) if own not in FOLDS)
 
 # These show the test images to whoever watches the training: their test figures flatter.
 TEST_AS_VALIDATION: tuple[Protocol, ...] = ("test_as_validation", "tf55k")
@@ -18,5 +25,12 @@ _SPLIT_PARTS = 5  # the last of five is held out
 
 def training_size(protocol: Protocol, images: int) -> int:
     """Return how many of a dataset's training images ``protocol`` trains on."""
+    if protocol in FOLDS:
+        return images - -(-images // FOLDS[protocol])  # beside the largest fold
     held_out = {"clean": _CLEAN_PARTS, "tf55k": _TF_PARTS, "split20": _SPLIT_PARTS}
     return images - images // held_out[protocol] if protocol in held_out else images
+
+
+def folds_of(protocol: str) -> int:
+    """Return into how many folds ``protocol`` divides the training images; 1 for those without."""
+    return FOLDS.get(protocol, 1)

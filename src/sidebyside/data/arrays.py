@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
+from sidebyside.data.folds import divide_by_seed
 from sidebyside.data.preprocessing.transform import scale_levels
 from sidebyside.engine.training.arrays import Subset, pixels_of
 from sidebyside.errors import UserError
@@ -103,12 +104,19 @@ class ProcessedArrays:
         return array
 
 
-def training_arrays(arrays: ProcessedArrays, protocol: str) -> tuple[Subset, Subset | None]:
+def training_arrays(
+    arrays: ProcessedArrays, protocol: str, seed: int | None = None
+) -> tuple[Subset, Subset | None]:
     """Return what a protocol trains on, and what it validates on if on anything.
 
-    The test images are read only where the protocol validates on them.
+    The test images are read only where the protocol validates on them. Under cross-validation the
+    ``seed`` of a run says which fold is held out, and nothing validates.
     """
     images, labels, levels = arrays.read("train_images"), arrays.read("train_labels"), arrays.levels
+    if protocol in FOLDS:
+        assert seed is not None, "which fold is held out follows from the seed"
+        indices, _ = divide_by_seed(protocol, arrays.read("train_classes"), seed)
+        return Subset(images, labels, indices, levels), None
     training = Subset(images, labels, arrays.read(f"{protocol}_training"), levels)
     if protocol in TEST_AS_VALIDATION:
         test = arrays.read("test_images"), arrays.read("test_labels")
@@ -116,6 +124,37 @@ def training_arrays(arrays: ProcessedArrays, protocol: str) -> tuple[Subset, Sub
     if arrays.holds(f"{protocol}_validation"):
         return training, Subset(images, labels, arrays.read(f"{protocol}_validation"), levels)
     return training, None
+
+
+def division_digest(arrays: ProcessedArrays, protocol: str, seed: int) -> str | None:
+    """Return the SHA-256 of what trains a run under cross-validation, by which its key knows it.
+
+    None for a protocol without folds, whose division is one of the arrays.
+
+    Raises
+    ------
+    UserError
+        If the images can't be divided so.
+    """
+    if protocol not in FOLDS:
+        return None
+    training, _ = divide_by_seed(protocol, arrays.read("train_classes"), seed)
+    return hashlib.sha256(training.astype("<i4").tobytes()).hexdigest()
+
+
+def scored_arrays(
+    arrays: ProcessedArrays, protocol: str, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the images that test a run, and their classes.
+
+    Those of the test set; under cross-validation those of the run's fold, and the test set stays
+    closed.
+    """
+    if protocol not in FOLDS:
+        return arrays.read("test_images"), arrays.read("test_classes")
+    images, target = arrays.read("train_images"), arrays.read("train_classes")
+    _, own = divide_by_seed(protocol, target, seed)
+    return images[own], target[own]
 
 
 def open_arrays(folder: Path) -> ProcessedArrays | None:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.analysis.analyse import replicate_of, variants
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import least_variance, scores_by_image, value_of_run
-from sidebyside.analysis.pairs import Pair, Replicate, compare_pairs
+from sidebyside.analysis.pairs import Pair, compare_pairs
 from sidebyside.config.datasets import Dataset
+from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Study, Tracking
 from sidebyside.data.arrays import open_arrays
 from sidebyside.errors import UserError
@@ -70,6 +72,12 @@ def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
             f"{second.judged_by.chosen}: compare two that are judged alike."
         )
     pieces = [gather(dataset, study, allow_partial=True) for study in (first, second)]
+    if len({evidence.folds for evidence in pieces}) > 1:
+        raise UserError(
+            f"study={first.name} and study={second.name} don't test on the same images, as not "
+            "both are a cross-validation of so many folds: compare two variants of one study "
+            "instead."
+        )
     names, others = (variants(evidence) for evidence in pieces)
     common = [name for name in names if name in others]
     if not common:
@@ -104,6 +112,11 @@ def _runs(runs: Sequence[Run], study: Study) -> list[Pair]:
     """Return one run against another; they are paired by image alone."""
     if len({run.recipe.dataset for run in runs}) > 1:
         raise UserError("These runs are of different datasets: compare two of the same.")
+    if any(run.recipe.protocol in FOLDS for run in runs):
+        raise UserError(
+            "Runs under cross-validation are tested on a fold each, and by images they can't be "
+            "paired: compare the variants of their study instead."
+        )
     replicates = []
     for run in runs:
         evaluation = evaluate(run)

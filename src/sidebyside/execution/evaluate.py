@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from sidebyside import paths
-from sidebyside.data.arrays import ProcessedArrays, open_arrays
+from sidebyside.data.arrays import ProcessedArrays, open_arrays, scored_arrays
 from sidebyside.engine.recipe import Network
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
@@ -19,7 +19,7 @@ _DECIDING = ("engine/training", "engine/scoring")
 
 
 def evaluate(run: Run, again: bool = False) -> Evaluation:
-    """Return the scores of a run's saved network on the test images.
+    """Return the scores of a run's saved network on the test images, or on its own fold.
 
     The network is loaded from disk after its files were verified (`sidebyside.load_run`).
     An evaluation that the run store has, by the same code of the same weights, is reused unless
@@ -68,8 +68,8 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
     determinism.fix(run.recipe.threads, numeric_class(run.identity), device(run.identity))
     with journal.looking("evaluate", [run.key]):
-        images, target = arrays.read("test_images"), arrays.read("test_classes")
-        _, classes = arrays.read("test_labels").shape
+        images, target = scored_arrays(arrays, run.recipe.protocol, run.recipe.seed)
+        _, classes = arrays.read("train_labels").shape
         network = Network(run.recipe, image_shape(run.recipe.data_format, images), classes)
         scores = score(network, forward(network).read_weights(run.folder), images, target)
     stored = {name: getattr(scores, name) for name in ARRAYS}

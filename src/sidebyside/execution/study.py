@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sidebyside import paths
 from sidebyside.config.compose import compose_grid, compose_launcher
+from sidebyside.config.crossvalidation import check_folds
 from sidebyside.config.factors import variant_name
 from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
@@ -72,6 +73,7 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
     SystemExit
         With 130 after Ctrl-C or SIGTERM.
     """
+    check_folds(grid)
     config, _ = grid[0]
     if config.study is not None:
         _check_metric(grid, config.study)

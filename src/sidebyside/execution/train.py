@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any
 from sidebyside import paths
 from sidebyside.config.factors import Level, own_seed, variant_name
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import open_arrays, training_arrays
+from sidebyside.data.arrays import (
+    ProcessedArrays,
+    division_digest,
+    open_arrays,
+    training_arrays,
+)
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe, read_recipe
-from sidebyside.engine.training.numerics import resolve
+from sidebyside.engine.training.numerics import NumericClass, resolve
 from sidebyside.environment import give_gpu
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate, is_evaluated
@@ -93,10 +98,29 @@ def plan(config: Config, factors: Mapping[str, Level]) -> Job:
     variant, recipe = variant_name(factors), config.recipe()
     if config.study and config.study.seeds == "independent":
         recipe = replace(recipe, seed=own_seed(variant, config.seed))
-    identity = keys.identity(recipe, arrays.digest, resolve(config.training.numerics), card)
+    identity = full_identity(recipe, arrays, resolve(config.training.numerics), card)
     key = keys.run_key(identity)
     run = StudyRun(key, variant, dict(factors), config.seed)
     return Job(config, run, identity)
+
+
+def full_identity(
+    recipe: Recipe,
+    arrays: ProcessedArrays,
+    numerics: NumericClass,
+    card: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return everything that decides the result of a recipe on a dataset's arrays.
+
+    ``card`` is the GPU that it is trained on, None on the CPU.
+
+    Raises
+    ------
+    UserError
+        If the images can't be divided as the recipe's protocol wants it.
+    """
+    division = division_digest(arrays, recipe.protocol, recipe.seed)
+    return keys.identity(recipe, arrays.digest, numerics, card, division)
 
 
 def train(config: Config) -> Run:
@@ -229,7 +253,7 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     journal.record("begun", dataset, [key], "train")
     with journal.looking(journal.VALIDATION, [key]):
         arrays = prepare(config.dataset, config.data_format)
-        training, validation = training_arrays(arrays, config.protocol)
+        training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
         numerics = keys.numeric_class(job.identity)
         device = keys.device(job.identity)
         fitted = fit(recipe, numerics, training, validation, on_epoch, start, device)

@@ -31,6 +31,7 @@ from sidebyside.report.files import training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
 from sidebyside.report.pictures.study import draw_pictures
+from sidebyside.report.text.crossvalidation import division_of, of_division, of_limits
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.published import summary
 from sidebyside.report.text.rules import rule_statements
@@ -138,6 +139,7 @@ def _content(
     variants = _variants(runs, evidence, analysis)
     by_rule = rule_statements(evidence.stopping, analysis.content | {"variants": variants})
     said = [*by_rule, *diverged(evidence), *leaked(evidence), *statements(analysis)]
+    said = [*of_division(evidence), *said, *of_limits(evidence)]
     factors = evidence.runs[0].factors
     content: dict[str, Any] = {
         "dataset": evidence.dataset,
@@ -157,6 +159,8 @@ def _content(
     content["pairs"] = [pair | {"statement": of_pair(pair, scale)} for pair in content["pairs"]]
     if evidence.metric != ERROR:
         content["metric"] = evidence.metric.as_json()
+    if evidence.folds > 1:
+        content["crossvalidation"] = division_of(evidence)
     if evidence.missing:
         content["missing"] = evidence.missing
     if evidence.stopping:
@@ -171,7 +175,7 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
             evidence.metric.name: analysis.over_seeds[str(name)],
-            "test_loss": interval(replicate["test_loss"].tolist()),
+            "test_loss": interval(replicate["test_loss"].tolist(), folds=evidence.folds),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
             "over_images": _ends(analysis.over_images[str(name)]),
             "parameters": int(replicate["parameters"].iloc[0]),

@@ -13,18 +13,21 @@ from sidebyside.analysis.metrics.scores import (
     scores_by_image,
     value_of_run,
 )
+from sidebyside.config.crossvalidation import check_metric_of_folds
 from sidebyside.config.datasets import Dataset
-from sidebyside.config.metrics import ERROR, Metric, metric_of_rule
+from sidebyside.config.metrics import CALIBRATION_ERROR, ERROR, Metric, metric_of_rule
+from sidebyside.config.protocols import FOLDS, folds_of
 from sidebyside.config.schema import Study
 from sidebyside.data.arrays import ProcessedArrays, open_arrays
 from sidebyside.data.checking import leaked
+from sidebyside.data.folds import divide_by_seed
 from sidebyside.engine.recipe import DATA_FORMATS
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
 from sidebyside.report.gallery import disagreements
 from sidebyside.storage import journal
 from sidebyside.storage.evaluations import Evaluation
-from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
+from sidebyside.storage.evidence import UNTESTED, Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
 from sidebyside.storage.store import DIGESTS, DamagedError, Run
@@ -97,15 +100,23 @@ def _of_files(
 ) -> Evidence:
     check_metric(study.judged_by, dataset.classes)
     arrays = _processed(dataset)
-    target = arrays.read("test_classes")
+    protocol = results.load(results.trained[0]).recipe.protocol
+    check_metric_of_folds(study.judged_by, protocol)
+    folds = folds_of(protocol)
+    part = "test" if folds == 1 else "train"  # which images test the runs
+    target = arrays.read(f"{part}_classes")
     runs = [
         _known(run, known)
         if run.in_evidence
         else run_evidence(run, results.load(run), _evaluation(results, run), target, study)
         for run in results.runs
     ]
+    # In a fold there are too few runs to say of an image that variants disagree on it.
     gallery_index = disagreements(
-        np.stack([run.predicted for run in runs]), target, [run.variant for run in runs], _GALLERY
+        np.stack([run.predicted for run in runs]),
+        target,
+        [run.variant for run in runs],
+        _GALLERY if folds == 1 else 0,
     )
     return Evidence(
         dataset=dataset.name,
@@ -115,13 +126,17 @@ def _of_files(
         samples=arrays.pixels(arrays.read("train_images")[:_SAMPLES]),
         sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
-        ensembles=_ensembles(results, known, target, study.judged_by),
+        ensembles=_ensembles(results, known, target, study.judged_by) if folds == 1 else [],
         gallery_index=gallery_index,
-        gallery=arrays.pixels(arrays.read("test_images")[gallery_index]),
+        gallery=arrays.pixels(arrays.read(f"{part}_images")[gallery_index]),
         stopping=results.stopping,
-        leaked=np.array(leaked(arrays.read("train_images"), arrays.read("test_images")), np.int32),
+        leaked=_leaked(arrays) if folds == 1 else np.zeros(0, np.int32),
         metric=study.judged_by,
     )
+
+
+def _leaked(arrays: ProcessedArrays) -> NDArray[np.int32]:
+    return np.array(leaked(arrays.read("train_images"), arrays.read("test_images")), np.int32)
 
 
 def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
@@ -143,14 +158,17 @@ def run_evidence(
 ) -> RunEvidence:
     """Return what a report needs to know of a run, from its files.
 
-    ``target``, shape (images,), are the classes of the test images; the study says what the run is
+    ``target``, shape (images,), are the classes of the test images, or of the training images
+    under cross-validation, where one fold of them tests the run; the study says what the run is
     judged by.
     """
     probabilities, metric = evaluation.read("probabilities"), study.judged_by
-    scores, value = None, None
+    own, scores, value = _own_images(trained, target), None, None
     if metric != ERROR:
-        scores = scores_by_image(metric, probabilities, target)
-        value = value_of_run(metric, probabilities, target, scores)
+        of_own = scores_by_image(metric, probabilities, target[own])
+        value = value_of_run(metric, probabilities, target[own], of_own)
+        scores = _among_all(of_own, own, target) if metric.by_image else of_own
+    certainty = probabilities[np.arange(len(own)), target[own]].astype(np.float16)
     return RunEvidence(
         key=run.key,
         variant=run.variant,
@@ -162,13 +180,40 @@ def run_evidence(
         history=trained.history,
         test_loss=evaluation.test_loss,
         layout=evaluation.layout,
-        predicted=evaluation.read("predicted"),
-        certainty=probabilities[np.arange(len(target)), target].astype(np.float16),
+        predicted=_among_all(evaluation.read("predicted"), own, target),
+        certainty=_among_all(certainty, own, target, UNTESTED),
         digests=read_json(trained.folder / DIGESTS),
         value=value,
         scores=scores,
-        others=all_values(probabilities, target) if study.with_others else {},
+        others=_others(trained, probabilities, target[own]) if study.with_others else {},
     )
+
+
+def _own_images(trained: Run, target: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return which of the images tested a run: all, or those of its fold."""
+    recipe = trained.recipe
+    if recipe.protocol not in FOLDS:
+        return np.arange(len(target))
+    return divide_by_seed(recipe.protocol, target, recipe.seed)[1]
+
+
+def _among_all(
+    values: NDArray[Any], own: NDArray[Any], target: NDArray[np.uint8], rest: int = 0
+) -> NDArray[Any]:
+    """Return values of a run's own images, with ``rest`` for the others."""
+    among = np.full(len(target), rest, values.dtype)
+    among[own] = values
+    return among
+
+
+def _others(
+    trained: Run, probabilities: NDArray[np.float32], target: NDArray[np.uint8]
+) -> dict[str, float]:
+    """Return a run's value by all metrics, of a fold by those that are means over images."""
+    values = all_values(probabilities, target)
+    if trained.recipe.protocol in FOLDS:
+        del values[CALIBRATION_ERROR.name]
+    return values
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from sidebyside.config.factors import Level
 from sidebyside.config.metrics import ERROR, Metric
+from sidebyside.config.protocols import folds_of
+
+UNTESTED = -1  # stands for the certainty of an image that is in another fold than the run's
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ class RunEvidence:
     predicted : ndarray of uint8, shape (images,)
         The predicted class of each test image.
     certainty : ndarray of float16, shape (images,)
-        The probability that the network gave each image's true class.
+        The probability that the network gave each image's true class; `UNTESTED` for the images
+        that didn't test the run, under cross-validation.
     digests : list of str
         The weights digest after each epoch; none in evidence from before they were kept.
     value : float or None
         By the study's metric; None where that is the error, which the predictions tell.
     scores : ndarray or None
         Of each image by the study's metric, see `sidebyside.analysis.metrics.scores`; shape
-        (images,), or (0,) for a metric that is no mean over images. None as ``value`` is.
+        (images,), 0 for those that didn't test the run, or (0,) for a metric that is no mean over
+        images. None as ``value`` is.
     others : dict of float
         The run's value by other metrics, which are tabled without claims; empty for none.
     """
@@ -78,6 +83,11 @@ class RunEvidence:
         """Who saw which images."""
         return str(self.recipe["protocol"])
 
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which images tested it: all of them, or those of its fold."""
+        return self.certainty != UNTESTED
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -102,6 +112,8 @@ class Ensemble:
 @dataclass(frozen=True)
 class Evidence:
     """The runs of a study and the targets of the test images.
+
+    Under cross-validation these are the training images, and each fold of them tests a run.
 
     Attributes
     ----------
@@ -150,9 +162,14 @@ class Evidence:
         """Whether each variant has seeds of its own, numbered alike but not the same."""
         return any(run.seed != run.recipe.get("seed", run.seed) for run in self.runs)
 
+    @property
+    def folds(self) -> int:
+        """How many folds the images are in; 1 where all of them test each run."""
+        return folds_of(self.runs[0].protocol)
+
     def test_error(self, run: RunEvidence) -> float:
-        """Return the wrong predictions of a run, percent of all."""
-        return round(100 * float((run.predicted != self.target).mean()), 6)
+        """Return the wrong predictions of a run, percent of all that it made."""
+        return round(100 * float((run.predicted != self.target)[run.tested].mean()), 6)
 
     def value(self, run: RunEvidence) -> float:
         """Return what a run is judged by, in the unit of the study's metric."""
@@ -169,7 +186,7 @@ class Evidence:
             int(self.target.max()), *(int(each.predicted.max()) for each in self.runs)
         )
         confusion = np.zeros((classes, classes), int)
-        np.add.at(confusion, (self.target, run.predicted), 1)
+        np.add.at(confusion, (self.target[run.tested], run.predicted[run.tested]), 1)
         return confusion
 
     def of_variant(self, name: str) -> list[RunEvidence]:

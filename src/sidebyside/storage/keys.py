@@ -26,12 +26,15 @@ def identity(
     arrays_digest: str,
     numerics: NumericClass,
     card: Mapping[str, Any] | None = None,
+    division: str | None = None,
 ) -> dict[str, Any]:
     """Return everything that decides a run's result, as JSON types.
 
     ``arrays_digest`` is that of the processed arrays, see
     `sidebyside.data.arrays.ProcessedArrays.digest`. ``card`` is the GPU that it is trained on, see
-    `sidebyside.engine.training.gpus.found`; None on the CPU.
+    `sidebyside.engine.training.gpus.found`; None on the CPU. ``division`` is the digest of the
+    images that train it where it isn't one of the arrays, see
+    `sidebyside.data.arrays.division_digest`.
     """
     environment: dict[str, Any] = {
         "versions": {package: version(package) for package in _PACKAGES},
@@ -44,7 +47,8 @@ def identity(
     # Nobody has compared a card in two machines.
     if card is not None or not same_on_all(recipe, numerics):
         environment["cpu"] = processor()
-    return {
+    divided = {} if division is None else {"division": division}
+    return divided | {
         "recipe": recipe.as_json(),
         "arrays": arrays_digest,
         "sources": source_digests(DECIDING) | own_sources(recipe.model),
@@ -54,7 +58,8 @@ def identity(
 
 def task(identity: Mapping[str, Any]) -> str:
     """Return what an `identity` says but for code and environment."""
-    return f"{read_recipe(identity['recipe'])} on {identity['arrays']}"
+    divided = f", {identity['division']} of them" if "division" in identity else ""
+    return f"{read_recipe(identity['recipe'])} on {identity['arrays']}{divided}"
 
 
 def run_key(identity: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import ProcessedArrays, training_arrays
+from sidebyside.data.arrays import ProcessedArrays, scored_arrays, training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.gpus import Device
@@ -23,6 +23,7 @@ from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors import LocalExecutor
 from sidebyside.execution.tasks import Task
+from sidebyside.execution.train import full_identity
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys
 from sidebyside.storage.evidence_files import committed
@@ -198,7 +199,7 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
         first_epoch=min((epoch for epoch in differing if epoch is not None), default=None),
         flips=int((kept.predicted != predicted).sum()),
         churn=kept.churn,
-        changed=differences(kept.identity, keys.identity(recipe, arrays.digest, numerics, card)),
+        changed=differences(kept.identity, full_identity(recipe, arrays, numerics, card)),
     )
 
 
@@ -225,9 +226,9 @@ def _retrain(
     with greetings_hidden():
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training.fit import fit
-    training, validation = training_arrays(arrays, recipe.protocol)
+    training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
     fitted = fit(recipe, numerics, training, validation, lambda state: None, device=device)
     weights = fitted.network.get_weights()
-    images, target = arrays.read("test_images"), arrays.read("test_classes")
+    images, target = scored_arrays(arrays, recipe.protocol, recipe.seed)
     scores = score(fitted.made_from, weights, images, target)
     return weights, fitted.digests, scores.predicted

@@ -19,6 +19,7 @@ from sidebyside.analysis.tables import (
     replicate_of,
 )
 from sidebyside.config.schema import Config, Study
+from sidebyside.errors import UserError
 from sidebyside.report.gathering import gather
 from sidebyside.report.text.claims import Claim, claims
 from sidebyside.report.text.findings import SIGNIFICANT
@@ -100,6 +101,12 @@ def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome[Clai
     """
     before = journal.entries()
     evidence = gather(base.dataset, study, allow_partial=True)
+    if evidence.folds > 1:
+        raise UserError(
+            f"study={study.name} is a cross-validation, and fresh seeds would divide the same "
+            "images anew, so their runs would be no test of its claims: train its variants under "
+            "protocol=clean, as a study of another name."
+        )
     study = as_asked(study, evidence.stopping)
     analysis = analyse(evidence, study, base.dataset.disputed)
     claimed = claims(analysis)

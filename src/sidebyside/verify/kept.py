@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
+from sidebyside.config.protocols import folds_of
 from sidebyside.files import read_json
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
@@ -42,7 +43,9 @@ class Kept:
 
     @property
     def churn(self) -> int | None:
-        """The most images by which two seeds differ."""
+        """The most images by which two seeds differ; None for a single one, or for folds."""
+        if folds_of(self.identity["recipe"]["protocol"]) > 1:
+            return None  # seeds are tested on different images
         pairs = combinations(self.replicate, 2)
         return max((int((a != b).sum()) for a, b in pairs), default=None)
 
@@ -112,7 +115,7 @@ def _known(evidence: Evidence, run: RunEvidence) -> Kept:
     """Return a run as the committed evidence has it."""
     copy = Copy(run.digests, run.weights_digest, None)
     replicate = [member.predicted for member in evidence.of_variant(run.variant)]
-    return Kept(run.identity, [copy], run.predicted, replicate)
+    return Kept(run.identity, [copy], run.predicted[run.tested], replicate)
 
 
 def first_difference(copy: Copy, weights: list[Any], digests: Sequence[str]) -> int | None:

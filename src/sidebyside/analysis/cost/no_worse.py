@@ -7,8 +7,9 @@ from typing import Any
 from sidebyside.analysis.cost.sizes import Size
 from sidebyside.analysis.intervals import MeanEstimate, mean_estimate
 from sidebyside.analysis.looks import Looks
+from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.analysis.pairs import Pair, Replicate, compare_pair
+from sidebyside.analysis.pairs import Pair, compare_pair
 from sidebyside.analysis.power import ALPHA, FEWEST
 
 
@@ -110,7 +111,7 @@ def _test(pair: Pair, sizes: list[Size]) -> NoWorse:
 def _worse(pair: Pair, count: int) -> MeanEstimate | None:
     """Return by how much a is worse than b, over the first so many seeds."""
     worse = [pair.metric.rank(difference) for difference in pair.differences[:count]]
-    return mean_estimate(worse, pair.least_variance)
+    return mean_estimate(worse, pair.least_variance, pair.folds)
 
 
 def _p(pair: Pair, count: int) -> float | None:

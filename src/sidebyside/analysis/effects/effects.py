@@ -16,14 +16,19 @@ difference over the levels of one other factor, each a family of its own.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations, permutations, product
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sidebyside.analysis.effects.cluster_robust import cr2
+from sidebyside.analysis.effects.contrasts import (
+    Names,
+    coded,
+    interaction_contrasts,
+    main_contrasts,
+    simple_contrasts,
+)
 from sidebyside.analysis.effects.estimates import (
     Effects,
     Estimate,
@@ -36,10 +41,8 @@ from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_an
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
 from sidebyside.analysis.multiplicity import holm
-from sidebyside.config.factors import REPLICATE, Level
-
-_Names = dict[str, Any]  # what an effect is of: fields of its dataclass
-_Family = list[tuple[_Names, Contrast]]
+from sidebyside.analysis.resampled.correction import effective
+from sidebyside.config.factors import REPLICATE
 
 
 def effects(
@@ -50,6 +53,7 @@ def effects(
     least_variance: float = 0.0,
     expected_equal: Sequence[str] = (),
     looks: Looks | None = None,
+    folds: int = 1,
 ) -> Effects:
     """Return main effects, two-way interactions and simple effects with 95 % intervals over seeds.
 
@@ -71,15 +75,17 @@ def effects(
     looks : Looks, optional
         Of a study that grew, its runs those of the seeds at a look: p values and intervals over
         seeds are good at each.
+    folds : int
+        As in `sidebyside.analysis.intervals.mean_estimate`.
     """
-    codes, levels = _coded(runs, factors)
+    codes, levels = coded(runs, factors)
     seeds, names = pd.factorize(runs[REPLICATE], sort=True)
     confidence = looks.confidence(len(names)) if looks else CONFIDENCE
     model = model_of(codes, seeds)
-    families = [_main_contrasts(levels), _interaction_contrasts(levels), *_simple_contrasts(levels)]
+    families = [main_contrasts(levels), interaction_contrasts(levels), *simple_contrasts(levels)]
     contrasts = [contrast for family in families for _, contrast in family]
     values = runs["test_value"].to_numpy(float)
-    found = _estimates(model, contrasts, values, scores, least_variance, confidence)
+    found = _estimates(model, contrasts, values, scores, least_variance, confidence, folds)
     if looks:
         found = _at_looks(found, looks, codes, seeds, contrasts, values, least_variance)
     estimates = iter(found)
@@ -102,68 +108,6 @@ def effects(
     return Effects(qualified, interactions, simple)
 
 
-def _coded(
-    runs: pd.DataFrame, factors: Sequence[str]
-) -> tuple[dict[str, NDArray[np.intp]], dict[str, list[Level]]]:
-    """Return the number of each run's level, and the levels, of the factors that vary."""
-    codes, levels = {}, {}
-    for factor in factors:
-        code, met = pd.factorize(runs[factor], use_na_sentinel=False)
-        if len(met) > 1:
-            codes[factor], levels[factor] = code, [_plain(level) for level in met]
-    return codes, levels
-
-
-def _plain(level: Any) -> Level:
-    if pd.isna(level):
-        return None
-    plain: Level = level.item() if isinstance(level, np.generic) else level
-    return plain
-
-
-def _main_contrasts(levels: Mapping[str, Sequence[Level]]) -> _Family:
-    return [
-        (_apart(factor, own, number), [(1, {factor: number}), (-1, {factor: 0})])
-        for factor, own in levels.items()
-        for number in range(1, len(own))
-    ]
-
-
-def _apart(factor: str, levels: Sequence[Level], number: int) -> _Names:
-    return {"factor": factor, "level": levels[number], "reference": levels[0]}
-
-
-def _interaction_contrasts(levels: Mapping[str, Sequence[Level]]) -> _Family:
-    """Return the differences of differences."""
-    return [
-        (
-            {
-                "factors": [a, b],
-                "levels": [levels[a][i], levels[b][j]],
-                "references": [levels[a][0], levels[b][0]],
-            },
-            [(1, {a: i, b: j}), (-1, {a: i, b: 0}), (-1, {a: 0, b: j}), (1, {a: 0, b: 0})],
-        )
-        for a, b in combinations(levels, 2)
-        for i, j in product(range(1, len(levels[a])), range(1, len(levels[b])))
-    ]
-
-
-def _simple_contrasts(levels: Mapping[str, Sequence[Level]]) -> list[_Family]:
-    """Return, by difference of a factor and by other factor, a contrast per level of the other."""
-    return [
-        [
-            (
-                _apart(factor, levels[factor], number) | {"given": given, "at": at},
-                [(1, {factor: number, given: place}), (-1, {factor: 0, given: place})],
-            )
-            for place, at in enumerate(levels[given])
-        ]
-        for factor, given in permutations(levels, 2)
-        for number in range(1, len(levels[factor]))
-    ]
-
-
 def _estimates(
     model: Model,
     contrasts: Sequence[Contrast],
@@ -171,6 +115,7 @@ def _estimates(
     scores: Scores | None,
     least_variance: float,
     confidence: float,
+    folds: int = 1,
 ) -> list[Estimate]:
     """Return the estimates, not corrected yet, in the order of the contrasts."""
     rows = [model.row(contrast) for contrast in contrasts]
@@ -184,6 +129,7 @@ def _estimates(
     residuals = values - model.matrix @ (inverse @ values)
     variances, freedoms = cr2(model.matrix, residuals, model.seeds, of_columns)
     variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
+    variances *= model.count / effective(model.count, folds)
     by_seed = None if scores is None else _by_seed(weights, model, scores)
     for place, number in enumerate(known):
         difference = MeanEstimate(
@@ -191,7 +137,8 @@ def _estimates(
         )
         of_images = None if by_seed is None else by_seed[:, place]
         skewed = scores is not None and not is_counted(scores)
-        estimates[number] = _estimate(difference, of_images, model.count, confidence, skewed)
+        estimate = _estimate(difference, of_images, model.count, confidence, skewed)
+        estimates[number] = replace(estimate, folds=folds)
     return estimates
 
 
@@ -257,8 +204,8 @@ def _estimate(
 
 
 def _corrected(
-    family: Sequence[tuple[_Names, Estimate]], untested: Sequence[str] = ()
-) -> list[tuple[_Names, Estimate]]:
+    family: Sequence[tuple[Names, Estimate]], untested: Sequence[str] = ()
+) -> list[tuple[Names, Estimate]]:
     """Return a family of estimates with Holm's p values."""
     tested = [None if names.get("factor") in untested else estimate.p for names, estimate in family]
     size = sum(p is not None for p in tested)

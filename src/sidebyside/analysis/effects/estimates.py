@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sidebyside.analysis.power import ALPHA, more_pairs
+from sidebyside.analysis.resampled.correction import effective
 from sidebyside.config.factors import Level
 
 
@@ -23,6 +24,8 @@ class Estimate:
         "low" and "high" for new seeds and new images together.
     n, family : int
         Seeds, and effects that Holm's correction takes account of.
+    folds : int
+        As in `sidebyside.analysis.intervals.mean_estimate`.
     """
 
     difference: float | None = None
@@ -35,6 +38,7 @@ class Estimate:
     seeds_and_images: dict[str, float] | None = None
     n: int = 0
     family: int = 0
+    folds: int = 1
 
     @property
     def more_seeds(self) -> int | None:
@@ -46,12 +50,13 @@ class Estimate:
             return None
         assert self.difference is not None
         assert self.standard_error is not None
-        sd = self.standard_error * self.n**0.5
-        return more_pairs(self.difference, sd, self.n, ALPHA / self.family)
+        sd = self.standard_error * effective(self.n, self.folds) ** 0.5
+        return more_pairs(self.difference, sd, self.n, ALPHA / self.family, self.folds)
 
     def as_json(self) -> dict[str, Any]:
         """Return the numbers of an entry of ``comparison.json``."""
-        return asdict(self) | {"more_seeds": self.more_seeds}
+        numbers = {name: own for name, own in asdict(self).items() if name != "folds"}
+        return numbers | {"more_seeds": self.more_seeds}
 
     @property
     def shown(self) -> bool:

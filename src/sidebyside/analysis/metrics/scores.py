@@ -145,7 +145,7 @@ def least_variance(metric: Metric, target: NDArray[np.uint8], scores: Sequence[S
         return rounding_variance(images)
     if metric == BALANCED_ERROR:
         return float((_weights(target) ** 2).mean()) / images**2 / 12
-    apart = np.diff(np.unique(np.stack(scores).astype(np.float64)))
+    apart = np.diff(np.unique(np.concatenate(scores).astype(np.float64)))
     return float(apart.min() / images) ** 2 / 12 if apart.size else 0.0
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.selection import validation_figure
-from sidebyside.config.protocols import TEST_AS_VALIDATION
+from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.text.crossvalidation import CORRECTED, meaning
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.others import ABOUT, TITLE, other_scores
@@ -35,6 +36,7 @@ _PROTOCOLS = {
     "tf55k": "The first twelfth of the training images isn't used; validated on the test images: "
     "whoever watched could stop when the test error suited them, so these figures flatter.",
     "split20": "The last fifth of the training images is held out for validation.",
+    **{name: meaning(folds) for name, folds in FOLDS.items()},
 }
 
 
@@ -105,6 +107,22 @@ class Page:
     def test_watched(self) -> bool:
         """Whether the validation images of some runs are the test images."""
         return any(name in TEST_AS_VALIDATION for name in self.protocols)
+
+    @property
+    def images(self) -> str:
+        """How many images test the runs, e.g. "1000 test images"."""
+        count, folds = len(self.evidence.target), self.evidence.folds
+        return f"{count} test images" if folds == 1 else f"{count} images in {folds} folds"
+
+    @property
+    def units(self) -> str:
+        """The sentence that says what all numbers are of."""
+        return self.scale.units("the test images" if self.evidence.folds == 1 else "their folds")
+
+    @property
+    def folded(self) -> str:
+        """What cross-validation makes of intervals and tests, nothing where there is none."""
+        return CORRECTED if self.evidence.folds > 1 else ""
 
     @property
     def seeds(self) -> str:

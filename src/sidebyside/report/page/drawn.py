@@ -190,7 +190,7 @@ class Drawn:
             name=level_text(next(iter(levels.values()))),
             n=len(by_seed),
             mean=mean,
-            ends=_ends(interval(by_seed)),
+            ends=_ends(interval(by_seed, folds=self.page.evidence.folds)),
             variants=[float(np.mean(self.page.values[name])) for name in variants],
         )
 

@@ -6,6 +6,7 @@ from sidebyside.analysis.looks import looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
+from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
 from sidebyside.report.text.others import other_scores_text
 from sidebyside.report.text.published import published_text
@@ -35,11 +36,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     scale = Scale(evidence.metric)
     parts += [
         "## All variants",
-        paragraph(f"""
-            {scale.subject}, mean over n seeds, with three 95 % intervals: for new seeds and
-            new images of the kind together; over seeds (Student t: other trainings, the same test
-            images); over images ({scale.over_images}: these networks, other test images). The
-            training images are the same in all of them.{scale.no_images}"""),
+        paragraph(_intervals(scale) if evidence.folds == 1 else in_folds(scale)),
         table(_variant_rows(comparison.content["variants"], scale)),
         *other_scores_text(evidence),
         analysis_text(comparison.analysis),
@@ -50,6 +47,14 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
         "![Sample digits](samples.png)",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _intervals(scale: Scale) -> str:
+    return f"""
+        {scale.subject}, mean over n seeds, with three 95 % intervals: for new seeds and
+        new images of the kind together; over seeds (Student t: other trainings, the same test
+        images); over images ({scale.over_images}: these networks, other test images). The
+        training images are the same in all of them.{scale.no_images}"""
 
 
 def _made(evidence: Evidence) -> list[str]:

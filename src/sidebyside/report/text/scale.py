@@ -54,15 +54,14 @@ class Scale:
         """The head of a column or axis of differences, e.g. "difference, points"."""
         return self.apart_column("difference")
 
-    @property
-    def units(self) -> str:
-        """The sentence that says what all numbers are of."""
+    def units(self, images: str = "the test images") -> str:
+        """Return the sentence that says what all numbers are of, and which images test runs."""
         if self.metric == ERROR:
             return "All errors are test errors in percent, all differences in percentage points."
         unit = f" in {self.metric.unit}" if self.metric.unit else ""
         apart = f", differences in {self.metric.unit_apart}" if self.metric.unit_apart else ""
         return (
-            f"Runs are judged by the {self.metric.label} of the test images{unit}{apart}: "
+            f"Runs are judged by the {self.metric.label} of {images}{unit}{apart}: "
             f"{self.better} is better. Learning curves, confusions and disagreements are of errors."
             f"{self.no_images}"
         )

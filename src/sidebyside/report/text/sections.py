@@ -5,6 +5,7 @@ from functools import partial
 
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
+from sidebyside.config.protocols import FOLDS
 from sidebyside.report.text.findings import Entry, place
 from sidebyside.report.text.numbers import fixed, p_value, spelled
 from sidebyside.report.text.scale import ERRORS, Scale
@@ -18,7 +19,7 @@ def analysis_text(analysis: Analysis) -> str:
     sections = [
         *_effects(analysis.effects, scale),
         *_identical(content["identical"]),
-        *_pairs(content["pairs"], analysis.baseline, content["power"]["pairs"], named, scale),
+        *_pairs(analysis, named, scale),
         *_equivalence(content["equivalence"], scale),
         *_smaller(content["no_worse"], scale),
         *_ensembles(content["ensemble"], named, scale),
@@ -116,9 +117,9 @@ def _effect_row(name: str, entry: Entry, scale: Scale) -> Row:
     }
 
 
-def _pairs(
-    pairs: Sequence[Entry], baseline: str, family: int, named: _Names, scale: Scale
-) -> list[str]:
+def _pairs(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
+    pairs, baseline = analysis.content["pairs"], analysis.baseline
+    family = analysis.content["power"]["pairs"]
     against = [pair for pair in pairs if pair["b"] == baseline]
     if not against:
         return []
@@ -126,10 +127,15 @@ def _pairs(
         {name: cell for name, cell in row.items() if name != "against"}
         for row in pair_rows(sorted(against, key=partial(_difference, scale)), named, scale)
     ]
-    text = paragraph(f"""
-        {scale.title} minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+    intervals = """
         interval over seeds (other trainings, the same images), by which the verdict goes; for new
         seeds and new images together; and over images (these networks, other images of the kind).
+        """
+    if all(protocol in FOLDS for protocol in analysis.protocols.values()):
+        intervals = "interval over seeds, corrected for folds, by which the verdict goes."
+    text = paragraph(f"""
+        {scale.title} minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+        {intervals}
         "Wins" is the probability that a run has a {scale.better} {scale.metric.label} than one of
         the baseline. Holm's
         correction takes account of {family} pairs; `comparison.json` has those that were

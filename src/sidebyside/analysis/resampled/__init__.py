@@ -1,0 +1,1 @@
+"""Runs whose training images overlap: the folds of cross-validation."""
