@@ -30,6 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("simulation"):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    # Files with slow tests first, so that no worker has one alone at the end.
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture
