@@ -167,6 +167,11 @@ class Rendered:
         self.json = json.loads((folder / "comparison.json").read_text())
         self.path = folder / "page.html"
         self.seconds = {one.key: 10.0 + 2 * i for i, one in enumerate(self.evidence.runs)}
+        self.milliseconds = {
+            one.key: {"1": 0.25 + i / 100, "256": 30.0 + i}
+            for i, one in enumerate(self.evidence.runs)
+        }
+        self.class_names = [f"digit {label}" for label in range(10)]
         self.write(self.path, **options)
         self.html = self.path.read_text()
 
@@ -179,6 +184,8 @@ class Rendered:
             path,
             disputed=[int(index) for index in self.evidence.gallery_index[:1]],
             margin=0.5,
+            class_names=self.class_names,
+            milliseconds=self.milliseconds,
         )
 
     @property
@@ -352,6 +359,8 @@ def test_a_whole_study_has_every_section(pages):
         "Human raters dispute the labels of 2 test images",
         "chosen by",
         "mean seconds per run",
+        "ms for one image",
+        "target digit ",
         "0123456789ab",
         "python pipelines/compare.py study=synthetic dataset=digits",
     ):

@@ -93,7 +93,7 @@ def test_a_gpu_is_named_where_runs_were_trained_on_one(committed_factorial):
     first, second, *_ = committed_factorial.runs
     on_gpu = replace(first, identity=first.identity | ON_GPU)
     evidence = replace(committed_factorial, runs=[on_gpu, second])
-    on, beside = Page(None, evidence, {}, {}, [], None, []).origins
+    on, beside = Page(None, evidence, {}, {}, [], None, [], {}).origins
     assert on["GPU"] == "NVIDIA A100-SXM4-40GB, CUDA 12.5.1, cuDNN 90300"
     assert "GPU" not in beside
 

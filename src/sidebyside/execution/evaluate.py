@@ -9,7 +9,7 @@ from sidebyside.engine.recipe import Network
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal
+from sidebyside.storage import journal, store
 from sidebyside.storage.evaluations import ARRAYS, Evaluation, find_evaluation, save_evaluation
 from sidebyside.storage.keys import device, numeric_class
 from sidebyside.storage.own_sources import check_unchanged
@@ -72,5 +72,6 @@ def _test(run: Run, arrays: ProcessedArrays, basis: str) -> Evaluation:
         _, classes = arrays.read("train_labels").shape
         network = Network(run.recipe, image_shape(run.recipe.data_format, images), classes)
         scores = score(network, forward(network).read_weights(run.folder), images, target)
+    store.note_inference(run.key, forward(network).milliseconds)
     stored = {name: getattr(scores, name) for name in ARRAYS}
     return save_evaluation(run.key, basis, scores.figures(), stored)

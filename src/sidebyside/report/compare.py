@@ -27,7 +27,7 @@ from sidebyside.report.conditions import (
     leaked,
     refuse_other_settings,
 )
-from sidebyside.report.files import training_seconds, write_files
+from sidebyside.report.files import inference_milliseconds, training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
 from sidebyside.report.pictures.study import draw_pictures
@@ -110,6 +110,7 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
         disputed=dataset.disputed,
         margin=study.margin,
         class_names=dataset.class_names,
+        milliseconds=inference_milliseconds(comparison.folder),
     )
     return comparison
 

@@ -10,7 +10,7 @@ from sidebyside.report.text.document import document
 from sidebyside.report.text.published import verdict_text
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import FILE, write_evidence
-from sidebyside.storage.store import TIMING
+from sidebyside.storage.store import INFERENCE, TIMING
 
 _COSTS = "costs.json"
 _DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
@@ -47,7 +47,7 @@ def _metrics(comparison: Comparison) -> dict[str, dict[str, float]]:
 
 
 def _write_costs(path: Path, evidence: Evidence) -> None:
-    """Write training times in seconds; DVC doesn't track them, as they never come out the same.
+    """Write times of training and of inference, which never come out the same: DVC tracks none.
 
     Those of runs that were trained elsewhere stay as they are.
     """
@@ -57,12 +57,25 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
         timing = paths.run(run.key) / TIMING
         if timing.is_file():
             costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
+        inference = paths.run(run.key) / INFERENCE
+        if inference.is_file():
+            named = costs.setdefault(run.key, {"variant": run.variant})
+            named["milliseconds"] = read_json(inference)
     if costs:
         write_json(path, costs)
 
 
 def training_seconds(folder: Path) -> dict[str, float]:
     """Return the training time of each run of a report whose time is known."""
+    return {key: cost["seconds"] for key, cost in _costs(folder).items() if "seconds" in cost}
+
+
+def inference_milliseconds(folder: Path) -> dict[str, dict[str, float]]:
+    """Return how long batches took each run's network, by their size, where that is known."""
+    costs = _costs(folder).items()
+    return {key: cost["milliseconds"] for key, cost in costs if "milliseconds" in cost}
+
+
+def _costs(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / _COSTS
-    costs = read_json(path) if path.is_file() else {}
-    return {key: cost["seconds"] for key, cost in costs.items()}
+    return read_json(path) if path.is_file() else {}

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sidebyside.engine.training.fit import Fitted
 
 CARD = "run.json"
-TIMING = "timing.json"  # the one file of a run that differs when it is trained again
+TIMING = "timing.json"  # these differ when a run is trained or tested again
+INFERENCE = "inference.json"
 PROGRESS = "progress.json"
 DIGESTS = "digests.json"
 _BESIDE_WEIGHTS = 2**18  # bytes for the other files of a run
@@ -242,6 +243,12 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
             f"decides results isn't in the run key; the stored run in {stored.folder} stays."
         )
     return stored
+
+
+def note_inference(key: str, milliseconds: dict[str, float]) -> None:
+    """Note how long batches took a run's network, by their number of images."""
+    if paths.run(key).is_dir():
+        write_json(paths.run(key) / INFERENCE, milliseconds)
 
 
 def _check_room(folder: Path, network: Any) -> None:

@@ -1,7 +1,8 @@
 """Logits of many images, by a graph that is traced once for all networks of one architecture."""
 
+import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from sidebyside.engine.scoring.saved_model import WEIGHTS
 from sidebyside.engine.training.networks import OUTPUT, build
 
 _AT_ONCE = 250  # images
+_TIMED = {1: 30, 256: 5}  # images of a batch, and how often it is timed
 _TINY = 1e-30  # the least probability that is told from another
 
 Weights = Sequence[NDArray[np.float32]]
@@ -25,6 +27,7 @@ class Forward:
 
     def __init__(self, wanted: Network) -> None:
         self._network = build(wanted)
+        self._input_shape = wanted.input_shape
         self._own = isinstance(wanted.recipe.model, Instance)
         if not self._own:
             self._network.get_layer(OUTPUT).activation = keras.activations.linear
@@ -53,6 +56,23 @@ class Forward:
         return np.concatenate(
             [self._graph(tf.constant(images[start : start + _AT_ONCE])) for start in parts]
         )
+
+    @cached_property
+    def milliseconds(self) -> dict[str, float]:
+        """How long a batch takes, by its number of images, on the threads of this process.
+
+        The least of several, as others may share the machine.
+        """
+        return {str(size): self._least(size, times) for size, times in _TIMED.items()}
+
+    def _least(self, size: int, times: int) -> float:
+        images = tf.zeros((size, *self._input_shape))
+        taken = []
+        for _ in range(1 + times):  # the first one warms up
+            began = time.perf_counter()
+            self._graph(images).numpy()
+            taken.append(time.perf_counter() - began)
+        return round(1000 * min(taken), 4)
 
 
 @lru_cache(maxsize=2)

@@ -51,6 +51,7 @@ class Page:
     disputed: Collection[int]
     given_margin: float | None
     class_names: Sequence[str]
+    milliseconds: Mapping[str, Mapping[str, float]]
 
     @property
     def scale(self) -> Scale:
@@ -187,7 +188,7 @@ class Page:
 
     @cached_property
     def costs(self) -> list[dict[str, Any]]:
-        """Parameters, multiply-adds, mean seconds and mean of each variant."""
+        """Parameters, multiply-adds, times and mean of each variant."""
         rows, known = [], sizes(self.evidence)
         for variant in self.variants:
             runs = self.evidence.of_variant(variant["name"])
@@ -199,10 +200,16 @@ class Page:
                     "multiply_adds": known[variant["name"]].multiply_adds,
                     "timed": len(times),
                     "seconds": float(np.mean(times)) if times else None,
+                    "one": self._milliseconds(runs, "1"),
+                    "many": self._milliseconds(runs, "256"),
                     "value": self.value(variant)["mean"],
                 }
             )
         return rows
+
+    def _milliseconds(self, runs: Sequence[RunEvidence], images: str) -> float | None:
+        times = [self.milliseconds[run.key][images] for run in runs if run.key in self.milliseconds]
+        return float(np.mean(times)) if times else None
 
     @property
     def smaller(self) -> list[Row]:

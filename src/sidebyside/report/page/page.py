@@ -29,6 +29,7 @@ def write_report(
     disputed: Collection[int] = (),
     margin: float | None = None,
     class_names: Sequence[str] = (),
+    milliseconds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Write the page of a study, the same bytes for the same arguments.
 
@@ -49,8 +50,12 @@ def write_report(
         tests of equivalence, if there are any.
     class_names : sequence of str
         In the order of the labels; empty where classes are numbers.
+    milliseconds : dict of dict of float, optional
+        By run key, how long batches took its network, by their number of images.
     """
-    page = Page(comparison, evidence, seconds, made, disputed, margin, class_names)
+    page = Page(
+        comparison, evidence, seconds, made, disputed, margin, class_names, milliseconds or {}
+    )
     drawn = Drawn(page)
     template = _environment().get_template("report.html.j2")
     path.write_text(template.render(page=page, drawn=drawn))
