@@ -24,6 +24,27 @@ MISTAKES = {
     ),
     "no workers": (["-m", "hydra.launcher.workers=0", "seed=0,1"], ["hydra.launcher.workers=0"]),
     "the same run twice": (["-m", "seed=0,0"], ["Two runs of this sweep are the same", "seed=0"]),
+    "a schedule that isn't there": (["schedule=cosin"], ["schedule=cosin", "cosine"]),
+    "a setting that no study has": (
+        ["-m", "study=factorial", "study.marginn=2"],
+        ["study.marginn is unknown", "margin"],
+    ),
+    "a setting that the study's file doesn't name": (
+        ["-m", "study=factorial", "study.other_scores=true"],
+        ["factorial.yaml doesn't name study.other_scores", "++study.other_scores=true"],
+    ),
+    "early stopping without validation": (
+        ["training.patience=2", "protocol=train60k"],
+        ["training.patience=2", "protocol=clean"],
+    ),
+    "one dataset in two forms": (
+        ["-m", "dataset.normalisation=scale,standardise"],
+        ["normalisation=scale and with standardise"],
+    ),
+    "a model of one's own that isn't there": (
+        ["-m", "model=mlp", "~model.blocks", "~model.dropout", "+model._target_=nosuch.net"],
+        ["there is no nosuch.net"],
+    ),
     "a swept study": (["-m", "study=factorial,factorial"], ["study=", "can't be swept"]),
     "a dataset swept in a study": (
         ["-m", "study=factorial", "dataset=mnist5k,mnist"],

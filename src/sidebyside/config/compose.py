@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,22 @@ from sidebyside import paths
 from sidebyside.config.factors import Level
 from sidebyside.config.grid import compose_points, points
 from sidebyside.config.presets import refuse_pinned
-from sidebyside.config.schema import Config, Launcher
+from sidebyside.config.schema import Config, Launcher, Study
 from sidebyside.config.validate import check, check_launcher
 from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
-_GROUPS = ("dataset", "model", "optimizer", "preset", "study", "training", "tracking")
+_GROUPS = (
+    "dataset",
+    "model",
+    "optimizer",
+    "schedule",
+    "augmentation",
+    "preset",
+    "study",
+    "training",
+    "tracking",
+)
 
 
 def compose(*overrides: str) -> Config:
@@ -95,7 +105,11 @@ def _composing() -> Iterator[None]:
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Raise a UserError for a config group's unknown name, which Hydra would report at length."""
+    """Raise a UserError for a config group's unknown name, which Hydra would report at length.
+
+    So for a setting of a study that its file doesn't name.
+    """
+    _check_settings_of_study(arguments)
     for argument in arguments:
         group, equals, names = argument.lstrip("+").partition("=")
         if not equals or group not in _GROUPS:
@@ -104,6 +118,25 @@ def check_choices(arguments: Sequence[str]) -> None:
         for name in names.split(","):
             if not any(sign in name for sign in "$(){}[]"):  # Hydra's own functions and lists
                 _check_choice(group, name.strip("'\" "), known)
+
+
+def _check_settings_of_study(arguments: Sequence[str]) -> None:
+    chosen = [a.partition("=")[2] for a in arguments if a.startswith("study=")]
+    path = paths.conf() / "study" / f"{chosen[-1]}.yaml" if chosen else None
+    if path is None or not path.is_file():
+        return
+    named = OmegaConf.select(OmegaConf.load(path), "study") or {}
+    known = [own.name for own in fields(Study)]
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        group, _, setting = key.partition(".")
+        if not equals or group != "study" or not setting or setting.partition(".")[0] in named:
+            continue
+        if setting in known:
+            raise UserError(
+                f"{path} doesn't name study.{setting}: write ++{argument}, or add it there."
+            )
+        raise UserError(f"study.{setting} is unknown. A study's settings are {', '.join(known)}.")
 
 
 def _check_choice(group: str, name: str, known: list[str]) -> None:
