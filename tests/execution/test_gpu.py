@@ -18,6 +18,7 @@ from sidebyside.execution.worker import PRELOADED
 from sidebyside.storage import keys
 from sidebyside.storage.results import StudyRun
 from support.cards import CARD
+from support.executors import InThisProcess
 from support.processes import run
 from support.projects import TINY, copy_project
 
@@ -102,10 +103,11 @@ def test_workers_for_gpus_train_the_same_bits(tracking_home, tmp_path, monkeypat
     assert len(spawned) == 2
 
     monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
-    again = run_grid(grid, LocalExecutor(workers=2), tmp_path / "again")
+    # Not in forked workers: their server has the home of whichever test started it.
+    again = run_grid(grid, InThisProcess(), tmp_path / "again")
     assert again.failures == {}
-    forked = [sbs.load_run(run.key) for run in again.finished]
-    assert [run.weights_digest for run in forked] == [run.weights_digest for run in spawned]
+    here = [sbs.load_run(run.key) for run in again.finished]
+    assert [run.weights_digest for run in here] == [run.weights_digest for run in spawned]
 
 
 def fixed(*devices: str) -> None:

@@ -41,6 +41,13 @@ def killed_at_the_first_look(repository):
     psutil.wait_procs(children, timeout=30)
 
 
+@pytest.mark.faults(
+    fault="SIGKILL of `dvc repro` at a look of a study that adds seeds until it is decided",
+    lost="nothing finished",
+    repeated="epochs after the last checkpoint",
+    code=-9,
+    says="",
+)
 def test_a_growing_study_ends_with_the_same_lock(tmp_path):
     undisturbed, killed = (growing(tmp_path / str(workers), workers) for workers in (1, 2))
     said = undisturbed.run("dvc", "repro")

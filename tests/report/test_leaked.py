@@ -27,6 +27,7 @@ def test_they_are_told_from_the_evidence_alone(committed_factorial, tmp_path):
 def doubtful(tmp_path, monkeypatch) -> Dataset:
     """Colour images, one of the test the same as one for training and one nearly so."""
     monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path))
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
     generator = np.random.default_rng(0)
     train = generator.integers(0, 256, (20, 6, 5, 3), np.uint8)
     test = generator.integers(0, 256, (8, 6, 5, 3), np.uint8)

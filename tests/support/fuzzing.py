@@ -19,7 +19,7 @@ from sidebyside.errors import UserError
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 
-CASES = 10_000
+CASES = 5_000
 MEMORY = 3 * 2**30  # bytes of address space, most of it that of shared libraries
 
 FOLDER = Path(sys.argv[2])

@@ -36,6 +36,7 @@ from sidebyside.data.image_folders import pack
 from sidebyside.errors import UserError
 
 MIRROR_VARIABLE = "SIDEBYSIDE_MIRROR"
+_ADDRESSES = ("http://", "https://")
 
 _CHUNK = 1 << 18
 _ATTEMPTS = 4
@@ -123,12 +124,13 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
 
 
 def _sources(dataset: Dataset) -> Iterator[str]:
+    # Files of several datasets have the same names, so in a mirror a dataset's folder comes first.
     shared = paths.home() / "data" / "raw" / dataset.name
     if shared != paths.raw(dataset.name) and shared.is_dir():
         yield str(shared)
     if mirror := os.environ.get(MIRROR_VARIABLE):
-        # Several datasets' files have the same names, so a dataset's own folder comes first.
-        yield f"{mirror.rstrip('/')}/{dataset.name}"
+        if not mirror.startswith(_ADDRESSES):
+            yield str(Path(mirror) / dataset.name)
         yield mirror
     yield from dataset.sources
 
@@ -150,9 +152,12 @@ def _read(source: str, dataset: Dataset, role: str, file: File, report: _Report)
             return pack(Path(rest).expanduser(), dataset.test_fraction).content
         except UserError as error:
             raise _UnservedError(str(error)) from None
-    if kind in ("http", "https"):
-        url = f"{source.rstrip('/')}/{_served(file)}"
-        return _first([url], lambda url: _transfer(url, file, report))
+    if source.startswith(_ADDRESSES):
+        base = source.rstrip("/")
+        urls = [f"{base}/{_served(file)}"]
+        if source == os.environ.get(MIRROR_VARIABLE):
+            urls.insert(0, f"{base}/{dataset.name}/{_served(file)}")
+        return _first(urls, lambda url: _transfer(url, file, report))
     names = [_served(file), file.name]
     return _first(
         [str(Path(source).expanduser() / name) for name in names],
