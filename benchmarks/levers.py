@@ -16,8 +16,8 @@ from sidebyside.config.schema import Config
 from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.numerics import CLASSES, resolve
-from sidebyside.execution.executors import LocalExecutor
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.local import LocalExecutor
+from sidebyside.execution.executors.tasks import Task
 
 _OPERATIONS = 12  # that are named
 

@@ -18,8 +18,8 @@ from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.blocks import Activation
 from sidebyside.engine.training.numerics import CLASSES, resolve
-from sidebyside.execution.executors import LocalExecutor
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.local import LocalExecutor
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.storage.keys import processor
 
 ROOT = Path(__file__).resolve().parents[1]

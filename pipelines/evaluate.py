@@ -24,11 +24,11 @@ def main(config: DictConfig) -> None:
         check_tracking,
     )
     from sidebyside.execution.evaluate_study import evaluate_study
-    from sidebyside.execution.executors import LocalExecutor
+    from sidebyside.execution.executors.chosen import executor_of
     from sidebyside.storage.results import load_study
 
     settings = HydraConfig.get()
-    executor = LocalExecutor.from_settings(check_launcher(settings.launcher))
+    executor = executor_of(check_launcher(settings.launcher))
     results = load_study(check_dataset(config).name, check_study(config).name)
     folder = Path(settings.runtime.output_dir)
     if failures := evaluate_study(results, check_tracking(config), executor, folder):

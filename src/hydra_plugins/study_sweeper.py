@@ -7,7 +7,6 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import OmegaConf
 
-from hydra_plugins.local_launcher import LocalLauncher
 from sidebyside.redaction import save_config
 
 
@@ -29,19 +28,13 @@ class StudySweeper(BasicSweeper):
         from sidebyside.config.factors import variant_name
         from sidebyside.config.grid import compose_points, points
         from sidebyside.config.validate import check, check_launcher
-        from sidebyside.errors import UserError
-        from sidebyside.execution.executors import LocalExecutor
+        from sidebyside.execution.executors.chosen import executor_of
         from sidebyside.execution.study import run_grid
 
         assert self.config is not None
         assert self.hydra_context is not None
         loader, base = self.hydra_context.config_loader, self.config
-        if not isinstance(self.launcher, LocalLauncher):
-            raise UserError(
-                f"hydra/launcher={base.hydra.runtime.choices['hydra/launcher']} isn't one of "
-                "sidebyside's: choose local."
-            )
-        executor = LocalExecutor.from_settings(check_launcher(base.hydra.launcher))
+        executor = executor_of(check_launcher(base.hydra.launcher))
         grid = points(self.params, arguments, loader)
         composed = compose_points(grid, partial(loader.load_sweep_config, base))
         configs = [next(composed)]

@@ -11,8 +11,8 @@ from sidebyside.data.arrays import training_arrays
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.numerics import CLASSES, resolve, same_on_all
 from sidebyside.errors import UserError
-from sidebyside.execution.executors import LocalExecutor
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.local import LocalExecutor
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.files import read_json
 from support.projects import SOURCE
 

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from sidebyside.execution.executors import LocalExecutor, WorkerDiedError
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.interface import WorkerDiedError
+from sidebyside.execution.executors.local import LocalExecutor
+from sidebyside.execution.executors.tasks import Task
 
 pytestmark = pytest.mark.slow  # the server that workers are forked from imports TensorFlow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from sidebyside.config.validate import check
-from sidebyside.execution.executors import LocalExecutor
+from sidebyside.execution.executors.local import LocalExecutor
 from sidebyside.execution.launch import launch
 from support.choices import CHOICES
 

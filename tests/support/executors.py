@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Any
 
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.tasks import Task
 
 
 class InThisProcess:

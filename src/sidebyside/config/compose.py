@@ -16,8 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from sidebyside import paths
 from sidebyside.config.factors import Level
 from sidebyside.config.grid import compose_points, points
+from sidebyside.config.launchers import Launcher
 from sidebyside.config.presets import refuse_pinned
-from sidebyside.config.schema import Config, Launcher, Study
+from sidebyside.config.schema import Config, Study
 from sidebyside.config.validate import check, check_launcher
 from sidebyside.environment import set_environment
 from sidebyside.errors import UserError

@@ -5,7 +5,6 @@ from dataclasses import field, replace
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -15,7 +14,6 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
-from typing_extensions import TypedDict
 
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.metrics import ERROR, AnyMetric, Metric, metric_of
@@ -161,17 +159,6 @@ class Preset:
     """A recipe as a published tutorial gives it, by its name in the published table."""
 
     name: Name
-
-
-class Launcher(TypedDict, total=False):
-    """The local launcher's settings; other launchers have their own."""
-
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
-
-    workers: Positive | None
-    time_limit: Annotated[float, Field(gt=0)] | None
-    memory_limit: Positive | None
-    workers_per_gpu: Positive
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -10,8 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from sidebyside.config.datasets import ROLES, Dataset
+from sidebyside.config.launchers import ENGINES, Launcher
 from sidebyside.config.protocols import HOLDS_OUT, training_size
-from sidebyside.config.schema import Config, Launcher, Study, Tracking
+from sidebyside.config.schema import Config, Study, Tracking
 from sidebyside.engine.blocks import TAGS, Convolution, Dropout, Instance, with_inner
 from sidebyside.engine.recipe import DATA_FORMATS, DataFormat
 from sidebyside.engine.training.shapes import layer_shapes
@@ -85,7 +86,13 @@ def check_tracking(config: DictConfig) -> Tracking:
 
 def check_launcher(launcher: DictConfig) -> Launcher:
     """Return the settings in Hydra's node ``hydra.launcher``, checked; see `check`."""
-    return _validate(Launcher, launcher, "hydra.launcher")
+    if (engine := launcher.get("engine")) not in ENGINES:
+        raise UserError(
+            f"hydra/launcher with {launcher.get('_target_')} isn't one of sidebyside's: choose "
+            f"{' or '.join(ENGINES)}."
+        )
+    settings = OmegaConf.masked_copy(launcher, [str(key) for key in launcher if key != "_target_"])
+    return _validate(ENGINES[engine], settings, "hydra.launcher")
 
 
 def _validate(schema: type[T], config: DictConfig, node: str) -> T:

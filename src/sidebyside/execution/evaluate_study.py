@@ -11,8 +11,8 @@ from rich.progress import track
 
 from sidebyside.config.schema import Tracking
 from sidebyside.execution.evaluate import evaluate
-from sidebyside.execution.executors import Executor
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.interface import Executor
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.train import retraining
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, keys, store

@@ -15,10 +15,10 @@ from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED
-from sidebyside.execution.executors import Executor, WorkerDiedError
+from sidebyside.execution.executors.interface import Executor, WorkerDiedError
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.planned import Planned, Wanted, task_of
 from sidebyside.execution.progress import watch
-from sidebyside.execution.tasks import Task
 from sidebyside.execution.train import DivergedError, Job, is_finished, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store

@@ -11,7 +11,7 @@ from sidebyside.config.schema import Config
 from sidebyside.engine.blocks import Instance
 from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.train import Job, plan, train_job
 from sidebyside.storage import cards, keys
 from sidebyside.storage.results import StudyRun

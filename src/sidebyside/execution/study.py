@@ -13,7 +13,8 @@ from sidebyside.config.crossvalidation import check_folds
 from sidebyside.config.factors import variant_name
 from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
-from sidebyside.execution.executors import Executor, LocalExecutor
+from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.launch import Launched, launch
 from sidebyside.execution.planned import Wanted
 from sidebyside.execution.stopping import check_rule, first_stage, next_stage, surely_needed
@@ -42,7 +43,7 @@ def run_study(config: Config) -> StudyResults:
     """
     if config.study is None:
         raise UserError("No study is selected: compose the config with study=<name>.")
-    executor = LocalExecutor.from_settings(compose_launcher(config.overrides))
+    executor = executor_of(compose_launcher(config.overrides))
     executor.start()
     folder = paths.home() / "outputs" / "python" / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     launched = run_grid(compose_grid(config.overrides), executor, folder)

@@ -21,8 +21,8 @@ from sidebyside.engine.recipe import Recipe
 from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
-from sidebyside.execution.executors import LocalExecutor
-from sidebyside.execution.tasks import Task
+from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.train import full_identity
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys
@@ -160,7 +160,7 @@ def _train_again(
     source: Source, runs: Sequence[Any], base: Config, threads: int | None
 ) -> Iterator[Verdict]:
     """Train runs again, in parallel; yield a verdict for each."""
-    executor = LocalExecutor.from_settings(compose_launcher())
+    executor = executor_of(compose_launcher())
     with TemporaryDirectory() as folder:
         tasks = []
         for run in runs:

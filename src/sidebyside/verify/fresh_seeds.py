@@ -13,7 +13,7 @@ from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
-from sidebyside.execution.executors import LocalExecutor
+from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.launch import launch
 from sidebyside.execution.planned import Wanted
 from sidebyside.execution.train import plan
@@ -116,7 +116,7 @@ def _is_finished(run: StudyRun) -> bool:
 
 
 def _train(runs: Sequence[Wanted]) -> None:
-    executor = LocalExecutor.from_settings(compose_launcher())
+    executor = executor_of(compose_launcher())
     with redirect_stdout(sys.stderr), TemporaryDirectory() as folder:
         launched = launch(runs, executor, Path(folder))
     if launched.failures:

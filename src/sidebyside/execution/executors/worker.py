@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-PRELOADED = "sidebyside.execution.worker_imports"
+PRELOADED = "sidebyside.execution.executors.worker_imports"
 OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
 _LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
 _MIB = 2**20

@@ -1,4 +1,4 @@
-"""What runs tasks in parallel: processes of this machine, forked with TensorFlow imported.
+"""Processes of this machine, forked with TensorFlow imported.
 
 Those that compute on a GPU are started from scratch instead, as CUDA survives no fork.
 """
@@ -8,53 +8,32 @@ import multiprocessing.context
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cloudpickle
 import joblib
 from pebble import ProcessExpired, ProcessPool
 
-from sidebyside.config.schema import Launcher
 from sidebyside.environment import give_gpu
-from sidebyside.execution.tasks import Queue, Task
-from sidebyside.execution.worker import OVER_MEMORY, PRELOADED, PROCESSES, do, start_method
+from sidebyside.execution.executors.interface import More, WorkerDiedError
+from sidebyside.execution.executors.tasks import Queue, Task
+from sidebyside.execution.executors.worker import (
+    OVER_MEMORY,
+    PRELOADED,
+    PROCESSES,
+    do,
+    start_method,
+)
 from sidebyside.storage import cards
 
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
 _MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
-
-
-More = Callable[[], Sequence[Task]]
-
-
-class WorkerDiedError(Exception):
-    """A worker ended without an answer; the message says how."""
-
-
-class Executor(Protocol):
-    """Runs tasks; all that is done in parallel goes through one."""
-
-    def start(self) -> None:
-        """Let it get ready while others go on; it does so itself, but then has to be waited for."""
-
-    def first(self, task: Task) -> "Future[Any]":
-        """Begin with one task, while others go on, and return its result to be."""
-
-    def run(self, tasks: Sequence[Task], more: "More" = tuple) -> Iterator[tuple[int, Any]]:
-        """Do all tasks, the longest first; yield the number and the result of each as it ends.
-
-        The result is an exception where the task failed; one that fails ends no other. When the
-        iteration is left early, or the process is interrupted, running tasks are stopped.
-
-        ``more`` is asked for further tasks whenever there is none left to begin with. Their numbers
-        go on from those of the others. All is done when each task has ended and it has no more.
-        """
 
 
 class LocalExecutor:
@@ -94,18 +73,12 @@ class LocalExecutor:
         self._memory_limit = memory_limit
         self._start_method = "spawn" if gpus else start_method()
 
-    @classmethod
-    def from_settings(cls, settings: Launcher) -> "LocalExecutor":
-        """Return the executor that a config's ``hydra.launcher`` describes."""
-        limits = settings.get("time_limit"), settings.get("memory_limit")
-        return cls(settings.get("workers"), *limits, settings.get("workers_per_gpu", 1))
-
     def start(self) -> None:
         """Let the server that workers are forked from import TensorFlow while others go on."""
         if self._start_method != "forkserver":
             return
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread in the server would be lost in a fork
-        source = str(Path(__file__).resolve().parents[2])
+        source = str(Path(__file__).resolve().parents[3])
         others = os.environ.get("PYTHONPATH", "")
         if source not in others.split(os.pathsep):
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, others]))
@@ -149,7 +122,7 @@ class LocalExecutor:
             return self._schedule(worker.pool, task, None, None).result()
 
     def run(self, tasks: Sequence[Task], more: More = tuple) -> Iterator[tuple[int, Any]]:
-        """Do all tasks, see `Executor`."""
+        """Do all tasks, see `sidebyside.execution.executors.interface.Executor`."""
         queue = Queue(tasks)
         while queue or queue.add(more()):
             yield from self._where(queue.first)._run(queue, more)

@@ -1,0 +1,1 @@
+"""What runs tasks in parallel: one interface, an engine a module, chosen by ``hydra/launcher``."""

@@ -1,0 +1,49 @@
+"""One task after the other in this very process, where a debugger can follow."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from sidebyside.errors import UserError
+from sidebyside.execution.executors.interface import More
+from sidebyside.execution.executors.tasks import Queue, Task
+
+
+class SerialExecutor:
+    """The process that was started, which does one task after the other.
+
+    Nothing keeps tasks apart: there are no limits, and one that dies takes the others with it.
+    """
+
+    def start(self) -> None:
+        """Do nothing: this process is ready."""
+
+    def first(self, task: Task) -> "Future[Any]":
+        """Do one task and return its result."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(task.call())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def run(self, tasks: Sequence[Task], more: More = tuple) -> Iterator[tuple[int, Any]]:
+        """Do all tasks, see `sidebyside.execution.executors.interface.Executor`."""
+        queue = Queue(tasks)
+        own: str | None = None
+        process: str | None = None
+        while queue or queue.add(more()):
+            process = process or queue.first.process
+            taken = queue.take(process, own, ())
+            if taken is None:
+                raise UserError(
+                    "These runs need processes of different settings, which hydra/launcher=serial "
+                    f"hasn't got ({process} and {queue.first.process}): choose local."
+                )
+            number, task = taken
+            own = task.graph
+            try:
+                outcome = task.call()
+            except Exception as error:
+                outcome = error
+            yield number, outcome
