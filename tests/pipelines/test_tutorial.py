@@ -40,8 +40,8 @@ def test_the_tutorial_does_what_it_says(tmp_path):
             for line in block.splitlines():
                 assert line in said, said
         else:
-            name, _, content = block.partition("\n")
-            (folder / name.removeprefix("# ")).write_text(content)
+            (name,) = re.findall(r"^# ([\w/]+\.\w+)$", block, flags=re.MULTILINE)
+            (folder / name).write_text(block)  # all of it: who pastes doesn't leave out a comment
     report = (folder / "reports" / "shapes" / "shapes" / "report.html").read_text()
     assert "augmentation" in report
     assert (folder / "samples.png").read_bytes().startswith(b"\x89PNG")
