@@ -6,6 +6,7 @@ from sidebyside import paths
 
 _CHOSEN = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden by it
 _ALL = "all"
+_OURS = ("SIDEBYSIDE_", "DVC_ROOT")  # names that begin so say where everything lives
 
 _given: list[str] = []  # the GPU of this process
 
@@ -21,6 +22,18 @@ def set_environment() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # A pickle runs what it likes when it is opened, and nothing here is kept as one.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+
+
+def ours() -> dict[str, str]:
+    """Return the variables by which a process finds root, home and the like."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+
+
+def adopt(variables: dict[str, str]) -> None:
+    """Set what `ours` returned in another process, and none besides."""
+    for name in ours().keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
 
 
 def gpus_chosen() -> str | None:

@@ -1,9 +1,17 @@
-"""Commands as processes of their own: run to the end, or started and watched."""
+"""Commands: run to the end, in a process of their own or in this one, or started and watched."""
 
+import io
+import logging
+import os
+import runpy
+import signal
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import IO
+from unittest.mock import patch
 
 from support.projects import environment
 
@@ -21,6 +29,63 @@ def run(
         timeout=300,
         check=False,
     )
+
+
+def run_here(
+    command: Sequence[str], project: Path, home: Path, cwd: Path | None = None, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of Python's to its end in this process, for which it imports nothing again.
+
+    Its workers are forked from the server of this process, which has TensorFlow by then.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The interpreter, then a script or ``-m`` and a module, then arguments.
+    """
+    _, *arguments = command
+    said, errors = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment(project, home, **more), clear=True),
+        chdir(cwd or home),
+        redirect_stdout(said),
+        redirect_stderr(errors),
+        _left_as_it_was(),
+    ):
+        code = _called(arguments)
+    return subprocess.CompletedProcess(list(command), code, said.getvalue(), errors.getvalue())
+
+
+def _called(arguments: Sequence[str]) -> int:
+    module = arguments[0] == "-m"
+    name, *own = arguments[1:] if module else arguments
+    sys.argv = [name, *own]
+    try:
+        if module:
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(name, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+@contextmanager
+def _left_as_it_was() -> Iterator[None]:
+    """Undo what a program sets once and needn't put back."""
+    root = logging.getLogger()
+    handlers, level, argv, path = [*root.handlers], root.level, sys.argv, [*sys.path]
+    hook, raises = sys.unraisablehook, logging.raiseExceptions
+    by_signal = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.argv, sys.path[:] = argv, path
+        sys.unraisablehook, logging.raiseExceptions = hook, raises
+        for number, handler in by_signal.items():
+            signal.signal(number, handler)
 
 
 def start(

@@ -21,7 +21,7 @@ from sidebyside.storage.keys import run_key
 from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.test_set import looks
 from support.cards import CARD
-from support.processes import run
+from support.processes import run_here
 from support.projects import SOURCE, TINY, copy_project, environment
 
 pytestmark = pytest.mark.slow  # each starts commands
@@ -59,7 +59,7 @@ def train(root, *arguments):
     """Run the train script; the first argument may be -m, the others come after the network."""
     script = [str(root / "pipelines" / "train.py"), *arguments[:1], *TINY, *NETWORK]
     command = [sys.executable, *script, *arguments[1:]]
-    subprocess.run(command, env=environment(root, root), cwd=root, check=True, timeout=300)
+    assert run_here(command, root, root).returncode == 0
 
 
 def verified(root, *arguments, code=0):
@@ -69,7 +69,7 @@ def verified(root, *arguments, code=0):
 
 def verify(root, *arguments, code=0):
     """Return what a command of ``sidebyside verify`` prints, on stderr if it refuses."""
-    done = run([sys.executable, "-m", "sidebyside.cli.main", "verify", *arguments], root, root)
+    done = run_here([sys.executable, "-m", "sidebyside.cli.main", "verify", *arguments], root, root)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done.stdout if code != 2 else done.stderr
@@ -158,7 +158,7 @@ def test_weights_that_a_card_was_made_to_vouch_for_are_not_the_same(studied):
 def test_committed_evidence_is_enough(studied, tmp_path, monkeypatch):
     root = shutil.copytree(studied, tmp_path / "elsewhere", symlinks=True)
     compare = [sys.executable, str(root / "pipelines" / "compare.py"), "study=factorial"]
-    assert run(compare, root, root).returncode == 0
+    assert run_here(compare, root, root).returncode == 0
     for folder in ("results", "runs"):
         shutil.rmtree(root / folder)
     assert verified(root, "bits", "--count", "2")["passed"]

@@ -20,7 +20,7 @@ import cloudpickle
 import joblib
 from pebble import ProcessExpired, ProcessPool
 
-from sidebyside.environment import give_gpu
+from sidebyside.environment import give_gpu, ours
 from sidebyside.execution.executors.interface import More, WorkerDiedError
 from sidebyside.execution.executors.tasks import Queue, Task
 from sidebyside.execution.executors.worker import (
@@ -178,7 +178,7 @@ class LocalExecutor:
     ) -> "Future[Any]":
         preloaded = self._start_method == "forkserver"
         payload = cloudpickle.dumps(task.call)
-        arguments = [payload, str(task.log), preloaded, memory_limit]
+        arguments = [payload, str(task.log), preloaded, memory_limit, ours()]
         future: Future[Any] = pool.schedule(do, args=arguments, timeout=time_limit)
         return future
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 
+from sidebyside.environment import adopt
+
 PRELOADED = "sidebyside.execution.executors.worker_imports"
 OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
 _LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
@@ -64,8 +66,14 @@ if start_method() == "forkserver":
     PROCESSES["forkserver"] = _Forked
 
 
-def do(payload: bytes, log: str, preloaded: bool, memory_limit: int | None) -> Any:
-    """Do a task in a worker."""
+def do(
+    payload: bytes, log: str, preloaded: bool, memory_limit: int | None, variables: dict[str, str]
+) -> Any:
+    """Do a task in a worker, with what its asker has in the environment by now.
+
+    The server that it is forked from may be older than that.
+    """
+    adopt(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _watch(memory_limit)
