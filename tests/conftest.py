@@ -14,7 +14,7 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
 from support.faults import Fault
-from support.processes import run
+from support.processes import run, run_here
 from support.projects import FOREIGN, SOURCE, copy_project
 
 if TYPE_CHECKING:
@@ -143,10 +143,15 @@ def compose(project: Path, home: Path) -> Iterator[Callable[..., DictConfig]]:
 
 @pytest.fixture
 def run_script(project: Path, home: Path, tmp_path: Path) -> Script:
-    """A function that runs ``pipelines/<name>.py`` with arguments, from a foreign folder."""
+    """A function that runs ``pipelines/<name>.py`` with arguments, from a foreign folder.
 
-    def run_named(name: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    In this process, or ``apart`` in one of its own, where TensorFlow isn't there yet.
+    """
+
+    def run_named(
+        name: str, *arguments: str, apart: bool = False, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, str(project / "pipelines" / f"{name}.py"), *arguments]
-        return run(command, project, home, tmp_path, **more)
+        return (run if apart else run_here)(command, project, home, tmp_path, **more)
 
     return run_named

@@ -18,7 +18,7 @@ from sidebyside.redaction import without_passwords
 from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
-from support.processes import run
+from support.processes import run_here as run
 from support.projects import TINY, copy_project
 
 pytestmark = pytest.mark.slow  # each starts commands

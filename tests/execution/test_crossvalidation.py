@@ -13,7 +13,7 @@ from scipy import stats
 
 from sidebyside.files import read_json
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
-from support.processes import run
+from support.processes import run_here as run
 from support.projects import copy_project
 
 pytestmark = pytest.mark.slow  # a study is trained

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from support.processes import run
+from support.processes import run_here as run
 from support.sweeps import keys_in, runs_of, sweep
 
 pytestmark = pytest.mark.slow

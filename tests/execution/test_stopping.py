@@ -9,7 +9,8 @@ import pytest
 from sidebyside import UserError
 from sidebyside.config.schema import Study
 from sidebyside.execution.stopping import check_rule
-from support.processes import read_until, run, start
+from support.processes import read_until, start
+from support.processes import run_here as run
 from support.projects import TINY, copy_project
 
 GRID = ("study=factorial", "model.dropout=true", "optimizer=adam", "data_format=channels_last")

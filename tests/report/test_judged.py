@@ -22,7 +22,7 @@ from sidebyside.report.compare import compare_study
 from sidebyside.report.text.claims import claims
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
-from support.processes import run
+from support.processes import run_here as run
 from support.projects import copy_project
 
 IMAGES, CLASSES, SEEDS = 300, 6, 4

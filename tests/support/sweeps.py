@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 
 from sidebyside.files import read_json
-from support.processes import run, start
+from support.processes import run_here, start
 from support.projects import TINY
 
 
@@ -32,7 +32,7 @@ def keys_in(home: Path) -> set[str]:
 
 def sweep(project, home, *arguments, **more):
     """Run a multirun of tiny networks."""
-    return run(_command(project, arguments), project, home, **more)
+    return run_here(_command(project, arguments), project, home, **more)
 
 
 def started(project, home, *arguments):
