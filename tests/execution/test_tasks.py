@@ -48,16 +48,25 @@ takes = st.tuples(
 )
 
 
-@given(some_tasks, st.lists(some_tasks | takes, max_size=40))
+@given(some_tasks, st.lists(some_tasks | takes | st.just("back"), max_size=40))
 def test_the_choice_is_that_of_looking_at_all(tasks, steps):
-    queue, reference = Queue(tasks), LookingAtAll(tasks)
+    queue, reference, taken = Queue(tasks), LookingAtAll(tasks), []
     for step in steps:
-        if isinstance(step, list):
+        if step == "back":
+            if taken:
+                queue.put_back(*taken[-1])
+                reference.waiting |= [taken.pop()]
+        elif isinstance(step, list):
             assert queue.add(step) == bool(step)
             reference.add(step)
         else:
-            assert queue.take(*step) == reference.take(*step)
+            took = queue.take(*step)
+            assert took == reference.take(*step)
+            taken += [took] if took else []
         assert len(queue) == len(reference.waiting)
+        for process in "xy":
+            here = [one for one in reference.waiting.values() if one.process == process]
+            assert queue.waiting(process) == len(here)
         if queue:
             assert queue.first is reference.waiting[min(reference.waiting)]
 

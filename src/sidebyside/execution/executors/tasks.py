@@ -51,15 +51,23 @@ class Queue:
     @property
     def first(self) -> Task:
         """The task which came first."""
-        return self._waiting[next(iter(self._waiting))]
+        return self._waiting[min(self._waiting)]
 
     def add(self, tasks: Sequence[Task]) -> bool:
         """Let tasks wait; return whether there are any."""
         for number, task in enumerate(tasks, start=self._next):
-            self._waiting[number] = task
-            self._ranked[task.process].add(task.graph, (-task.cost, number))
+            self.put_back(number, task)
         self._next += len(tasks)
         return bool(tasks)
+
+    def put_back(self, number: int, task: Task) -> None:
+        """Let a task wait again that was taken."""
+        self._waiting[number] = task
+        self._ranked[task.process].add(task.graph, (-task.cost, number))
+
+    def waiting(self, process: str) -> int:
+        """Return how many tasks wait for a process of this kind."""
+        return len(self._ranked[process]) if process in self._ranked else 0
 
     def take(
         self, process: str, own: str | None, others: Container[str | None]
@@ -89,17 +97,19 @@ class _Ranked:
     """
 
     def __init__(self) -> None:
+        self._count = 0
         self._graphs: dict[str, list[_Place]] = {}
         # The first of each graph is in here, among others that were first once or are taken.
         self._firsts: list[tuple[_Place, str]] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._graphs)
+    def __len__(self) -> int:
+        return self._count
 
     def __contains__(self, graph: str) -> bool:
         return graph in self._graphs
 
     def add(self, graph: str, place: _Place) -> None:
+        self._count += 1
         places = self._graphs.setdefault(graph, [])
         heappush(places, place)
         if places[0] == place:
@@ -122,6 +132,7 @@ class _Ranked:
 
     def take(self, graph: str) -> int:
         """Take the first task of a graph and return its number."""
+        self._count -= 1
         places = self._graphs[graph]
         _, number = heappop(places)
         if places:
