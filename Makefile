@@ -7,7 +7,7 @@
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make sequential   what rules that add seeds cost and save: docs/sequential.md
 # make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
-# make simulate   100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md; QUICK=1
+# make simulate   100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md; QUICK=1, RUNS=20
 # make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -41,7 +41,7 @@ bench: $(READY)
 	QUICK=$(QUICK) python benchmarks/performance.py
 
 simulate: $(READY)
-	QUICK=$(QUICK) python benchmarks/cluster.py
+	QUICK=$(QUICK) RUNS=$(RUNS) python benchmarks/cluster.py
 
 ui: $(READY)
 	sidebyside ui --port $(PORT)

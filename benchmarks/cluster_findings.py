@@ -12,6 +12,7 @@ from cluster_sweeps import Case, Limit
 class Findings:
     """What all sweeps came to."""
 
+    command: str
     runs: int
     fewer: int
     grid: list[Case]

@@ -8,11 +8,11 @@ from cluster_model import Outcome
 from cluster_sweeps import BUSY, POLICIES, TOO_LONG, Case, Limit
 from tabulate import tabulate
 
-TEXT = """# A hundred thousand runs, simulated
+TEXT = """# Up to {runs} runs on 1 000 workers, simulated
 
 Written, with all its numbers, by
 
-    make simulate
+    {simulate}
 
 A study on up to 1 000 workers in simulated time. The scheduler is the executors' own `Queue`;
 nodes, driver, tracking server and shared store are simulated
@@ -102,6 +102,7 @@ def as_markdown(found: Findings) -> str:
     most = max(cluster.workers for cluster, _ in found.grid)
     reality = found.reality
     return TEXT.format(
+        simulate=found.command,
         first=_first(found),
         assumed=_table(_assumed(Cluster())),
         runs=f"{found.runs * most:,}".replace(",", " "),

@@ -30,7 +30,7 @@ def _draw_ratios(axes: Axes, found: Findings) -> None:
         workers = [cluster.workers for cluster, _ in own]
         axes.plot(workers, ratios, mark, color=colour, label=f"runs of {told_time(seconds)}")
     axes.axhline(TOO_LONG, color=GREY, ls="--", lw=1)
-    axes.annotate(f"{TOO_LONG:g}", (10, TOO_LONG), (0, 3), textcoords="offset points", color=GREY)
+    axes.annotate(f"{TOO_LONG:g}", (25, TOO_LONG), (0, 3), textcoords="offset points", color=GREY)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
