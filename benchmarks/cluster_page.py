@@ -61,6 +61,8 @@ Other laws of lifetimes, and the run times of the committed factorial ({measured
 {fewer} runs of 5 minutes for each of 1 000 workers, nodes that live for ever, and one thing after
 another made worse until the makespan is over {too_long} times the ideal. Where no resource is used
 more than {busy} % of the time then, each run waits for itself: for answers, or to be done again.
+With few runs for each worker, the end of a study, when workers have nothing left to do, alone
+makes it longer.
 
 {limits}
 
