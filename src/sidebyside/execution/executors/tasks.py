@@ -1,7 +1,9 @@
 """What is done in a worker, and which task comes next."""
 
+from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ class Queue:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._waiting: dict[int, Task] = {}
+        self._ranked: defaultdict[str, _Ranked] = defaultdict(_Ranked)  # by process
         self._next = 0
         self.add(tasks)
 
@@ -52,9 +55,19 @@ class Queue:
 
     def add(self, tasks: Sequence[Task]) -> bool:
         """Let tasks wait; return whether there are any."""
-        self._waiting |= dict(enumerate(tasks, start=self._next))
+        for number, task in enumerate(tasks, start=self._next):
+            self.put_back(number, task)
         self._next += len(tasks)
         return bool(tasks)
+
+    def put_back(self, number: int, task: Task) -> None:
+        """Let a task wait again that was taken."""
+        self._waiting[number] = task
+        self._ranked[task.process].add(task.graph, (-task.cost, number))
+
+    def waiting(self, process: str) -> int:
+        """Return how many tasks wait for a process of this kind."""
+        return len(self._ranked[process]) if process in self._ranked else 0
 
     def take(
         self, process: str, own: str | None, others: Container[str | None]
@@ -64,13 +77,69 @@ class Queue:
         One that it has the graph for, else one that no other worker has it for, else any; of those
         the longest.
         """
-
-        def rank(number: int) -> tuple[bool, bool, float, int]:
-            task = self._waiting[number]
-            return task.graph != own, task.graph in others, -task.cost, number
-
-        fitting = [number for number, task in self._waiting.items() if task.process == process]
-        if not fitting:
+        if process not in self._ranked:
             return None
-        number = min(fitting, key=rank)
+        ranked = self._ranked[process]
+        graph = ranked.graph(others) if own is None or own not in ranked else own
+        number = ranked.take(graph)
+        if not ranked:
+            del self._ranked[process]
         return number, self._waiting.pop(number)
+
+
+_Place = tuple[float, int]  # the negative of a task's cost, and its number: the least is next
+
+
+class _Ranked:
+    """Numbers of tasks that may share a process, in a heap for each graph.
+
+    Looking at all that wait, whenever a worker is free, takes 20 ms where these are 100 000.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._graphs: dict[str, list[_Place]] = {}
+        # The first of each graph is in here, among others that were first once or are taken.
+        self._firsts: list[tuple[_Place, str]] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, graph: str) -> bool:
+        return graph in self._graphs
+
+    def add(self, graph: str, place: _Place) -> None:
+        self._count += 1
+        places = self._graphs.setdefault(graph, [])
+        heappush(places, place)
+        if places[0] == place:
+            heappush(self._firsts, (place, graph))
+
+    def graph(self, others: Container[str | None]) -> str:
+        """Return the graph of the first task that has none of these graphs, else of the first."""
+        passed: list[tuple[_Place, str]] = []
+        found = None
+        while self._firsts and found is None:
+            place, graph = first = heappop(self._firsts)
+            if not self._is_first(place, graph) or (passed and passed[-1] == first):
+                continue
+            passed.append(first)
+            if graph not in others:
+                found = graph
+        for first in passed:
+            heappush(self._firsts, first)
+        return passed[0][1] if found is None else found
+
+    def take(self, graph: str) -> int:
+        """Take the first task of a graph and return its number."""
+        self._count -= 1
+        places = self._graphs[graph]
+        _, number = heappop(places)
+        if places:
+            heappush(self._firsts, (places[0], graph))
+        else:
+            del self._graphs[graph]
+        return number
+
+    def _is_first(self, place: _Place, graph: str) -> bool:
+        return graph in self._graphs and self._graphs[graph][0] == place
