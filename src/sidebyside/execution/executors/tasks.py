@@ -56,6 +56,14 @@ class Queue:
         self._next += len(tasks)
         return bool(tasks)
 
+    def put_back(self, number: int, task: Task) -> None:
+        """Let a task wait again that was taken."""
+        self._waiting[number] = task
+
+    def waiting(self, process: str) -> int:
+        """Return how many tasks wait for a process of this kind."""
+        return sum(task.process == process for task in self._waiting.values())
+
     def take(
         self, process: str, own: str | None, others: Container[str | None]
     ) -> tuple[int, Task] | None:
