@@ -43,6 +43,7 @@ class Cluster:
         self._settings = settings
         self._connected: Future[None] = Future()
         self._over = threading.Event()
+        self._dashboard: str | None = None
         self._thread = threading.Thread(target=self._hold, daemon=True)
         self._thread.start()
         atexit.register(self.leave)
@@ -64,6 +65,12 @@ class Cluster:
             self._connected.result(_CONNECTED_WITHIN)
         except TimeoutError:
             raise self._refusal(f"no answer within {_CONNECTED_WITHIN} s") from None
+
+    def tell_dashboard(self) -> None:
+        """Say once where Ray shows what it does."""
+        if self._dashboard:
+            print(f"Ray's dashboard: http://{self._dashboard}", file=sys.stderr, flush=True)
+            self._dashboard = None
 
     def serves(self, settings: Ray) -> bool:
         """Whether settings would make the same cluster."""
@@ -106,8 +113,7 @@ class Cluster:
                 )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise self._refusal(str(error).strip().partition("\n")[0]) from None
-        if url := context.dashboard_url:
-            print(f"Ray's dashboard: http://{url}", file=sys.stderr, flush=True)
+        self._dashboard = context.dashboard_url
 
     def _of_this_machine(self) -> dict[str, Any]:
         """Return what a local cluster is made of; nothing for one that is joined."""
