@@ -73,10 +73,13 @@ class Cluster:
             self._dashboard = None
 
     def serves(self, settings: Ray) -> bool:
-        """Whether settings would make the same cluster."""
+        """Whether its nodes will do for settings."""
         if self._connected.done() and self._connected.exception() is not None:
             return False
-        return _extent(settings) == _extent(self._settings)
+        own = self._settings
+        if own.address is not None or settings.address is not None:
+            return own.address == settings.address
+        return _cpus(settings) <= _cpus(own) and settings.gpus == own.gpus
 
     def leave(self) -> None:
         """End a cluster that was started here; leave another one."""
@@ -119,13 +122,12 @@ class Cluster:
         """Return what a local cluster is made of; nothing for one that is joined."""
         if not self.is_local:
             return {}
-        settings = self._settings
-        workers = settings.workers or max(1, int(cpu_count() // settings.cpus))
         return {
-            "num_cpus": max(1, round(workers * settings.cpus)),
-            "num_gpus": len(cards.places()) if settings.gpus else 0,
+            "num_cpus": _cpus(self._settings),
+            "num_gpus": len(cards.places()) if self._settings.gpus else 0,
             "object_store_memory": _OBJECTS,
             "include_dashboard": True,
+            "_system_config": {"worker_niceness": 0},  # else whatever runs here goes before runs
         }
 
     def _check_answers(self) -> None:
@@ -171,10 +173,10 @@ def _gpus_shown() -> Iterator[None]:
             os.environ[_SEEN] = hidden
 
 
-def _extent(settings: Ray) -> tuple[Any, ...]:
-    if settings.address is not None:
-        return (settings.address,)
-    return settings.workers, settings.cpus, settings.gpus
+def _cpus(settings: Ray) -> int:
+    """Return how many CPUs a cluster on this machine is to count with, be they there or not."""
+    workers = settings.workers or max(1, int(cpu_count() // settings.cpus))
+    return max(1, round(workers * settings.cpus))
 
 
 _joined: list[Cluster] = []  # a process has one, as Ray has it
