@@ -28,10 +28,11 @@ def main(config: DictConfig) -> None:
     from sidebyside.storage.results import load_study
 
     settings = HydraConfig.get()
-    executor = executor_of(check_launcher(settings.launcher))
+    tracking = check_tracking(config)
+    executor = executor_of(check_launcher(settings.launcher), tracking)
     results = load_study(check_dataset(config).name, check_study(config).name)
     folder = Path(settings.runtime.output_dir)
-    if failures := evaluate_study(results, check_tracking(config), executor, folder):
+    if failures := evaluate_study(results, tracking, executor, folder):
         print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
 

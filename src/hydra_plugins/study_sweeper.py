@@ -34,7 +34,7 @@ class StudySweeper(BasicSweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         loader, base = self.hydra_context.config_loader, self.config
-        executor = executor_of(check_launcher(base.hydra.launcher))
+        launcher = check_launcher(base.hydra.launcher)
         grid = points(self.params, arguments, loader)
         composed = compose_points(grid, partial(loader.load_sweep_config, base))
         configs = [next(composed)]
@@ -45,6 +45,7 @@ class StudySweeper(BasicSweeper):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
         print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
+        executor = executor_of(launcher, wanted[0][0].tracking)
         executor.start()  # it takes as long as the other configs
         for config, point in zip(composed, grid[1:], strict=True):
             configs.append(config)

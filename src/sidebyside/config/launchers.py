@@ -32,5 +32,26 @@ class Serial:
     engine: Literal["serial"]
 
 
-Launcher = Local | Serial
-ENGINES: dict[str, type[Launcher]] = {"local": Local, "serial": Serial}
+@dataclass(frozen=True, config=CLOSED)
+class Ray:
+    """Workers of a Ray cluster, which is started on this machine or joined.
+
+    ``address`` is that of a cluster to join: host:port, ray://host:port, "auto" for the one that
+    this machine is a node of; None starts one here. ``workers`` is tasks at a time, None as many as
+    the nodes have room for. A run is promised ``cpus``, ``gpus`` (a share of one is less than 1)
+    and ``memory`` (MiB); Ray counts these, while ``time_limit`` and ``memory_limit`` (MiB,
+    resident) end a run that takes more.
+    """
+
+    engine: Literal["ray"]
+    address: str | None = None
+    workers: Positive | None = None
+    cpus: Annotated[float, Field(gt=0)] = 1
+    gpus: Annotated[float, Field(ge=0)] = 0
+    memory: Positive | None = None
+    time_limit: Seconds | None = None
+    memory_limit: Positive | None = None
+
+
+Launcher = Local | Serial | Ray
+ENGINES: dict[str, type[Launcher]] = {"local": Local, "serial": Serial, "ray": Ray}

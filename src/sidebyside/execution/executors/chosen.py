@@ -1,14 +1,43 @@
 """The engine that a config chooses."""
 
-from sidebyside.config.launchers import Launcher, Local
+from importlib.util import find_spec
+
+from sidebyside.config.launchers import Launcher, Local, Ray
+from sidebyside.config.schema import Tracking
+from sidebyside.errors import UserError
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.executors.local import LocalExecutor
 from sidebyside.execution.executors.serial import SerialExecutor
 
 
-def executor_of(settings: Launcher) -> Executor:
-    """Return the executor that a config's ``hydra.launcher`` describes."""
+def executor_of(settings: Launcher, tracking: Tracking | None = None) -> Executor:
+    """Return the executor that a config's ``hydra.launcher`` describes.
+
+    Parameters
+    ----------
+    settings : Launcher
+    tracking : Tracking, optional
+        Where its tasks log runs, if they do.
+
+    Raises
+    ------
+    UserError
+        If the engine isn't installed.
+    """
     if isinstance(settings, Local):
         limits = settings.time_limit, settings.memory_limit
         return LocalExecutor(settings.workers, *limits, settings.workers_per_gpu)
+    if isinstance(settings, Ray):
+        return _ray_executor(settings, tracking)
     return SerialExecutor()
+
+
+def _ray_executor(settings: Ray, tracking: Tracking | None) -> Executor:
+    if find_spec("ray") is None:
+        raise UserError(
+            "hydra/launcher=ray needs Ray, which isn't installed: pip install 'sidebyside[ray]', "
+            "in a clone pip install -e '.[ray]'; or choose hydra/launcher=local."
+        )
+    from sidebyside.execution.executors.ray_core.executor import RayExecutor
+
+    return RayExecutor(settings, tracking)

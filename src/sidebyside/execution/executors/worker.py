@@ -77,7 +77,7 @@ def do(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _watch(memory_limit)
-    _print_to(Path(log))
+    print_to(Path(log))
     if preloaded and PRELOADED not in sys.modules:
         importlib.import_module(PRELOADED)  # the server hides why it couldn't; this says so
         raise RuntimeError(f"the server that workers are forked from hasn't imported {PRELOADED}")
@@ -110,7 +110,8 @@ def _end_over(memory_limit: int) -> None:
     os._exit(OVER_MEMORY)
 
 
-def _print_to(log: Path) -> None:
+def print_to(log: Path) -> None:
+    """Let what this process prints from now on go to the end of a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()

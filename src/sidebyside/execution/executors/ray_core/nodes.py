@@ -1,0 +1,97 @@
+"""The nodes of a cluster: what they have room for, and whether they share the driver's home."""
+
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sidebyside.config.launchers import Ray
+from sidebyside.config.schema import Tracking
+from sidebyside.errors import UserError
+from sidebyside.execution.executors.ray_core.actor import Driver, Place, actor_class
+
+_MIB = 2**20
+_ASKED_WITHIN = 60  # seconds for all nodes to say where they are
+_SETTINGS = {"CPU": "cpus", "GPU": "gpus", "memory": "memory"}  # by what Ray calls them
+
+
+def needs(settings: Ray, gpu: bool) -> dict[str, float]:
+    """Return what a worker needs of its node, in Ray's words; memory is in bytes.
+
+    Raises
+    ------
+    UserError
+        If it is to have a GPU, and the settings give it none.
+    """
+    if gpu and not settings.gpus:
+        raise UserError(
+            f"hydra.launcher.gpus={settings.gpus} gives runs no GPU, and training.device=gpu needs "
+            "one: set it to 1, or to a share of one."
+        )
+    wanted = {
+        "CPU": settings.cpus,
+        "GPU": settings.gpus if gpu else 0,
+        "memory": (settings.memory or 0) * _MIB,
+    }
+    return {name: amount for name, amount in wanted.items() if amount}
+
+
+def room(settings: Ray, gpu: bool) -> int:
+    """Return how many workers the nodes have room for that are there, if they do nothing else.
+
+    Raises
+    ------
+    UserError
+        If no node has room for one.
+    """
+    wanted = needs(settings, gpu)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fitting = sum(min(int(node.get(k, 0) // wanted[k]) for k in wanted) for node in nodes)
+    if fitting:
+        return fitting
+    most = {k: max((node.get(k, 0) for node in nodes), default=0) for k in wanted}
+    raise UserError(
+        f"No node of the Ray cluster has room for a run with {_told(wanted)}: the most that one "
+        f"has is {_told(most)}. Ask for less by hydra.launcher."
+        f"{', hydra.launcher.'.join(_SETTINGS[k] for k in wanted)}, or let larger nodes join."
+    )
+
+
+def _told(amounts: dict[str, float]) -> str:
+    return ", ".join(
+        f"{_SETTINGS[k]}={amount // _MIB if k == 'memory' else amount:g}"
+        for k, amount in amounts.items()
+    )
+
+
+def places(driver: Driver) -> list[Place]:
+    """Ask all nodes where they are, whatever else they do."""
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    actors = [
+        actor_class(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote()
+        for node in nodes
+    ]
+    asked: list[Any] = [actor.settle.remote(driver) for actor in actors]
+    found: list[Place] = ray.get(asked, timeout=_ASKED_WITHIN)
+    return found
+
+
+def check_place(place: Place, tracking: Tracking | None) -> None:
+    """Raise a UserError if a node's runs would be lost to the driver.
+
+    This is where a shared store is joined: with one configured, homes needn't be shared.
+    """
+    if place.is_shared:
+        return
+    if tracking is not None and not (tracking.uri or "").startswith(("http:", "https:", "postgre")):
+        raise UserError(
+            f"tracking.uri={tracking.uri or 'null'} is a file of this machine, which node "
+            f"{place.node} doesn't share: set tracking.uri to a server, as http://host:5000."
+        )
+    raise UserError(
+        f"Node {place.node} of the Ray cluster doesn't share this home (its own is {place.home}), "
+        "so its runs wouldn't come here: set SIDEBYSIDE_HOME to a folder that all nodes share, or "
+        "store.uri to a store that all can reach."
+    )

@@ -1,0 +1,209 @@
+"""What every engine that runs tasks has to do, whichever it is."""
+
+import os
+import signal
+import time
+from functools import partial
+from itertools import groupby
+
+import psutil
+import pytest
+
+from sidebyside.execution.executors.interface import WorkerDiedError
+from sidebyside.execution.executors.tasks import Task
+from support.engines import ALL
+from support.sweeps import (
+    TWO,
+    are_done,
+    digests,
+    parents_of,
+    runs_of,
+    started,
+    sweep,
+    wait_for_training,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slow  # workers import TensorFlow
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda engine: engine.name)
+def engine(request):
+    """An engine, which is left when its last test has ended."""
+    yield request.param
+    request.param.leave()
+
+
+@pytest.fixture
+def run(engine, tmp_path, monkeypatch):
+    """A function that does calls, or tasks, and returns numbers with outcomes as they ended."""
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+
+    def run_all(calls, more=tuple, costs=(), graphs=(), **settings):
+        made = [
+            Task(call, tmp_path / f"{number}.log", **_described(number, costs, graphs))
+            for number, call in enumerate(calls)
+        ]
+        return list(engine.executor(**settings).run(made, more))
+
+    return run_all
+
+
+def _described(number, costs, graphs):
+    described = {}
+    if costs:
+        described["cost"] = costs[number]
+    if graphs:
+        described["graph"] = graphs[number]
+    return described
+
+
+def fails():
+    raise ValueError("no such level")
+
+
+def dies():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def grows():
+    held = b"x" * (2500 * 2**20)
+    time.sleep(60)
+    return len(held)
+
+
+def pid_after(seconds):
+    """Return the id of the worker, which took a while."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_each_task_ends_for_itself(engine, run, tmp_path):
+    calls = [lambda: print("hello") or 6 * 7, fails, os.getpid]
+    if engine.keeps_apart:
+        calls.append(dies)
+    later = iter([[Task(lambda: "later", tmp_path / "later.log")], []])
+    outcomes = dict(run(calls, lambda: next(later, []), workers=2))
+    assert outcomes.keys() == set(range(len(calls) + 1))
+    assert outcomes[0] == 42
+    assert isinstance(outcomes[1], ValueError)
+    assert str(outcomes[1]) == "no such level"
+    assert outcomes[len(calls)] == "later"
+    if engine.keeps_apart:
+        assert outcomes[2] != os.getpid()
+        assert (tmp_path / "0.log").read_text() == "hello\n"
+        assert isinstance(outcomes[3], WorkerDiedError)
+        assert "died" in str(outcomes[3])
+
+
+def test_the_longest_task_is_first_and_four_graphs_are_the_most(engine, run):
+    costs, graphs = (1, 9, 8, 7, 6, 5, 4), "eaaabcd"
+    done = run([os.getpid] * 7, costs=costs, graphs=graphs, workers=1)
+    assert [number for number, _ in done] == [1, 2, 3, 4, 5, 6, 0]
+    pids = [pid for _, pid in done]
+    assert len(set(pids[:6])) == 1
+    if engine.keeps_apart:
+        assert pids[6] != pids[0]
+
+
+def test_a_worker_does_the_tasks_of_a_graph_one_after_the_other(engine, run):
+    done = run([partial(pid_after, 0.2)] * 8, graphs="abababab", workers=2)
+    by_worker = {}
+    for number, pid in done:
+        by_worker.setdefault(pid, []).append("ab"[number % 2])
+    assert all(len(list(groupby(graphs))) == len(set(graphs)) for graphs in by_worker.values())
+
+
+def test_a_task_over_its_limits_fails_alone(engine, run):
+    if not engine.keeps_apart:
+        pytest.skip(f"hydra/launcher={engine.name} has no limits")
+    calls = [partial(time.sleep, 100), grows, os.getpid]
+    outcomes = dict(run(calls, workers=3, time_limit=12, memory_limit=1500))
+    assert str(outcomes[0]) == "it took longer than time_limit=12.0 s"
+    assert str(outcomes[1]) == "it took more than memory_limit=1500 MiB"
+    assert isinstance(outcomes[2], int)
+
+
+def test_the_first_task_returns_or_raises(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    executor = engine.executor(workers=1, time_limit=0.001)  # a limit of runs, not of this
+    answers = [executor.first(Task(call, tmp_path / "log")) for call in (lambda: "answer", fails)]
+    assert answers[0].result() == "answer"
+    with pytest.raises(ValueError, match="no such level"):
+        answers[1].result()
+
+
+def interrupt(process, home, epochs, number):
+    """Send a signal to a sweep once a run has so many epochs; return what it printed."""
+    try:
+        wait_until(lambda: process.poll() is not None or are_done(home, epochs), 240)
+        assert process.poll() is None, process.communicate()
+        below = psutil.Process(process.pid).children(recursive=True)
+        if number == signal.SIGKILL:
+            process.kill()
+        else:
+            os.killpg(process.pid, number)  # as a terminal does
+        _, errors = process.communicate(timeout=60)
+        assert not psutil.wait_procs(below, timeout=30)[1]
+    finally:
+        process.kill()
+    return errors
+
+
+@pytest.mark.faults(
+    fault="Ctrl-C in a sweep, then SIGKILL of the one that goes on, with each engine",
+    lost="nothing finished",
+    repeated="epochs after the last checkpoint",
+    code="130, -9",
+    says="The same command again goes on",
+)
+def test_what_is_cut_short_goes_on_and_has_the_same_bits(
+    engine, project, tmp_path, undisturbed, fault
+):
+    command = [*TWO, *engine.arguments(workers=2)]
+    with started(project, tmp_path, *command) as process:
+        errors = interrupt(process, tmp_path, 2, signal.SIGINT)
+    assert fault.says in errors
+    assert "Traceback" not in errors
+    assert f"{process.returncode}, -9" == fault.code
+    assert set(runs_of(tmp_path)["status"]) == {"KILLED"}
+    assert list(parents_of(tmp_path)["status"]) == ["KILLED"]
+    with started(project, tmp_path, *command) as process:
+        errors = interrupt(process, tmp_path, 5, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, errors
+    done = sweep(project, tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path) == undisturbed
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+    assert not any(status == "RUNNING" for status in parents_of(tmp_path)["status"])
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a worker, where the engine starts a lost run again",
+    lost="nothing",
+    repeated="epochs after the last checkpoint",
+    code=0,
+    says="its run is started again",
+)
+def test_a_run_whose_worker_dies_goes_on_in_another(engine, project, tmp_path, undisturbed, fault):
+    if not engine.starts_again:
+        pytest.skip(f"hydra/launcher={engine.name} starts no run again by itself")
+    with started(project, tmp_path, *TWO, *engine.arguments(workers=2)) as process:
+        os.kill(wait_for_training(process, tmp_path), signal.SIGKILL)
+        _, errors = process.communicate(timeout=240)
+    assert process.returncode == fault.code, errors
+    assert errors.count(fault.says) == 1
+    assert digests(tmp_path) == undisturbed
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+
+
+def test_an_undisturbed_sweep_has_the_same_bits(engine, project, tmp_path, undisturbed):
+    if engine.name == "local":
+        pytest.skip("it is what the others are compared with")
+    done = sweep(project, tmp_path, *TWO, *engine.arguments(workers=2))
+    assert done.returncode == 0, done.stderr
+    assert "2/2 runs" in done.stderr
+    assert "oneDNN" not in done.stderr
+    assert digests(tmp_path) == undisturbed
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+    assert list(parents_of(tmp_path)["status"]) == ["FINISHED"]
