@@ -1,0 +1,145 @@
+"""What a launch takes from other machines, and gives them."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from sidebyside import paths
+from sidebyside.config.schema import Store, Tracking
+from sidebyside.data.arrays import open_arrays
+from sidebyside.data.shared_arrays import push_arrays
+from sidebyside.errors import UserError
+from sidebyside.execution.sharing.opened import check, shared_runs
+from sidebyside.storage import evaluations, store
+from sidebyside.storage.shared.interface import StoreError
+from sidebyside.storage.shared.runs import SharedRuns
+
+if TYPE_CHECKING:
+    from sidebyside.execution.train import Job
+
+_AT_A_TIME = 8
+
+
+class LaunchExchange:
+    """A launch's exchange with a shared store; without one, nothing is done.
+
+    Raises
+    ------
+    UserError
+        If there is to be one, and it can't be read and written.
+    """
+
+    def __init__(self, settings: Store, tracking: Tracking) -> None:
+        check(settings, tracking)
+        self._runs = shared_runs(settings, tracking)
+
+    def arrived(self, jobs: "Sequence[Job]") -> "list[Job]":
+        """Return jobs, once what others have finished of them is here.
+
+        One listing tells what that is. The data of those that are left are given to others.
+        """
+        if self._runs is not None:
+            try:
+                self._fetch(self._runs, jobs)
+                self._give_arrays(self._runs, jobs)
+            except StoreError as error:
+                _warn(f"the shared store {error}; going on without it")
+        return list(jobs)
+
+    def bring(self, key: str) -> None:
+        """Take a run that a worker with a home of its own has trained.
+
+        Raises
+        ------
+        UserError
+            If it doesn't come.
+        """
+        if self._runs is None:
+            raise UserError(
+                f"Run {key[:12]} was trained on a machine with a home of its own, and no store is "
+                "shared with it: set store.uri, see docs/store.md, and give the same command again."
+            )
+        try:
+            _take(self._runs, key)
+        except StoreError as error:
+            _warn(f"the shared store {error}")
+        if not store.holds(key):
+            raise UserError(
+                f"Run {key[:12]} was trained on another machine and isn't in the shared store "
+                f"{self._runs.shared.address}: give the same command again, which takes it from "
+                "there or trains it."
+            )
+
+    def catch_up(self, keys: Iterable[str]) -> None:
+        """Give what the shared store hasn't got of runs that are finished here."""
+        if self._runs is None:
+            return
+        runs = self._runs
+        try:
+            _each(lambda key: _give(runs, key), runs.lacking(keys))
+        except StoreError as error:
+            _warn(
+                f"some runs are finished here and not in the shared store: {error}. The same "
+                "command again puts them there."
+            )
+
+    def _fetch(self, runs: SharedRuns, jobs: "Sequence[Job]") -> None:
+        absent = [job for job in jobs if _is_absent(job)]
+        if not absent:
+            return
+        finished, evaluated = runs.finished(), runs.evaluated()
+        wanted = [
+            job.run.key
+            for job in absent
+            if (not store.holds(job.run.key) and job.run.key in finished)
+            or (store.holds(job.run.key) and job.run.key in evaluated)
+        ]
+        if wanted:
+            _say(f"{len(wanted)} of {len(jobs)} runs are in the shared store and come from there.")
+            _each(lambda key: _take(runs, key), wanted)
+
+    def _give_arrays(self, runs: SharedRuns, jobs: "Sequence[Job]") -> None:
+        left = [job.config for job in jobs if not store.holds(job.run.key)]
+        for name, data_format in {(config.dataset.name, config.data_format) for config in left}:
+            if (arrays := open_arrays(paths.processed(name, data_format))) is not None:
+                push_arrays(runs.shared, arrays)
+
+
+def _is_absent(job: "Job") -> bool:
+    """Whether something of a run isn't here that others may have."""
+    key = job.run.key
+    return not store.holds(key) or (job.config.evaluate and not evaluations.is_evaluated(key))
+
+
+def _take(runs: SharedRuns, key: str) -> None:
+    with store.locked(key):
+        if (store.holds(key) or runs.fetch_run(key)) and not evaluations.is_evaluated(key):
+            runs.fetch_evaluation(key)
+
+
+def _give(runs: SharedRuns, key: str) -> None:
+    with store.locked(key):
+        if store.find(key) is not None:
+            runs.push_run(key)
+            runs.push_evaluation(key)
+            runs.remove_checkpoints(key)
+
+
+def _each(do: Callable[[str], None], keys: Sequence[str]) -> None:
+    """Do something with runs, several at a time; the first that fails ends it."""
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        try:
+            for _ in threads.map(do, keys):
+                pass
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _warn(line: str) -> None:
+    _say(f"warning: {line}")
