@@ -11,7 +11,7 @@ from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
 from sidebyside.data.prepare import locked, made_from
 from sidebyside.engine.recipe import DataFormat
 from sidebyside.files import move_into_place, remove
-from sidebyside.storage.shared.bundles import SharedStore
+from sidebyside.storage.shared.bundles import Bundle, SharedStore
 
 KIND = "data"
 
@@ -24,12 +24,21 @@ def push_arrays(shared: SharedStore, arrays: ProcessedArrays) -> None:
 
 
 def fetch_arrays(
-    shared: SharedStore, dataset: Dataset, data_format: DataFormat, digest: str
+    shared: SharedStore, dataset: Dataset, data_format: DataFormat, digest: str | None = None
 ) -> None:
-    """Take the arrays with a digest from a shared store, where `prepare` would have to make them.
+    """Take a dataset's arrays from a shared store, where `prepare` would have to make them.
 
     Nothing is done where the shared store hasn't got them: `prepare` makes them then. Processes of
     one machine that need them at once fetch them once.
+
+    Parameters
+    ----------
+    shared : SharedStore
+    dataset : Dataset
+    data_format : str
+    digest : str, optional
+        What `ProcessedArrays.digest` of them has to be; else all that were made by the code here
+        from the files of the dataset's config will do.
     """
     folder, origin = paths.processed(dataset.name, data_format), made_from(dataset)
 
@@ -40,15 +49,20 @@ def fetch_arrays(
     if there():
         return
     with locked(dataset, data_format):
-        bundles = [] if there() else shared.find(KIND, f"{digest}-{_origin(origin)}")
+        bundles = [] if there() else _made_so(shared, digest, _origin(origin))
         arriving = folder.with_name(f".{data_format}.arriving")
         for bundle in bundles:
             remove(arriving)
             arriving.mkdir(parents=True)
-            if shared.get(bundle, arriving) and _digest(arriving) == digest:
+            if shared.get(bundle, arriving) and bundle.name.startswith(f"{_digest(arriving)}-"):
                 move_into_place(arriving, folder)
                 return
         remove(arriving)
+
+
+def _made_so(shared: SharedStore, digest: str | None, origin: str) -> list[Bundle]:
+    found = shared.find(KIND, digest) if digest else shared.all(KIND)
+    return [bundle for bundle in found if bundle.name.endswith(f"-{origin}")]
 
 
 def _digest(folder: Path) -> str | None:

@@ -79,7 +79,7 @@ def launch(
         With 130 after Ctrl-C or SIGTERM; what is finished is kept.
     """
     store.check_writable()
-    others = LaunchExchange(wanted[0][0].store, wanted[0][0].tracking)
+    others = LaunchExchange.before([config for config, _ in wanted])
     planned = Planned()
     jobs = others.arrived(planned.add(wanted))
     if planned.held:

@@ -142,7 +142,7 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
-    others = LaunchExchange(config.store, config.tracking)
+    others = LaunchExchange.before([config])
     if config.training.device == "gpu":
         give_gpu(cards.places()[0])
     _say(

@@ -1,14 +1,15 @@
 """What a launch takes from other machines, and gives them."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sidebyside import paths
-from sidebyside.config.schema import Store, Tracking
+from sidebyside.config.schema import Config, Store, Tracking
 from sidebyside.data.arrays import open_arrays
-from sidebyside.data.shared_arrays import push_arrays
+from sidebyside.data.shared_arrays import fetch_arrays, push_arrays
 from sidebyside.errors import UserError
 from sidebyside.execution.sharing.opened import check, shared_runs
 from sidebyside.storage import evaluations, store
@@ -34,17 +35,26 @@ class LaunchExchange:
         check(settings, tracking)
         self._runs = shared_runs(settings, tracking)
 
+    @classmethod
+    def before(cls, configs: Sequence[Config]) -> "LaunchExchange":
+        """Return the exchange of runs to be planned, whose data are here if others have them."""
+        exchange = cls(configs[0].store, configs[0].tracking)
+        datasets = {(c.dataset.name, c.data_format): (c.dataset, c.data_format) for c in configs}
+        if exchange._runs is not None:
+            with _told():
+                for dataset, data_format in datasets.values():
+                    fetch_arrays(exchange._runs.shared, dataset, data_format)
+        return exchange
+
     def arrived(self, jobs: "Sequence[Job]") -> "list[Job]":
         """Return jobs, once what others have finished of them is here.
 
         One listing tells what that is. The data of those that are left are given to others.
         """
         if self._runs is not None:
-            try:
+            with _told():
                 self._fetch(self._runs, jobs)
                 self._give_arrays(self._runs, jobs)
-            except StoreError as error:
-                _warn(f"the shared store {error}; going on without it")
         return list(jobs)
 
     def bring(self, key: str) -> None:
@@ -60,10 +70,8 @@ class LaunchExchange:
                 f"Run {key[:12]} was trained on a machine with a home of its own, and no store is "
                 "shared with it: set store.uri, see docs/store.md, and give the same command again."
             )
-        try:
+        with _told():
             _take(self._runs, key)
-        except StoreError as error:
-            _warn(f"the shared store {error}")
         if not store.holds(key):
             raise UserError(
                 f"Run {key[:12]} was trained on another machine and isn't in the shared store "
@@ -79,9 +87,9 @@ class LaunchExchange:
         try:
             _each(lambda key: _give(runs, key), runs.lacking(keys))
         except StoreError as error:
-            _warn(
-                f"some runs are finished here and not in the shared store: {error}. The same "
-                "command again puts them there."
+            _say(
+                f"warning: some runs are finished here and not in the shared store: {error}. The "
+                "same command again puts them there."
             )
 
     def _fetch(self, runs: SharedRuns, jobs: "Sequence[Job]") -> None:
@@ -104,6 +112,15 @@ class LaunchExchange:
         for name, data_format in {(config.dataset.name, config.data_format) for config in left}:
             if (arrays := open_arrays(paths.processed(name, data_format))) is not None:
                 push_arrays(runs.shared, arrays)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Go on without a shared store that fails, and say so."""
+    try:
+        yield
+    except StoreError as error:
+        _say(f"warning: the shared store {error}; going on without it.")
 
 
 def _is_absent(job: "Job") -> bool:
@@ -139,7 +156,3 @@ def _each(do: Callable[[str], None], keys: Sequence[str]) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _warn(line: str) -> None:
-    _say(f"warning: {line}")
