@@ -19,7 +19,7 @@ KIND = "data"
 def push_arrays(shared: SharedStore, arrays: ProcessedArrays) -> None:
     """Put arrays in a shared store, if they aren't there."""
     names = [*arrays.digests, DESCRIPTION]
-    name = f"{arrays.digest}-{_origin(arrays.made_from)}"
+    name = f"{arrays.digest}-{_origin(arrays.made_from, arrays.folder.name)}"
     shared.put(KIND, name, {name: arrays.folder / name for name in names})
 
 
@@ -40,16 +40,17 @@ def fetch_arrays(
         What `ProcessedArrays.digest` of them has to be; else all that were made by the code here
         from the files of the dataset's config will do.
     """
-    folder, origin = paths.processed(dataset.name, data_format), made_from(dataset)
+    folder = paths.processed(dataset.name, data_format)
+    made = made_from(dataset)
 
     def there() -> bool:
         arrays = open_arrays(folder)
-        return arrays is not None and arrays.made_from == origin
+        return arrays is not None and arrays.made_from == made
 
     if there():
         return
     with locked(dataset, data_format):
-        bundles = [] if there() else _made_so(shared, digest, _origin(origin))
+        bundles = [] if there() else _made_so(shared, digest, _origin(made, data_format))
         arriving = folder.with_name(f".{data_format}.arriving")
         for bundle in bundles:
             remove(arriving)
@@ -70,5 +71,7 @@ def _digest(folder: Path) -> str | None:
     return arrays.digest if arrays else None
 
 
-def _origin(made_from: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+def _origin(made: Mapping[str, str], data_format: str) -> str:
+    """Return the first digits of a digest of what decides arrays."""
+    decided = json.dumps({"data_format": data_format, **made}, sort_keys=True)
+    return hashlib.sha256(decided.encode()).hexdigest()[:16]

@@ -83,11 +83,10 @@ class RunExchange:
             yield _Checkpoints(self._runs, self._key, checkpoints, every, thread).keep
 
     def push_run(self, trained: bool = False) -> None:
-        """Give the run, which is finished; where it was ``trained`` now, its checkpoints go."""
+        """Give the run, which is finished; its checkpoints go if it is new or ``trained`` now."""
         if self._runs is not None:
             with self._tolerated():
-                self._runs.push_run(self._key)
-                if trained:
+                if self._runs.push_run(self._key) or trained:
                     self._runs.remove_checkpoints(self._key)
 
     def fetch_evaluation(self) -> None:

@@ -58,13 +58,13 @@ class SharedStore:
     ----------
     objects : Objects
         The place.
-    patience : float
-        Seconds for which something that fails is tried again.
+    patience : float, optional
+        Seconds for which something that fails is tried again; `PATIENCE` if nothing else.
     """
 
-    def __init__(self, objects: Objects, patience: float = PATIENCE) -> None:
+    def __init__(self, objects: Objects, patience: float | None = None) -> None:
         self.objects = objects
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._failed: float | None = None
 
     @property

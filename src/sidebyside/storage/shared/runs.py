@@ -43,12 +43,12 @@ class SharedRuns:
         finished, evaluated = self.finished(), self.evaluated()
         return [key for key in keys if key not in finished or evaluated.get(key, "") != _basis(key)]
 
-    def push_run(self, key: str) -> None:
-        """Put the finished run of the run store there, if it isn't."""
+    def push_run(self, key: str) -> bool:
+        """Put the finished run of the run store there; return whether that was needed."""
         folder = paths.run(key)
         names = [*read_json(folder / store.CARD)["files"], store.CARD, store.TIMING]
         files = {name: folder / name for name in names if (folder / name).is_file()}
-        self.shared.put(RUNS, key, {**files, lines.FILE: lines.concerning(key)})
+        return self.shared.put(RUNS, key, {**files, lines.FILE: lines.concerning(key)})
 
     def remove_checkpoints(self, key: str) -> None:
         """Remove the checkpoints of a run that is finished."""
