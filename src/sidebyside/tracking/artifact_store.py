@@ -10,6 +10,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
+from sidebyside.storage.shared.interface import AbsentError
 
 _FOLDER = "sidebyside-store"  # beside the folders of the experiments
 _AT_A_TIME = 8  # listings of folders
@@ -51,14 +52,14 @@ class Artifacts:
             self._files._download_file(name, str(path))  # the public way asks three times
         except requests.HTTPError as error:
             if error.response is not None and error.response.status_code == _NOT_FOUND:
-                raise FileNotFoundError(name) from None
+                raise AbsentError(name) from None
             raise
 
     def create(self, name: str, content: bytes) -> bool:
         """Put a small file there if none has that name."""
         try:
             self.read(name)
-        except FileNotFoundError:
+        except AbsentError:
             self.write(name, content)
             return True
         return False

@@ -24,7 +24,7 @@ from sidebyside import paths
 from sidebyside.files import file_digest
 from sidebyside.redaction import without_passwords
 from sidebyside.storage.shared.archives import Content, pack, unpack
-from sidebyside.storage.shared.interface import Objects, StoreError
+from sidebyside.storage.shared.interface import AbsentError, Objects, StoreError
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class SharedStore:
             for _ in range(2):  # as a transfer may go wrong and the bundle be sound
                 try:
                     self.ask(self._download, bundle, archive)
-                except FileNotFoundError:  # removed since it was listed
+                except AbsentError:  # removed since it was listed
                     return False
                 if file_digest(archive) == bundle.digest:
                     unpack(archive, folder)
@@ -118,7 +118,7 @@ class SharedStore:
 
     def remove(self, bundle: Bundle) -> None:
         """Remove a bundle, if it is there."""
-        with suppress(FileNotFoundError):
+        with suppress(AbsentError):
             self.ask(self.objects.remove, bundle.file)
 
     def ask(self, what: Callable[..., T], *arguments: object) -> T:
@@ -128,7 +128,7 @@ class SharedStore:
         ------
         StoreError
             If it fails for too long.
-        FileNotFoundError
+        AbsentError
             If there is no such file.
         """
         once = self._failed is not None and time.monotonic() - self._failed < _TRUSTED_AGAIN
@@ -140,7 +140,7 @@ class SharedStore:
         )
         try:
             answer = attempts(what, *arguments)
-        except FileNotFoundError:
+        except AbsentError:
             raise
         except Exception as error:  # each driver has errors of its own
             self._failed = time.monotonic()
@@ -183,7 +183,7 @@ def _whole(kind: str, listed: Mapping[str, int]) -> list[Bundle]:
 
 def _may_pass(error: BaseException) -> bool:
     """Whether it may go better in a moment; what isn't there or isn't allowed stays so."""
-    lasting = (FileNotFoundError, PermissionError, ImportError)
+    lasting = (AbsentError, PermissionError, ImportError)
     return isinstance(error, Exception) and not isinstance(error, lasting)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sidebyside.storage.shared.interface import AbsentError
+
 UNFINISHED = ".unfinished"  # uploads under way, and what a kill has left of one
 
 
@@ -27,10 +29,12 @@ class Folder:
 
     def download(self, name: str, path: Path) -> None:
         """Write a file's content to ``path``."""
-        shutil.copyfile(self._root / name, path)
+        with self._there():
+            shutil.copyfile(self._root / name, path)
 
     def create(self, name: str, content: bytes) -> bool:
         """Put a small file there if none has that name."""
+        self._check_mounted()
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -47,14 +51,17 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the content of a small file."""
-        return (self._root / name).read_bytes()
+        with self._there():
+            return (self._root / name).read_bytes()
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        (self._root / name).unlink()
+        with self._there():
+            (self._root / name).unlink()
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of each file below a folder by its full name."""
+        self._check_mounted()
         sizes = {}
         for top, _, names in os.walk(self._root / folder):
             for name in names:
@@ -68,6 +75,7 @@ class Folder:
     @contextmanager
     def _whole(self, name: str) -> Iterator[Path]:
         """Give a path to write to, whose file gets its name once that is done."""
+        self._check_mounted()
         # Each machine its own, on the same file system, as a rename needs it.
         unfinished = self._root / UNFINISHED / uuid.uuid4().hex
         unfinished.parent.mkdir(exist_ok=True)
@@ -79,3 +87,16 @@ class Folder:
             os.replace(unfinished, self._root / name)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            self._check_mounted()
+            raise AbsentError(str(error)) from None
+
+    def _check_mounted(self) -> None:
+        """Raise an error where the whole folder is gone, as a mount may be for a moment."""
+        if not self._root.is_dir():
+            raise NotADirectoryError(f"{self._root} is gone")

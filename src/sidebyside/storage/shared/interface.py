@@ -8,11 +8,15 @@ class StoreError(Exception):
     """The shared store doesn't do what it is asked; the message says why, without passwords."""
 
 
+class AbsentError(Exception):
+    """A shared store has no such file."""
+
+
 class Objects(Protocol):
     """Files in a place that several machines reach, by names such as "runs/9f/9f3c.tar".
 
-    Each method raises what its back end raises where that fails for a moment or for good, and a
-    FileNotFoundError where there is no such file.
+    Each method raises what its back end raises where that fails for a moment or for good. Where
+    there is no such file, `download`, `read` and `remove` raise an AbsentError.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from sidebyside.storage.shared.bundles import SharedStore
-from sidebyside.storage.shared.interface import StoreError
+from sidebyside.storage.shared.interface import AbsentError, StoreError
 
 KIND = "leases"
 HELD = 30.0  # seconds after which a lease that nobody renews is taken over
@@ -99,7 +99,7 @@ class _Lease:
         if not ask(objects.create, self._name, self._content()):
             try:
                 other = ask(objects.read, self._name)
-            except FileNotFoundError:
+            except AbsentError:
                 return False  # given back this moment; the next look takes it
             if not self._is_abandoned(other):
                 return False
@@ -114,7 +114,7 @@ class _Lease:
 
         def renew() -> None:
             while not over.wait(self.held / _RENEWALS):
-                with suppress(StoreError, FileNotFoundError):
+                with suppress(StoreError, AbsentError):
                     self._store.ask(self._store.objects.write, self._name, self._content())
 
         thread = threading.Thread(target=renew, daemon=True)
@@ -132,14 +132,14 @@ class _Lease:
         if not self._taken:
             return
         self._taken = False
-        with suppress(StoreError, FileNotFoundError):
+        with suppress(StoreError, AbsentError):
             if self._is_own():
                 self._store.ask(self._store.objects.remove, self._name)
 
     def _is_own(self) -> bool:
         try:
             content = self._store.ask(self._store.objects.read, self._name)
-        except FileNotFoundError:
+        except AbsentError:
             return False
         return _said(content).get("owner") == self._own
 

@@ -9,7 +9,7 @@ from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
 from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.folder import Folder
-from sidebyside.storage.shared.interface import Objects, StoreError
+from sidebyside.storage.shared.interface import AbsentError, Objects, StoreError
 
 _HOW = (
     "Give a folder that all machines mount, file:///..., s3://bucket/folder, another address "
@@ -68,12 +68,10 @@ def check_usable(store: SharedStore) -> None:
         if once.ask(objects.read, probe) != b"probe":
             raise StoreError(f"{store.address} gives back other bytes than it was given")
         once.ask(objects.remove, probe)
-    except (StoreError, FileNotFoundError) as error:
-        missing = f"{store.address} has no such place ({error})"
-        said = missing if isinstance(error, FileNotFoundError) else str(error)
+    except (StoreError, AbsentError) as error:
         raise UserError(
             without_passwords(
-                f"The shared store {said}. Give access to it, or set store.uri or SIDEBYSIDE_STORE "
-                "to another one or to null."
+                f"The shared store {error}. Give access to it, or set store.uri or "
+                "SIDEBYSIDE_STORE to another one or to null."
             )
         ) from None

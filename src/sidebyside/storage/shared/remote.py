@@ -1,12 +1,15 @@
 """Any address that fsspec has a driver for: s3://bucket/folder, gs://..., sftp://..."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
 from sidebyside.redaction import without_passwords
+from sidebyside.storage.shared.interface import AbsentError
 
 # Where an object appears once all of it has arrived, and a rename would be a copy.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "memory"}
@@ -41,7 +44,8 @@ class Remote:
 
     def download(self, name: str, path: Path) -> None:
         """Write a file's content to ``path``."""
-        self._files.get_file(self._path(name), str(path))
+        with _there():
+            self._files.get_file(self._path(name), str(path))
 
     def create(self, name: str, content: bytes) -> bool:
         """Put a small file there if none has that name."""
@@ -65,12 +69,14 @@ class Remote:
 
     def read(self, name: str) -> bytes:
         """Return the content of a small file."""
-        content: bytes = self._files.cat_file(self._path(name))
+        with _there():
+            content: bytes = self._files.cat_file(self._path(name))
         return content
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._files.rm_file(self._path(name))
+        with _there():
+            self._files.rm_file(self._path(name))
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the bytes of each file below a folder by its full name."""
@@ -84,3 +90,11 @@ class Remote:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+@contextmanager
+def _there() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise AbsentError(str(error)) from None
