@@ -20,6 +20,7 @@ def main(config: DictConfig) -> None:
     from sidebyside.config.validate import (
         check_dataset,
         check_launcher,
+        check_store,
         check_study,
         check_tracking,
     )
@@ -31,7 +32,8 @@ def main(config: DictConfig) -> None:
     executor = executor_of(check_launcher(settings.launcher))
     results = load_study(check_dataset(config).name, check_study(config).name)
     folder = Path(settings.runtime.output_dir)
-    if failures := evaluate_study(results, check_tracking(config), executor, folder):
+    tracking, shared = check_tracking(config), check_store(config)
+    if failures := evaluate_study(results, tracking, executor, folder, shared):
         print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
 

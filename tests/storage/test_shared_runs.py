@@ -13,6 +13,8 @@ import pytest
 
 from sidebyside import UserError, compose, paths, train
 from sidebyside.config.compose import compose_grid
+from sidebyside.config.schema import Store, Tracking
+from sidebyside.execution.evaluate_study import evaluate_study
 from sidebyside.execution.study import run_grid
 from sidebyside.execution.train import plan, train_job
 from sidebyside.files import read_json
@@ -161,6 +163,25 @@ def test_a_launch_whose_workers_have_homes_of_their_own_has_all_that_they_made(f
         assert len(entries_of(driver, key)) == 3
         assert entries_of(driver, key) == entries_of(node, key)
     assert not list((driver.home / "runs" / ".launches").glob("*"))
+
+
+def test_a_study_is_tested_on_machines_that_have_none_of_it(first, machine):
+    driver, shared, _ = first
+    trainer, node = machine(), machine()
+    shutil.copytree(driver.root / "data", trainer.root / "data")
+    with trainer.at():
+        grid = compose_grid(
+            [*TINY, *STUDY, "seed=5", "data_format=channels_last", "evaluate=false"]
+        )
+        assert not run_grid(grid, InThisProcess(), trainer.home / "logs").failures
+        tracking = Tracking(f"sqlite:///{trainer.home / 'mlflow.db'}", "sidebyside")
+        results = load_study("mnist5k", "factorial")
+        logs, asked = trainer.home / "logs", Store(str(shared))
+        assert evaluate_study(results, tracking, OnANode(node), logs, asked) == {}
+        [run] = results.trained
+        assert results.evaluation(run).test_error == stored_evaluation(run.key).test_error
+    assert node.files.items() <= trainer.files.items()
+    assert [entry.event for entry in entries_of(trainer, run.key)] == ["begun", "finished", "look"]
 
 
 def test_a_launch_takes_all_that_others_have_finished_at_once(first, machine, capfd):

@@ -47,13 +47,13 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     UserError
         If a raw file is missing, damaged or doesn't fit the dataset's config.
     """
-    with locked(dataset, data_format):
+    with locked(dataset.name, data_format):
         return _preprocess(dataset, data_format)
 
 
-def locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
+def locked(dataset: str, data_format: DataFormat) -> FileLock:
     """Hold the place of the arrays: a sweep and a stage of DVC's may need them at the same time."""
-    folder = paths.processed(dataset.name, data_format)
+    folder = paths.processed(dataset, data_format)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(folder.with_name(f".{data_format}.lock"))
 
@@ -94,7 +94,7 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
         return arrays
     download(dataset)
-    with locked(dataset, data_format):
+    with locked(dataset.name, data_format):
         if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
             return arrays
         return _preprocess(dataset, data_format)

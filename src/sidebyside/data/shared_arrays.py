@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sidebyside import paths
@@ -49,16 +49,33 @@ def fetch_arrays(
 
     if there():
         return
+    with locked(dataset.name, data_format):
+        if not there():
+            _take(shared, _made_so(shared, digest, _origin(made, data_format)), folder)
+
+
+def fetch_by_digest(
+    shared: SharedStore, dataset: str, data_format: DataFormat, digest: str
+) -> None:
+    """Take the arrays with a digest, as `fetch_arrays`, whatever made them so."""
+    folder = paths.processed(dataset, data_format)
+    if _digest(folder) == digest:
+        return
     with locked(dataset, data_format):
-        bundles = [] if there() else _made_so(shared, digest, _origin(made, data_format))
-        arriving = folder.with_name(f".{data_format}.arriving")
-        for bundle in bundles:
-            remove(arriving)
-            arriving.mkdir(parents=True)
-            if shared.get(bundle, arriving) and bundle.name.startswith(f"{_digest(arriving)}-"):
-                move_into_place(arriving, folder)
-                return
+        if _digest(folder) != digest:
+            _take(shared, shared.find(KIND, digest), folder)
+
+
+def _take(shared: SharedStore, bundles: Sequence[Bundle], folder: Path) -> None:
+    """Put the first sound one of some bundles in the place of a folder of arrays."""
+    arriving = folder.with_name(f".{folder.name}.arriving")
+    for bundle in bundles:
         remove(arriving)
+        arriving.mkdir(parents=True)
+        if shared.get(bundle, arriving) and bundle.name.startswith(f"{_digest(arriving)}-"):
+            move_into_place(arriving, folder)
+            return
+    remove(arriving)
 
 
 def _made_so(shared: SharedStore, digest: str | None, origin: str) -> list[Bundle]:

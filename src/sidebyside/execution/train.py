@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
 from sidebyside.config.factors import Level, own_seed, variant_name
-from sidebyside.config.schema import Config
+from sidebyside.config.schema import Config, Store
 from sidebyside.data.arrays import (
     ProcessedArrays,
     division_digest,
@@ -188,8 +188,9 @@ def train_job(job: Job, shares: bool = True) -> Run:
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
     key = job.run.key
-    others = RunExchange(job.config, key, _say, shares)
-    others.fetch_arrays(job.identity["arrays"])
+    shared = job.config.store if shares else Store()
+    others = RunExchange(shared, job.config.tracking, key, _say)
+    others.fetch_arrays(job.config.dataset, job.config.data_format, job.identity["arrays"])
     if plan(job.config, job.run.factors).run.key != key:
         raise UserError(
             "The code, the data or the environment changed while the sweep was running, so this "

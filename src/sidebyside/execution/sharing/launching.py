@@ -13,8 +13,10 @@ from sidebyside.data.shared_arrays import fetch_arrays, push_arrays
 from sidebyside.errors import UserError
 from sidebyside.execution.sharing.opened import check, shared_runs
 from sidebyside.storage import evaluations, store
+from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.shared.interface import StoreError
 from sidebyside.storage.shared.runs import SharedRuns
+from sidebyside.storage.store import Run
 
 if TYPE_CHECKING:
     from sidebyside.execution.train import Job
@@ -92,6 +94,33 @@ class LaunchExchange:
                 "same command again puts them there."
             )
 
+    def give(self, found: Iterable[Run]) -> None:
+        """Give runs, as results have them, and their data, to be tested on other machines."""
+        if self._runs is None:
+            return
+        adopted = [store.adopt(run) for run in found]
+        self.catch_up(run.key for run in adopted)
+        with _told():
+            for name, data_format in {(r.recipe.dataset, r.recipe.data_format) for r in adopted}:
+                self._give_arrays_of(self._runs, name, data_format)
+
+    def brought(self, evaluation: Evaluation) -> Evaluation | UserError:
+        """Return a worker's evaluation as it is here, where it may be another machine's."""
+        key = evaluation.key
+
+        def here() -> Evaluation | None:
+            found = evaluations.find_evaluation(key)
+            return found if found and found.basis == evaluation.basis else None
+
+        if (found := here()) is None and self._runs is not None:
+            with _told(), store.locked(key):
+                self._runs.fetch_evaluation(key)
+            found = here()
+        return found or UserError(
+            f"Run {key[:12]} was tested on another machine, and what came out isn't in a store "
+            "that is shared with it: set store.uri, see docs/store.md."
+        )
+
     def _fetch(self, runs: SharedRuns, jobs: "Sequence[Job]") -> None:
         absent = [job for job in jobs if _is_absent(job)]
         if not absent:
@@ -110,8 +139,11 @@ class LaunchExchange:
     def _give_arrays(self, runs: SharedRuns, jobs: "Sequence[Job]") -> None:
         left = [job.config for job in jobs if not store.holds(job.run.key)]
         for name, data_format in {(config.dataset.name, config.data_format) for config in left}:
-            if (arrays := open_arrays(paths.processed(name, data_format))) is not None:
-                push_arrays(runs.shared, arrays)
+            self._give_arrays_of(runs, name, data_format)
+
+    def _give_arrays_of(self, runs: SharedRuns, dataset: str, data_format: str) -> None:
+        if (arrays := open_arrays(paths.processed(dataset, data_format))) is not None:
+            push_arrays(runs.shared, arrays)
 
 
 @contextmanager

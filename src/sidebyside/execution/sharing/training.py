@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sidebyside.config.schema import Config
-from sidebyside.data.shared_arrays import fetch_arrays
+from sidebyside import paths
+from sidebyside.config.datasets import Dataset
+from sidebyside.config.schema import Store, Tracking
+from sidebyside.data.shared_arrays import fetch_arrays, fetch_by_digest
+from sidebyside.engine.recipe import DataFormat
 from sidebyside.execution.sharing.opened import shared_runs
 from sidebyside.files import remove
-from sidebyside.storage import evaluations
+from sidebyside.storage import evaluations, store
 from sidebyside.storage.shared.interface import StoreError
 from sidebyside.storage.shared.leases import turn
 from sidebyside.storage.shared.runs import SharedRuns
@@ -22,35 +25,44 @@ _STAGED = "leaving"  # beside the checkpoints
 
 
 class RunExchange:
-    """A run's exchange with the shared store of its config; without one, nothing is done.
+    """A run's exchange with a shared store; without one, nothing is done.
 
     A store that fails ends no training: what it hasn't got is given to it when the launch ends.
 
     Parameters
     ----------
-    config : Config
+    settings : Store
+    tracking : Tracking
+        Whose server's artifacts may be the store.
     key : str
         The run key.
     say : callable
         Tells how the run is going.
-    shares : bool
-        Whether the store that the config names is asked at all.
     """
 
     def __init__(
-        self, config: Config, key: str, say: Callable[[str], None], shares: bool = True
+        self, settings: Store, tracking: Tracking, key: str, say: Callable[[str], None] = print
     ) -> None:
-        self._runs = shared_runs(config.store, config.tracking) if shares else None
-        self._config = config
+        self._runs = shared_runs(settings, tracking)
+        self._every = settings.checkpoint_every
         self._key = key
         self._say = say
 
-    def fetch_arrays(self, digest: str) -> None:
-        """Take the processed data with this digest, if they aren't here."""
+    def fetch_arrays(self, dataset: Dataset, data_format: DataFormat, digest: str) -> None:
+        """Take the processed data with this digest, if there are none that were made as they."""
         if self._runs is not None:
             with self._tolerated():
-                config = self._config
-                fetch_arrays(self._runs.shared, config.dataset, config.data_format, digest)
+                fetch_arrays(self._runs.shared, dataset, data_format, digest)
+
+    def fetch_to_test(self) -> None:
+        """Take the run, which is finished, and the data it was trained on, if they aren't here."""
+        if self._runs is None:
+            return
+        with self._tolerated(), store.locked(self._key):
+            if store.holds(self._key) or self._runs.fetch_run(self._key):
+                run = store.load(paths.run(self._key))
+                recipe, digest = run.recipe, run.identity["arrays"]
+                fetch_by_digest(self._runs.shared, recipe.dataset, recipe.data_format, digest)
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -78,9 +90,8 @@ class RunExchange:
         if self._runs is None:
             yield lambda epoch: None
             return
-        every = self._config.store.checkpoint_every
         with ThreadPoolExecutor(1) as thread:  # training doesn't wait for a slow store
-            yield _Checkpoints(self._runs, self._key, checkpoints, every, thread).keep
+            yield _Checkpoints(self._runs, self._key, checkpoints, self._every, thread).keep
 
     def push_run(self, trained: bool = False) -> None:
         """Give the run, which is finished; its checkpoints go if it is new or ``trained`` now."""
