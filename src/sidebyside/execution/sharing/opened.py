@@ -6,7 +6,7 @@ from sidebyside.config.schema import Store, Tracking
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage.shared.bundles import SharedStore
+from sidebyside.storage.shared.bundles import SharedStore, forget_cut
 from sidebyside.storage.shared.opened import check_usable, objects_at
 from sidebyside.storage.shared.runs import SharedRuns
 
@@ -41,6 +41,7 @@ def check(settings: Store, tracking: Tracking) -> None:
     if settings.uri == _MLFLOW:
         _check_server(str(tracking.uri))
     check_usable(runs.shared)
+    forget_cut()
 
 
 def _check_server(uri: str) -> None:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 ARRIVING = ".arriving"  # in the run store: what is on its way, and what a kill has left of it
 PATIENCE = 30.0  # seconds for which something that fails is tried again
 _TRUSTED_AGAIN = 60.0  # seconds after a failure within which it is tried once
+_DAY = 24 * 60 * 60  # seconds
 _FILE = re.compile(r"(?P<name>.+)\.(?P<digest>[0-9a-f]{64})\.(?P<size>\d+)\.tar")
 
 
@@ -165,6 +166,14 @@ def arriving() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_cut() -> None:
+    """Remove what a kill has left of transfers a day ago or more."""
+    for path in (paths.runs() / ARRIVING).glob("*"):
+        with suppress(FileNotFoundError):  # another process removes it as well
+            if time.time() - path.stat().st_mtime > _DAY:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _folder(kind: str, name: str) -> str:
