@@ -13,11 +13,17 @@ FILE = "journal.json"  # in a bundle
 
 
 def concerning(key: str) -> bytes:
-    """Return the journal's lines that concern this run and no other, as `adopt` takes them."""
+    """Return the journal's lines on this run's training and looks by it, as `adopt` takes them.
+
+    What a launch has decided on is its own machine's to record, be it this run alone.
+    """
     path = paths.runs() / journal.FILE
     text = path.read_text(errors="replace") if path.is_file() else ""
-    mark = f'"keys": {json.dumps([key])}'
-    return json.dumps([line for line in text.split("\n") if mark in line]).encode()
+    alone, launched = f'"keys": {json.dumps([key])}', '{"event": "launched"'
+    concerning = [
+        line for line in text.split("\n") if alone in line and not line.startswith(launched)
+    ]
+    return json.dumps(concerning).encode()
 
 
 def adopt(folder: Path) -> None:
