@@ -20,6 +20,7 @@ def main(config: DictConfig) -> None:
     from sidebyside.config.validate import (
         check_dataset,
         check_launcher,
+        check_store,
         check_study,
         check_tracking,
     )
@@ -32,7 +33,7 @@ def main(config: DictConfig) -> None:
     executor = executor_of(check_launcher(settings.launcher), tracking)
     results = load_study(check_dataset(config).name, check_study(config).name)
     folder = Path(settings.runtime.output_dir)
-    if failures := evaluate_study(results, tracking, executor, folder):
+    if failures := evaluate_study(results, tracking, executor, folder, check_store(config)):
         print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
 

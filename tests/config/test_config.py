@@ -10,7 +10,7 @@ from support.projects import SOURCE
 
 SHIPPED = [
     f"{group}={path.stem}"
-    for group in ("dataset", "model", "optimizer", "training", "tracking")
+    for group in ("dataset", "model", "optimizer", "training", "tracking", "store")
     for path in sorted((SOURCE / "conf" / group).glob("*.yaml"))
 ]
 
@@ -36,6 +36,8 @@ def test_every_shipped_config_is_valid(compose, choice):
         ("optimizer.learning_rate=0", "optimizer.learning_rate=0"),
         ("optimizer._target_=os.system", 'optimizer._target_="os.system"'),
         ("dataset.name=../../x", 'dataset.name="../../x"'),
+        ("store.uri=''", 'store.uri=""'),
+        ("store.checkpoint_every=0", "store.checkpoint_every=0"),
         ("+training.typo=1", "training.typo is not a known key"),
         ("~model.name", "model.name is missing"),
         ("model.blocks=[{type:dropout,rate:1.5}]", "model.blocks.0.rate=1.5"),
@@ -63,8 +65,17 @@ def test_seed_zero_is_a_seed(compose):
 
 
 def test_the_recipe_holds_nothing_that_changes_no_result(compose):
-    elsewhere = check(compose("tracking.uri=sqlite:///elsewhere.db", "evaluate=false"))
+    elsewhere = check(
+        compose("tracking.uri=sqlite:///elsewhere.db", "store.uri=/mnt/team", "evaluate=false")
+    )
     assert elsewhere.recipe() == check(compose("training.seeds=9")).recipe()
+
+
+def test_the_environment_names_the_store_that_machines_share(compose, monkeypatch):
+    assert check(compose()).store.uri is None
+    monkeypatch.setenv("SIDEBYSIDE_STORE", "s3://bucket/folder")
+    assert check(compose()).store.uri == "s3://bucket/folder"
+    assert check(compose("store.uri=null")).store.uri is None
 
 
 def test_a_recipe_that_no_config_allows_is_named(compose):

@@ -24,6 +24,7 @@ def test_the_command_line_takes_the_place_of_a_studys_sweep():
     ("arguments", "says"),
     [
         (["tracking.enabled=true,false"], "can't be swept: it changes no network"),
+        (["store.uri=/a,/b"], "can't be swept: it changes no network"),
         (["study=factorial", "dataset=mnist,mnist5k"], "dataset can't be swept in a study"),
     ],
 )

@@ -20,7 +20,13 @@ TINY = (
 )
 
 # What a developer's shell or MLflow itself (set_tracking_uri) may have left in the environment.
-FOREIGN = ("SIDEBYSIDE_MIRROR", "SIDEBYSIDE_RETRAIN", "MLFLOW_TRACKING_URI", "DVC_ROOT")
+FOREIGN = (
+    "SIDEBYSIDE_MIRROR",
+    "SIDEBYSIDE_RETRAIN",
+    "SIDEBYSIDE_STORE",
+    "MLFLOW_TRACKING_URI",
+    "DVC_ROOT",
+)
 
 
 def copy_project(destination: Path) -> Path:

@@ -33,6 +33,7 @@ _GROUPS = (
     "study",
     "training",
     "tracking",
+    "store",
 )
 
 

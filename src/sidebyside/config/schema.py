@@ -78,6 +78,17 @@ class Tracking:
 
 
 @dataclass(frozen=True, config=CLOSED)
+class Store:
+    """Where machines share runs; ``uri`` null is nowhere.
+
+    ``checkpoint_every`` is how many seconds lie between two checkpoints that are put there.
+    """
+
+    uri: Annotated[str, Field(min_length=1)] | None = None
+    checkpoint_every: Annotated[float, Field(gt=0)] = 30
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Study:
     """What a study is called and what it asks.
 
@@ -184,6 +195,7 @@ class Config:
     allow_partial: bool
     preset: Preset | None
     study: Study | None
+    store: Store = Store()
     select: dict[str, str] | None = None
     overrides: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from sidebyside.config.datasets import ROLES, Dataset
 from sidebyside.config.launchers import ENGINES, Launcher
 from sidebyside.config.protocols import HOLDS_OUT, training_size
-from sidebyside.config.schema import Config, Study, Tracking
+from sidebyside.config.schema import Config, Store, Study, Tracking
 from sidebyside.engine.blocks import TAGS, Convolution, Dropout, Instance, with_inner
 from sidebyside.engine.recipe import DATA_FORMATS, DataFormat
 from sidebyside.engine.training.shapes import layer_shapes
@@ -82,6 +82,11 @@ def check_study(config: DictConfig) -> Study:
 def check_tracking(config: DictConfig) -> Tracking:
     """Return the tracking store of a composed config, checked; see `check`."""
     return _validate(Tracking, config.tracking, "tracking")
+
+
+def check_store(config: DictConfig) -> Store:
+    """Return where machines share runs, of a composed config, checked; see `check`."""
+    return _validate(Store, config.store, "store")
 
 
 def check_launcher(launcher: DictConfig) -> Launcher:

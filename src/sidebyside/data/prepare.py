@@ -47,13 +47,13 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     UserError
         If a raw file is missing, damaged or doesn't fit the dataset's config.
     """
-    with _locked(dataset, data_format):
+    with locked(dataset.name, data_format):
         return _preprocess(dataset, data_format)
 
 
-def _locked(dataset: Dataset, data_format: DataFormat) -> FileLock:
+def locked(dataset: str, data_format: DataFormat) -> FileLock:
     """Hold the place of the arrays: a sweep and a stage of DVC's may need them at the same time."""
-    folder = paths.processed(dataset.name, data_format)
+    folder = paths.processed(dataset, data_format)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(folder.with_name(f".{data_format}.lock"))
 
@@ -78,7 +78,7 @@ def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
         arrays[f"{protocol}_training"] = division.training
         if division.validation is not None:
             arrays[f"{protocol}_validation"] = division.validation
-    return _write(paths.processed(dataset.name, data_format), arrays, shapes, _made_from(dataset))
+    return _write(paths.processed(dataset.name, data_format), arrays, shapes, made_from(dataset))
 
 
 def _training_sizes(dataset: Dataset) -> dict[str, int]:
@@ -91,16 +91,16 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     DVC's stages have done this before training; a Hydra run without DVC does it here.
     """
     folder = paths.processed(dataset.name, data_format)
-    if (arrays := open_arrays(folder)) and arrays.made_from == _made_from(dataset):
+    if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
         return arrays
     download(dataset)
-    with _locked(dataset, data_format):
-        if (arrays := open_arrays(folder)) and arrays.made_from == _made_from(dataset):
+    with locked(dataset.name, data_format):
+        if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
             return arrays
         return _preprocess(dataset, data_format)
 
 
-def _made_from(dataset: Dataset) -> dict[str, str]:
+def made_from(dataset: Dataset) -> dict[str, str]:
     """Return what decides the arrays: the raw files, what the config says of them, and the code."""
     said = {
         "classes": dataset.classes,

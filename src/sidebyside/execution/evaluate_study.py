@@ -9,10 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from sidebyside.config.schema import Tracking
+from sidebyside.config.schema import Store, Tracking
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.executors.tasks import Task
+from sidebyside.execution.sharing.launching import LaunchExchange
+from sidebyside.execution.sharing.training import RunExchange
 from sidebyside.execution.train import retraining
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, keys, store
@@ -23,7 +25,11 @@ _Outcome = tuple[int, Any]  # a task's number, and its result or what it raised
 
 
 def evaluate_study(
-    results: StudyResults, tracking: Tracking, executor: Executor, log_folder: Path
+    results: StudyResults,
+    tracking: Tracking,
+    executor: Executor,
+    log_folder: Path,
+    shared: Store | None = None,
 ) -> dict[str, BaseException]:
     """Evaluate every run that the train stage left, publish it and write the results.
 
@@ -37,6 +43,8 @@ def evaluate_study(
     executor : Executor
     log_folder : pathlib.Path
         For what the workers print.
+    shared : Store, optional
+        Where machines share runs; nowhere if nothing else.
 
     Returns
     -------
@@ -51,6 +59,8 @@ def evaluate_study(
     loaded = [results.load(run) for run in results.trained]  # all, before anything starts
     print(f"{len(loaded)} runs to evaluate", file=sys.stderr, flush=True)
     store.check_writable()
+    shared = shared or Store()
+    others = LaunchExchange(shared, tracking)
     executor.start()  # it takes as long as to connect
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
@@ -58,9 +68,10 @@ def evaluate_study(
     tracker.prepare()
     tracker.close_dead()
     parent = tracker.open_study(results.study, results.dataset)
+    others.give(loaded)
     tasks = [
         Task(
-            partial(_evaluate_run, results, run, tracking, parent),
+            partial(_evaluate_run, results, run, tracking, parent, shared),
             log_folder / f"{run.key}.txt",
             process=keys.process(stored.identity),
             graph=run.variant,
@@ -70,10 +81,17 @@ def evaluate_study(
     ]
     with tracker.finishing(parent):
         outcomes = dict(_shown(executor.run(tasks), len(tasks)))
-    by_key = {run.key: outcomes[number] for number, run in enumerate(results.trained)}
+    by_key = {
+        run.key: others.brought(outcome) if isinstance(outcome, Evaluation) else outcome
+        for run, outcome in ((run, outcomes[number]) for number, run in enumerate(results.trained))
+    }
     failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
     if not failures:
-        write_evaluate_results(results.dataset, results.study, list(by_key.values()))
+        write_evaluate_results(
+            results.dataset,
+            results.study,
+            [out for out in by_key.values() if isinstance(out, Evaluation)],
+        )
     return failures
 
 
@@ -88,15 +106,18 @@ def _shown(finished: Iterable[_Outcome], total: int) -> Iterator[_Outcome]:
 
 
 def _evaluate_run(
-    results: StudyResults, study_run: StudyRun, tracking: Tracking, parent: str
+    results: StudyResults, study_run: StudyRun, tracking: Tracking, parent: str, shared: Store
 ) -> Evaluation:
     """Evaluate and publish one run, in a worker."""
     from sidebyside.tracking.client import Tracker
     from sidebyside.tracking.published.contents import Card
 
-    run = store.adopt(results.load(study_run))
+    others = RunExchange(shared, tracking, study_run.key)
+    others.fetch_to_test()
+    run = store.find(study_run.key) or store.adopt(results.load(study_run))
     card = Card(study_run, run.recipe, results.study, parent)
     with store.locked(run.key):
         evaluation = evaluate(run, again=retraining())
+        others.push_evaluation()
         Tracker(tracking).publish(card, run, evaluation)
     return evaluation

@@ -14,12 +14,14 @@ from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
-from sidebyside.errors import INTERRUPTED
+from sidebyside.errors import INTERRUPTED, UserError
+from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.planned import Planned, Wanted, task_of
 from sidebyside.execution.progress import watch
-from sidebyside.execution.train import DivergedError, Job, is_finished, train_job
+from sidebyside.execution.sharing.launching import LaunchExchange
+from sidebyside.execution.train import Job, is_finished, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.evaluations import stored_evaluation
@@ -77,14 +79,15 @@ def launch(
         With 130 after Ctrl-C or SIGTERM; what is finished is kept.
     """
     store.check_writable()
+    others = LaunchExchange.before([config for config, _ in wanted])
     planned = Planned()
-    jobs = planned.add(wanted)
+    jobs = others.arrived(planned.add(wanted))
     if planned.held:
         told = f"{len(planned.held)} of {len(planned)} runs are in the committed evidence."
         print(told, file=sys.stderr)
     while not jobs and (added := more(planned.runs())):
-        jobs = planned.add(added)
-    sweep = _Sweep(planned, more)
+        jobs = others.arrived(planned.add(added))
+    sweep = _Sweep(planned, more, others)
     try:
         if jobs:
             sweep.train(jobs, executor, log_folder)
@@ -107,11 +110,12 @@ class _Sweep:
         What went wrong, by run key.
     """
 
-    def __init__(self, planned: Planned, more: More) -> None:
+    def __init__(self, planned: Planned, more: More, others: LaunchExchange) -> None:
         self.got: set[str] = set()
         self.failures: dict[str, BaseException] = {}
         self._planned = planned
         self._more = more
+        self._others = others
         self._launch = uuid.uuid4().hex[:12]
         self._jobs: list[Job] = []
         self._epochs: dict[str, int] = {}
@@ -136,6 +140,7 @@ class _Sweep:
         try:
             with watch(self._launch, self._epochs):
                 self._train(self._begin(jobs, done), executor, log_folder)
+            self._others.catch_up(store.announced(self._launch))
             status = "FAILED" if self.failures else "FINISHED"
         except KeyboardInterrupt:
             print(
@@ -162,7 +167,7 @@ class _Sweep:
         for job in jobs:
             if job.run.key in done:
                 try:
-                    train_job(job)
+                    train_job(job, shares=False)  # all that is finished is shared at once
                 except Exception as error:  # as of a run in a worker
                     self.failures[job.run.key] = error
         return [job for job in jobs if job.run.key not in done]
@@ -180,8 +185,19 @@ class _Sweep:
             return tasks(added)
 
         for number, outcome in executor.run(tasks(jobs), more):
+            key = trained[number].run.key
             if isinstance(outcome, BaseException):
-                self.failures[trained[number].run.key] = outcome
+                self.failures[key] = outcome
+            elif not store.holds(key):
+                self._bring(key)
+
+    def _bring(self, key: str) -> None:
+        """Take a run whose worker has a home of its own."""
+        try:
+            self._others.bring(key)
+            store.announce(self._launch, key)
+        except UserError as error:
+            self.failures[key] = error
 
     def _added(self) -> list[Job]:
         """Return the further runs that a worker has to train, after one that failed none."""
@@ -190,7 +206,7 @@ class _Sweep:
             finished = [run for run in self._planned.runs() if run.key in got or run.in_evidence]
             if not (wanted := self._more(finished)):
                 break
-            if jobs := self._planned.add(wanted):
+            if jobs := self._others.arrived(self._planned.add(wanted)):
                 done = {job.run.key for job in jobs if is_finished(job)}
                 if untrained := self._begin(jobs, done):
                     return untrained

@@ -1,7 +1,6 @@
 """Train one run: answered by the run store where it can, logged to MLflow either way."""
 
 import logging
-import math
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
 from sidebyside.config.factors import Level, own_seed, variant_name
-from sidebyside.config.schema import Config
+from sidebyside.config.schema import Config, Store
 from sidebyside.data.arrays import (
     ProcessedArrays,
     division_digest,
@@ -25,7 +24,10 @@ from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import NumericClass, resolve
 from sidebyside.environment import give_gpu
 from sidebyside.errors import UserError
+from sidebyside.execution.diverged import check_loss
 from sidebyside.execution.evaluate import evaluate, is_evaluated
+from sidebyside.execution.sharing.launching import LaunchExchange
+from sidebyside.execution.sharing.training import RunExchange
 from sidebyside.redaction import passwords_hidden
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys, staleness, store
@@ -33,17 +35,12 @@ from sidebyside.storage.results import StudyRun
 from sidebyside.storage.store import Run
 
 if TYPE_CHECKING:
-    from sidebyside.engine.training.fit import State
     from sidebyside.tracking.client import Tracker
     from sidebyside.tracking.published.contents import Card
 
 RETRAIN_VARIABLE = "SIDEBYSIDE_RETRAIN"
 
 _log = logging.getLogger(__name__)
-
-
-class DivergedError(UserError):
-    """The loss of a training is no number any more."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +142,7 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
+    others = LaunchExchange.before([config])
     if config.training.device == "gpu":
         give_gpu(cards.places()[0])
     _say(
@@ -161,10 +159,12 @@ def train(config: Config) -> Run:
         with greetings_hidden():
             from sidebyside.execution.preflight import check_trainable
         check_trainable([config])
-    job = plan(config, {})
+    [job] = others.arrived([plan(config, {})])
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
         _say(stale)
-    return train_job(job)
+    run = train_job(job)
+    others.catch_up([run.key])
+    return run
 
 
 def is_finished(job: Job) -> bool:
@@ -175,8 +175,10 @@ def is_finished(job: Job) -> bool:
     return run is not None and (not job.config.evaluate or is_evaluated(run))
 
 
-def train_job(job: Job) -> Run:
+def train_job(job: Job, shares: bool = True) -> Run:
     """Do what `train` does for a run that was looked at before, as in a worker of a launch.
+
+    Unless it ``shares``, a store that other machines share is neither asked nor given anything.
 
     Raises
     ------
@@ -186,6 +188,9 @@ def train_job(job: Job) -> Run:
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
     key = job.run.key
+    shared = job.config.store if shares else Store()
+    others = RunExchange(shared, job.config.tracking, key, _say)
+    others.fetch_arrays(job.config.dataset, job.config.data_format, job.identity["arrays"])
     if plan(job.config, job.run.factors).run.key != key:
         raise UserError(
             "The code, the data or the environment changed while the sweep was running, so this "
@@ -194,10 +199,12 @@ def train_job(job: Job) -> Run:
     tracker = Tracker(job.config.tracking)
     with passwords_hidden(), store.locked(key):
         try:
-            run, role = _obtain(job, tracker)
+            run, role = _obtain(job, tracker, others)
             evaluation = None
             if job.config.evaluate:
+                others.fetch_evaluation()
                 evaluation = evaluate(run, again=role == "retrained")
+                others.push_evaluation()
             tracker.publish(job.card, run, evaluation, role)
         except Exception:
             _end_early(tracker, job, "FAILED", traceback.format_exc())
@@ -215,16 +222,23 @@ def retraining() -> bool:
     return os.environ.get(RETRAIN_VARIABLE, "") not in ("", "0")
 
 
-def _obtain(job: Job, tracker: "Tracker") -> tuple[Run, str]:
+def _obtain(job: Job, tracker: "Tracker", others: RunExchange) -> tuple[Run, str]:
     """Return the run and what was done for it: "reused", "trained" or "retrained"."""
-    stored = store.find(job.run.key)
-    if stored and not retraining():
-        return stored, "reused"
-    run = _fit(job, tracker, anew=stored is not None)
-    return run, "retrained" if stored else "trained"
+    key = job.run.key
+    if stored := store.find(key):
+        others.push_run()
+    else:
+        with others.turn() as arrived:
+            if not (arrived and (stored := store.find(key))):
+                run = _fit(job, tracker, others)
+                others.push_run(trained=True)
+                return run, "trained"
+    if retraining():
+        return _fit(job, tracker, others, anew=True), "retrained"
+    return stored, "reused"
 
 
-def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
+def _fit(job: Job, tracker: "Tracker", others: RunExchange, anew: bool = False) -> Run:
     """Train from the last checkpoint on, unless ``anew``, and store the run."""
     with greetings_hidden():
         from sidebyside.engine.training.fit import State, fit, is_over
@@ -238,10 +252,11 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
 
     def on_epoch(state: State) -> None:
         if config.training.diverged == "fails":
-            _check_loss(state)
+            check_loss(state)
         with _failure_tolerated(state.epochs_done):
             if not is_over(recipe, state):
                 save_checkpoint(checkpoints, state, time.monotonic() - began)
+                keep(state.epochs_done)
             store.report_progress(key, state.epochs_done)
         tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
         _say(epoch_line(state.epochs_done, epochs, state.figures()))
@@ -251,7 +266,7 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
         store.report_progress(key, start.epochs_done)
     dataset = config.dataset.name
     journal.record("begun", dataset, [key], "train")
-    with journal.looking(journal.VALIDATION, [key]):
+    with journal.looking(journal.VALIDATION, [key]), others.keeping(checkpoints) as keep:
         arrays = prepare(config.dataset, config.data_format)
         training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
         numerics = keys.numeric_class(job.identity)
@@ -260,16 +275,6 @@ def _fit(job: Job, tracker: "Tracker", anew: bool) -> Run:
     run = store.save(key, job.identity, fitted, time.monotonic() - began)
     journal.record("finished", dataset, [key], "train")
     return run
-
-
-def _check_loss(state: "State") -> None:
-    """Raise a DivergedError where there is nothing left to train."""
-    loss = state.figures()["loss"]
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"diverged in epoch {state.epochs_done}: loss is {loss}. Choose a smaller "
-            "optimizer.learning_rate, or training.diverged=counts to keep such a run."
-        )
 
 
 def _say(line: str) -> None:

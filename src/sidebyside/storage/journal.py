@@ -72,10 +72,16 @@ def record(event: Event, dataset: str, keys: Sequence[str], by: str) -> None:
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps(asdict(Entry(event, dataset, list(keys), by, now)))
+    append([line])
+
+
+def append(lines: Sequence[str]) -> None:
+    """Add lines that `record` has made, here or on another machine, see there."""
     path = paths.runs() / FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _append(path, line)
+        for line in lines:
+            _append(path, line)
     except OSError as error:
         raise UserError(
             f"Can't write {path} ({error.strerror}), where every look at test images is recorded: "

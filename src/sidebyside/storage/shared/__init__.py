@@ -1,0 +1,1 @@
+"""A store that several machines share: finished runs, checkpoints of others, processed data."""

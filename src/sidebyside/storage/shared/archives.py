@@ -1,0 +1,39 @@
+"""Files of a bundle as one archive, the same bytes for the same files."""
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from sidebyside import paths
+
+Content = Path | bytes
+
+
+def pack(files: Mapping[str, Content], archive: Path) -> None:
+    """Write files, by name, to an archive without owners and times."""
+    with tarfile.open(archive, "w") as tar:
+        for name in sorted(files):
+            content, about = files[name], tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                about.size = len(content)
+                tar.addfile(about, io.BytesIO(content))
+            else:
+                with content.open("rb") as file:
+                    about.size = content.stat().st_size
+                    tar.addfile(about, file)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Write an archive's files to a folder, and nothing beside it.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but files with plain names.
+    """
+    with tarfile.open(archive, "r") as tar:
+        for member in tar:
+            if not member.isreg() or not paths.is_name(member.name):
+                raise ValueError(f"{member.name} is no plain file")
+            tar.extract(member, folder, filter="data")

@@ -1,0 +1,69 @@
+"""Lines of the journal that concern one run, which go with it to other machines."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from sidebyside import paths
+from sidebyside.storage import journal
+
+FILE = "journal.json"  # in a bundle
+
+
+def concerning(key: str) -> bytes:
+    """Return the journal's lines on this run's training and looks by it, as `adopt` takes them.
+
+    What a launch has decided on is its own machine's to record, be it this run alone.
+    """
+    path = paths.runs() / journal.FILE
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    alone, launched = f'"keys": {json.dumps([key])}', '{"event": "launched"'
+    concerning = [
+        line for line in text.split("\n") if alone in line and not line.startswith(launched)
+    ]
+    return json.dumps(concerning).encode()
+
+
+def adopt(folder: Path) -> None:
+    """Append the lines in a bundle's folder that the journal here hasn't got, and remove the file.
+
+    Each line arrives once, however often its run does. Those of the bundle keep their order.
+    """
+    bundled = folder / FILE
+    lines = json.loads(bundled.read_text())
+    runs = paths.runs()
+    runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(runs / ".journal.lock"):
+        known = _known(runs / journal.FILE)
+        known.read()
+        journal.append([line for line in lines if line not in known.lines])
+    bundled.unlink()
+
+
+class _Known:
+    """The lines of a journal, read no more than once as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines: set[str] = set()
+        self._path = path
+        self._read = 0
+        self._rest = ""
+
+    def read(self) -> None:
+        """Read what has been added."""
+        if not self._path.is_file():
+            return
+        if self._path.stat().st_size < self._read:  # another one in its place
+            self.lines, self._read, self._rest = set(), 0, ""
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            added = file.read()
+        self._read += len(added)
+        *whole, self._rest = (self._rest + added.decode(errors="replace")).split("\n")
+        self.lines.update(whole)
+        self.lines.add(self._rest)  # the last line has no line break after it
+
+
+_known = cache(_Known)
