@@ -20,6 +20,11 @@ def this_process() -> dict[str, str]:
     return {_HOST: socket.gethostname(), _PID: str(os.getpid()), _STARTED: f"{started:.2f}"}
 
 
+def here() -> str:
+    """Return MLflow's filter for runs that processes of this machine opened."""
+    return f"tags.`{_HOST}` = '{socket.gethostname()}'"
+
+
 def is_alive(tags: dict[str, str]) -> bool:
     """Whether the process named by ``tags`` may live: one of another machine always may."""
     if tags.get(_HOST) != socket.gethostname():
