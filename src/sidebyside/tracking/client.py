@@ -12,6 +12,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from sidebyside.config.schema import Tracking
 from sidebyside.redaction import without_passwords
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.store import Run
@@ -40,6 +41,10 @@ _log = logging.getLogger(__name__)
 
 class Tracker(Experiment):
     """Writes runs to an experiment."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        super().__init__(tracking)
+        self._logged: dict[str, set[int]] = {}  # epochs by run, those that MLflow has taken
 
     def open_parent(self, name: str, tags: dict[str, str], reopen: bool) -> str:
         """Return the id of a RUNNING parent run.
@@ -216,7 +221,7 @@ class Tracker(Experiment):
         state = f"{run.weights_digest}:{schema()}:{evaluated}"
         if not covers(known.data.tags.get(PUBLISHED), state):
             params = card.params() | {"parameters": str(run.parameters)}
-            metrics = missing_epochs(known, run, self._epochs_of(known))
+            metrics = missing_epochs(known, run, self._epochs_of(known, run))
             metrics += missing_figures(known, run, evaluation)
             self._log(known, metrics, missing_params(known, params))
             self._log_dataset(known, run)
@@ -241,9 +246,11 @@ class Tracker(Experiment):
             ask(self._client.log_batch, run_id, metrics[:_MOST_METRICS], more_params, more_tags)
             metrics, more_params, more_tags = metrics[_MOST_METRICS:], [], []
 
-    def _epochs_of(self, known: MlflowRun) -> set[int]:
-        if "loss" not in known.data.metrics:
-            return set()
+    def _epochs_of(self, known: MlflowRun, run: Run) -> set[int]:
+        """Return the epochs of a run that MLflow has."""
+        own = self._logged.get(known.info.run_id, set())
+        if "loss" not in known.data.metrics or len(own) == len(run.history["loss"]):
+            return own
         # The figures of an epoch are logged at once or not at all: one of them tells of all.
         points = self._patience.ask(self._client.get_metric_history, known.info.run_id, "loss")
         return {point.step for point in points}
