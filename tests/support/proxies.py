@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -29,25 +30,9 @@ class Proxy:
     def __init__(self, server: str, delay: float = 0, login: str | None = None) -> None:
         self.delay = delay
         self.asked: Counter[str] = Counter()
-        self._server = urlsplit(server).netloc
-        wanted = login and f"Basic {base64.b64encode(login.encode()).decode()}"
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(own) -> None:
-                body = own.rfile.read(int(own.headers.get("Content-Length", 0)))
-                if wanted and own.headers.get("Authorization") != wanted:
-                    self._answer(own, 401, b"who are you?", {"WWW-Authenticate": "Basic"})
-                else:
-                    self._pass_on(own, body)
-
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
-
-            def log_message(own, *args) -> None:
-                pass
-
-        self._listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = urlsplit(server).netloc
+        self.wanted = login and f"Basic {base64.b64encode(login.encode()).decode()}"
+        self._listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._listening.daemon_threads = True
         threading.Thread(target=self._listening.serve_forever, daemon=True).start()
         self.uri = f"http://127.0.0.1:{self._listening.server_port}"
@@ -57,29 +42,51 @@ class Proxy:
         self._listening.shutdown()
         self._listening.server_close()
 
-    def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        path = urlsplit(request.path).path
+
+class _Handler(BaseHTTPRequestHandler):
+    """Passes a request on, of whatever kind."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, proxy: Proxy, *connection) -> None:
+        self._proxy = proxy
+        super().__init__(*connection)
+
+    def __getattr__(self, name: str):
+        if name.startswith("do_"):
+            return self._do
+        raise AttributeError(name)
+
+    def _do(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._proxy.wanted and self.headers.get("Authorization") != self._proxy.wanted:
+            self._answer(401, b"who are you?", {"WWW-Authenticate": "Basic"})
+        else:
+            self._pass_on(body)
+
+    def _pass_on(self, body: bytes) -> None:
+        path = urlsplit(self.path).path
         name = path.rpartition("/mlflow/")[2] if "/mlflow/" in path else "artifacts"
-        self.asked[f"{request.command} {name}"] += 1
-        time.sleep(self.delay)
-        connection = http.client.HTTPConnection(self._server, timeout=60)
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in ("connection",)}
-        connection.request(request.command, request.path, body, headers)
+        self._proxy.asked[f"{self.command} {name}"] += 1
+        time.sleep(self._proxy.delay)
+        connection = http.client.HTTPConnection(self._proxy.server, timeout=60)
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
+        connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
-        self._answer(request, answer.status, answer.read(), dict(answer.getheaders()))
+        self._answer(answer.status, answer.read(), dict(answer.getheaders()))
         connection.close()
 
-    @staticmethod
-    def _answer(
-        request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str]
-    ) -> None:
-        request.send_response(status)
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _OF_THE_CONNECTION:
-                request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args) -> None:
+        pass
 
 
 @contextmanager
