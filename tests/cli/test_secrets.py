@@ -156,11 +156,10 @@ def dropping():
 
 
 def test_a_server_that_breaks_off_is_named_without_its_password(home, dropping, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     tracker = Tracker(Tracking(uri=dropping, experiment="sidebyside"))
     with pytest.raises(UserError) as refused:
         tracker.prepare()
-    assert "API request to" in str(refused.value)  # MLflow's own words, with the address in them
+    assert "ConnectionError" in str(refused.value)
     assert "someone:***@" in str(refused.value)
     assert PLANTED not in str(refused.value)
 

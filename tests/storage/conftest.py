@@ -9,7 +9,8 @@ import pytest
 
 from sidebyside.storage.shared.interface import Objects
 from sidebyside.storage.shared.opened import objects_at
-from support.servers import BUCKET, S3, mlflow_server, s3_server
+from support.s3 import BUCKET, S3, s3_server
+from support.servers import SERVED, mlflow_server
 
 PLACES = [
     "folder",
@@ -34,8 +35,9 @@ def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mlflow_uri(mlflow_folder: Path, empty_database: Path) -> Iterator[str]:
     """A real MLflow server that serves artifacts, started once."""
-    with mlflow_server(mlflow_folder, empty_database) as uri:
-        yield uri
+    shutil.copy(empty_database, mlflow_folder)
+    with mlflow_server(f"sqlite:///{mlflow_folder / empty_database.name}", mlflow_folder) as server:
+        yield server.uri
 
 
 @pytest.fixture
@@ -70,5 +72,5 @@ def place(
 
     uri = request.getfixturevalue("mlflow_uri")
     folder = request.getfixturevalue("mlflow_folder")
-    shutil.rmtree(folder / "artifacts", ignore_errors=True)
+    shutil.rmtree(folder / SERVED, ignore_errors=True)
     return lambda: Artifacts(uri)

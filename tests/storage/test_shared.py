@@ -15,7 +15,7 @@ from sidebyside.storage.shared.bundles import Bundle, SharedStore
 from sidebyside.storage.shared.folder import UNFINISHED
 from sidebyside.storage.shared.interface import StoreError
 from sidebyside.storage.shared.opened import check_usable, objects_at
-from support.servers import BUCKET
+from support.s3 import BUCKET
 
 KEY = "9f" * 32
 FILES = {"model.json": b"{}", "weights.h5": bytes(range(256)) * 40}

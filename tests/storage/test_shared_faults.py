@@ -14,7 +14,7 @@ from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.opened import objects_at
 from support.processes import read_until, run, start
 from support.projects import TINY
-from support.servers import BUCKET
+from support.s3 import BUCKET
 from support.sweeps import keys_in, wait_until
 
 pytestmark = pytest.mark.slow

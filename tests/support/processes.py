@@ -47,7 +47,7 @@ def run_here(
     said, errors = io.StringIO(), io.StringIO()
     with (
         patch.dict(os.environ, environment(project, home, **more), clear=True),
-        # The streams that Abseil's logging, which TensorFlow brings, may write to and mustn't close.
+        # What Abseil's logging, which TensorFlow brings, writes to and mustn't close.
         patch.multiple(sys, __stdout__=sys.stdout, __stderr__=sys.stderr),
         chdir(cwd or home),
         redirect_stdout(said),

@@ -71,10 +71,14 @@ class Constant:
 
 @dataclass(frozen=True, config=CLOSED)
 class Tracking:
-    """The MLflow store; ``uri`` null is SQLite at home."""
+    """The MLflow store; ``uri`` null is SQLite at home.
+
+    ``wait`` is how many seconds a server that is away in mid-study is waited for.
+    """
 
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
+    wait: Annotated[float, Field(ge=0)] = 300
 
 
 @dataclass(frozen=True, config=CLOSED)

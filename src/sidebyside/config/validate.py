@@ -41,6 +41,7 @@ def check(config: DictConfig) -> Config:
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     checked = _validate(Config, own, "")
+    _check_address(checked.tracking)
     _check_files(checked.dataset)
     _check_targets(checked)
     _check_model(checked)
@@ -81,7 +82,9 @@ def check_study(config: DictConfig) -> Study:
 
 def check_tracking(config: DictConfig) -> Tracking:
     """Return the tracking store of a composed config, checked; see `check`."""
-    return _validate(Tracking, config.tracking, "tracking")
+    tracking = _validate(Tracking, config.tracking, "tracking")
+    _check_address(tracking)
+    return tracking
 
 
 def check_store(config: DictConfig) -> Store:
@@ -136,6 +139,14 @@ def _keys(location: Sequence[str | int]) -> list[str]:
         for at, part in enumerate(parts)
         if part not in TAGS and not (at > 1 and parts[at - 2] == "blocks")
     ]
+
+
+def _check_address(tracking: Tracking) -> None:
+    if tracking.uri == "":
+        raise UserError(
+            "tracking=server needs the address of a server: set MLFLOW_TRACKING_URI, or "
+            "tracking.uri=https://<its name>; docs/server.md says how to start one."
+        )
 
 
 def _check_targets(config: Config) -> None:

@@ -143,6 +143,7 @@ class _Sweep:
             self._others.catch_up(store.announced(self._launch))
             status = "FAILED" if self.failures else "FINISHED"
         except KeyboardInterrupt:
+            tracker.hurry()
             print(
                 f"\nInterrupted: {len(store.announced(self._launch))} of {len(self._jobs)} runs "
                 "are finished and kept. The same command again goes on with the others.",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sidebyside.storage import store
+from sidebyside.tracking.signs import is_waiting
 
 _LOOK_EVERY = 0.5  # seconds
 
@@ -55,6 +56,7 @@ class _State:
         self.runs_done, self.runs = len(done), len(epochs)
         self.current = sorted(f"{count}/{epochs[key]}" for key, count in under_way.items())
         self.epochs_done = sum(epochs[key] for key in done) + sum(under_way.values())
+        self.waits = is_waiting()
         self._epochs = sum(epochs.values())
         self._seconds = time.monotonic() - began
 
@@ -66,6 +68,8 @@ class _State:
         if 0 < self.epochs_done < self._epochs:
             left = self._seconds / self.epochs_done * (self._epochs - self.epochs_done)
             parts.append(f"about {timedelta(seconds=round(left))} left")
+        if self.waits:
+            parts.append("waiting for the tracking store")
         return ", ".join(parts)
 
 
@@ -81,7 +85,7 @@ def _polling(
 
     def look() -> None:
         state = _State(launch, epochs, began)
-        now = [state.runs_done] + ([state.epochs_done] if every_epoch else [])
+        now = [state.runs_done, state.waits] + ([state.epochs_done] if every_epoch else [])
         if now != last:
             last[:] = now
             show(state)

@@ -210,6 +210,7 @@ def train_job(job: Job, shares: bool = True) -> Run:
             _end_early(tracker, job, "FAILED", traceback.format_exc())
             raise
         except KeyboardInterrupt:
+            tracker.hurry()
             _end_early(tracker, job, "KILLED")
             raise
     if job.launch:
@@ -244,11 +245,12 @@ def _fit(job: Job, tracker: "Tracker", others: RunExchange, anew: bool = False) 
         from sidebyside.engine.training.fit import State, fit, is_over
         from sidebyside.storage.checkpoints import load_checkpoint, save_checkpoint
         from sidebyside.tracking.published.contents import epoch_line
+        from sidebyside.tracking.publisher import Publisher
     config, key, recipe = job.config, job.run.key, job.recipe
     checkpoints = store.begin(key, anew) / store.CHECKPOINTS
     start, seconds_before = load_checkpoint(checkpoints) or (None, 0.0)
     began = time.monotonic() - seconds_before
-    mlflow_run, epochs = tracker.open_run(job.card), recipe.epochs
+    publisher, epochs = Publisher(tracker, job.card), recipe.epochs
 
     def on_epoch(state: State) -> None:
         if config.training.diverged == "fails":
@@ -258,7 +260,7 @@ def _fit(job: Job, tracker: "Tracker", others: RunExchange, anew: bool = False) 
                 save_checkpoint(checkpoints, state, time.monotonic() - began)
                 keep(state.epochs_done)
             store.report_progress(key, state.epochs_done)
-        tracker.log_epoch(mlflow_run, state.epochs_done, state.figures())
+        publisher.log_epoch(state.epochs_done, state.figures())
         _say(epoch_line(state.epochs_done, epochs, state.figures()))
 
     if start:
@@ -266,14 +268,15 @@ def _fit(job: Job, tracker: "Tracker", others: RunExchange, anew: bool = False) 
         store.report_progress(key, start.epochs_done)
     dataset = config.dataset.name
     journal.record("begun", dataset, [key], "train")
-    with journal.looking(journal.VALIDATION, [key]), others.keeping(checkpoints) as keep:
-        arrays = prepare(config.dataset, config.data_format)
-        training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
-        numerics = keys.numeric_class(job.identity)
-        device = keys.device(job.identity)
-        fitted = fit(recipe, numerics, training, validation, on_epoch, start, device)
-    run = store.save(key, job.identity, fitted, time.monotonic() - began)
-    journal.record("finished", dataset, [key], "train")
+    with publisher:  # which may have epochs to log when the run is kept already
+        with journal.looking(journal.VALIDATION, [key]), others.keeping(checkpoints) as keep:
+            arrays = prepare(config.dataset, config.data_format)
+            training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
+            numerics = keys.numeric_class(job.identity)
+            device = keys.device(job.identity)
+            fitted = fit(recipe, numerics, training, validation, on_epoch, start, device)
+        run = store.save(key, job.identity, fitted, time.monotonic() - began)
+        journal.record("finished", dataset, [key], "train")
     return run
 
 

@@ -1,35 +1,50 @@
 """Runs in MLflow: one parent for each launch or study, one child for each run key."""
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from sidebyside.files import source_digests
+from sidebyside.config.schema import Tracking
 from sidebyside.redaction import without_passwords
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.store import Run
 from sidebyside.tracking.experiment import PUBLISHED, Experiment
 from sidebyside.tracking.liveness import this_process
+from sidebyside.tracking.missing import (
+    NOT_EVALUATED,
+    at_step,
+    covers,
+    missing_epochs,
+    missing_figures,
+    missing_params,
+    schema,
+)
 from sidebyside.tracking.published.artifacts import write_artifacts
-from sidebyside.tracking.published.contents import PARENT, RUN_NAME, Card, dataset_input, figures
-from sidebyside.tracking.reachable import first_line
+from sidebyside.tracking.published.contents import PARENT, RUN_NAME, Card, dataset_input
+from sidebyside.tracking.reachable import first_line, speaks_http
+from sidebyside.tracking.waiting import AwayError
 
-_NOT_EVALUATED = "not evaluated"
-_DECIDING = "tracking/published"
+_MOST_METRICS = 800  # of the 1000 entities that MLflow takes at once
+_SETTLES_WITHIN = (
+    0.5  # seconds from a look for a run to its being made, at a server that isn't slow
+)
 _log = logging.getLogger(__name__)
 
 
 class Tracker(Experiment):
     """Writes runs to an experiment."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        super().__init__(tracking)
+        self._logged: dict[str, set[int]] = {}  # epochs by run, those that MLflow has taken
 
     def open_parent(self, name: str, tags: dict[str, str], reopen: bool) -> str:
         """Return the id of a RUNNING parent run.
@@ -44,45 +59,39 @@ class Tracker(Experiment):
             Take the run with these tags if there is one, as a study does.
         """
         with self._lock():
-            known = self._search(tags) if reopen else []
-            if known:
-                self._start(known[0].info.run_id, {})
-                return str(known[0].info.run_id)
-            created = self._client.create_run(
-                self._experiment_id(), tags=tags | {RUN_NAME: name} | this_process()
-            )
-            return str(created.info.run_id)
+            known = self._the_only(tags) if reopen else None
+            if known is not None:
+                self._start(known, {})
+                return str(known.info.run_id)
+            made = self._create(tags | {RUN_NAME: name}, tags, settle=reopen)
+            return str(made.info.run_id)
 
     def open_study(self, study: str, dataset: str) -> str:
         """Return the id of a study's RUNNING parent run, the one of before if there is one."""
         tags = {"study": study, "dataset": dataset, "level": "parent"}
         return self.open_parent(f"{study} on {dataset}", tags, reopen=True)
 
-    def open_run(self, card: Card) -> str:
-        """Return the id of the RUNNING child for a run key, making it where there is none."""
-        known = self._search({"run_key": card.run.key})
-        tags = card.tags()
-        if known:
-            run_id = str(known[0].info.run_id)
-            self._start(run_id, tags | self._parent_tag(known[0], card))
-        else:
-            parent = {PARENT: card.parent} if card.parent else {}
-            tags |= parent | {RUN_NAME: card.name} | this_process()
-            self._client.create_run(self._experiment_id(), tags=tags)
-            run_id = self._the_only(card.run.key)
-        self._log_missing_params(run_id, card.params())
-        return run_id
+    def open_run(self, card: Card) -> MlflowRun:
+        """Return the RUNNING child for a run key, making it where there is none."""
+        known = self._the_only({"run_key": card.run.key})
+        if known is None:
+            return self._create_child(card)
+        self._start(known, card.tags() | self._parent_tag(known, card))
+        self._log(known, params=missing_params(known, card.params()))
+        return known
 
-    def log_epoch(self, run_id: str, epoch: int, figures: dict[str, float]) -> None:
-        """Log the figures after ``epoch``, from 1.
+    def log_epochs(self, opened: MlflowRun, epochs: Mapping[int, Mapping[str, float]]) -> None:
+        """Log the figures after some epochs, which count from 1, in one request.
 
-        A store that fails for a moment doesn't end a training: `publish` logs what is missing.
+        A store that doesn't take them doesn't end a training: `publish` logs what is missing.
         """
         try:
-            self._client.log_batch(run_id, metrics=_metrics(figures, epoch))
-        except MlflowException as error:
+            self._log(
+                opened, [m for number in epochs for m in at_step(opened, epochs[number], number)]
+            )
+        except (MlflowException, AwayError) as error:
             reason = without_passwords(first_line(error))
-            _log.warning("MLflow didn't take epoch %d: %s", epoch, reason)
+            _log.warning("MLflow didn't take epoch %d: %s", max(epochs), reason)
 
     def publish(
         self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None = None
@@ -100,27 +109,19 @@ class Tracker(Experiment):
         role : str, optional
             What the launch did with the run: "trained", "reused" or "retrained".
         """
-        registered = self._search({"run_key": card.run.key})
-        run_id = str(registered[0].info.run_id) if registered else self.open_run(card)
-        known = self._client.get_run(run_id)
-        tags = self._parent_tag(known, card)
-        if role and card.launch:
-            tags[f"launch.{card.launch}"] = role
-        evaluated = evaluation.basis if evaluation else _NOT_EVALUATED
-        state = f"{run.weights_digest}:{_schema()}:{evaluated}"
-        if not _covers(known.data.tags.get(PUBLISHED), state):
-            self._log_missing_params(run_id, card.params() | {"parameters": str(run.parameters)})
-            self._log_missing_epochs(run_id, known, run)
-            self._log_results(known, card, run, evaluation)
-            tags[PUBLISHED] = state
-        self._set_tags(run_id, tags)
-        if known.info.status != "FINISHED":
-            self._client.set_terminated(run_id, "FINISHED")
-        return self._the_only(card.run.key)
+        while True:
+            known = self._the_only({"run_key": card.run.key}) or self._create_child(card)
+            try:
+                self._complete(known, card, run, evaluation, role)
+            except MlflowException:
+                if not self._is_removed(known):  # in favour of one that another machine made
+                    raise
+            else:
+                return str(known.info.run_id)
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
-        self._client.set_terminated(run_id, status)
+        self._patience.ask(self._client.set_terminated, run_id, status)
 
     @contextmanager
     def finishing(self, run_id: str) -> Iterator[None]:
@@ -134,34 +135,60 @@ class Tracker(Experiment):
 
     def end_early(self, card: Card, status: str, report: str | None = None) -> None:
         """Record that a run is "FAILED" or "KILLED", a report of it as artifact ``failure.txt``."""
-        run_id = self.open_run(card)
+        run_id = str(self.open_run(card).info.run_id)
         self.finish(run_id, status)
         if report is not None:
-            self._client.log_text(run_id, without_passwords(report), "failure.txt")
+            text = without_passwords(report)
+            self._patience.ask(self._client.log_text, run_id, text, "failure.txt")
 
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, to one of their folders if given."""
-        self._client.log_artifact(run_id, str(path), folder)
+        self._patience.ask(self._client.log_artifact, run_id, str(path), folder)
 
-    def _start(self, run_id: str, tags: dict[str, str]) -> None:
-        self._client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-        self._set_tags(run_id, tags | this_process())
+    def _create_child(self, card: Card) -> MlflowRun:
+        parent = {PARENT: card.parent} if card.parent else {}
+        tags = card.tags() | parent | {RUN_NAME: card.name}
+        made = self._create(tags, {"run_key": card.run.key})
+        self._log(made, params=missing_params(made, card.params()))
+        return made
 
-    def _the_only(self, key: str) -> str:
-        """Return the oldest run with this key and remove others, made on another machine at once.
+    def _create(
+        self, tags: dict[str, str], identity: dict[str, str], settle: bool = False
+    ) -> MlflowRun:
+        """Make a RUNNING run and return the only one with the tags that identify it.
 
-        A lock keeps processes of this machine apart; a server has none to offer.
+        That may be another one, made at the same time on another machine. With ``settle``, all who
+        make it at once see all of theirs before they go on, so that each goes on with the one that
+        stays: nobody finds its run removed later.
         """
-        known = self._search({"run_key": key})
-        known.sort(key=lambda run: (run.info.start_time, run.info.run_id))
-        for other in known[1:]:
-            self._client.delete_run(other.info.run_id)
-        return str(known[0].info.run_id)
+        began = time.monotonic()
+        ask, tags = self._patience.ask, tags | this_process()
+        made = ask(self._client.create_run, self._experiment_id, tags=tags)
+        if settle and speaks_http(self.uri):
+            time.sleep(max(_SETTLES_WITHIN, 3 * (time.monotonic() - began)))
+        return self._the_only(identity) or made
 
-    def _set_tags(self, run_id: str, tags: dict[str, str]) -> None:
-        if tags:
-            entities = [RunTag(name, value) for name, value in tags.items()]
-            self._client.log_batch(run_id, tags=entities)
+    def _the_only(self, tags: dict[str, str]) -> MlflowRun | None:
+        """Return the oldest run with these tags and remove others; None where there is none.
+
+        A lock keeps processes of this machine apart; a server has none to offer. Nobody ever
+        removes the oldest, and who makes a run looks afterwards: so of many there stays one.
+        """
+        found = self._search(tags)
+        for other in found[1:]:
+            with suppress(MlflowException):  # another machine has removed it
+                self._patience.ask(self._client.delete_run, other.info.run_id)
+        return found[0] if found else None
+
+    def _is_removed(self, run: MlflowRun) -> bool:
+        now = self._patience.ask(self._client.get_run, run.info.run_id)
+        return bool(now.info.lifecycle_stage != "active")
+
+    def _start(self, known: MlflowRun, tags: dict[str, str]) -> None:
+        running = RunStatus.to_string(RunStatus.RUNNING)
+        if known.info.status != running:
+            self._patience.ask(self._client.update_run, known.info.run_id, status=running)
+        self._log(known, tags=tags | this_process())
 
     def _parent_tag(self, known: MlflowRun, card: Card) -> dict[str, str]:
         """Return the parent to move a run to, if any: a study takes it from an ad-hoc launch."""
@@ -174,58 +201,74 @@ class Tracker(Experiment):
 
     def _is_study(self, run_id: str) -> bool:
         with suppress(MlflowException):
-            parent = self._client.get_run(run_id)
+            parent = self._patience.ask(self._client.get_run, run_id)
             return parent.info.lifecycle_stage == "active" and "study" in parent.data.tags
         return False
 
-    def _log_missing_params(self, run_id: str, params: dict[str, str]) -> None:
-        logged = self._client.get_run(run_id).data.params
-        missing = [Param(name, value) for name, value in params.items() if name not in logged]
-        if missing:
-            self._client.log_batch(run_id, params=missing)
+    def _complete(
+        self,
+        known: MlflowRun,
+        card: Card,
+        run: Run,
+        evaluation: Evaluation | None,
+        role: str | None,
+    ) -> None:
+        """Log what is missing, with as few requests as may be, and what vouches for it last."""
+        tags = self._parent_tag(known, card)
+        if role and card.launch:
+            tags[f"launch.{card.launch}"] = role
+        evaluated = evaluation.basis if evaluation else NOT_EVALUATED
+        state = f"{run.weights_digest}:{schema()}:{evaluated}"
+        if not covers(known.data.tags.get(PUBLISHED), state):
+            params = card.params() | {"parameters": str(run.parameters)}
+            metrics = missing_epochs(known, run, self._epochs_of(known, run))
+            metrics += missing_figures(known, run, evaluation)
+            self._log(known, metrics, missing_params(known, params))
+            self._log_dataset(known, run)
+            self._log_artifacts(known, card, run, evaluation)
+            tags[PUBLISHED] = state
+        self._log(known, tags=tags)
+        if known.info.status != "FINISHED":
+            self.finish(str(known.info.run_id), "FINISHED")
 
-    def _log_missing_epochs(self, run_id: str, known: MlflowRun, run: Run) -> None:
-        metrics: list[Metric] = []
-        for name, values in run.history.items():
-            steps: set[int] = set()
-            if name in known.data.metrics:
-                steps = {point.step for point in self._client.get_metric_history(run_id, name)}
-            for epoch, value in enumerate(values, start=1):
-                if epoch not in steps:
-                    metrics += _metrics({name: value}, epoch)
-        if metrics:
-            self._client.log_batch(run_id, metrics=metrics)
+    def _log(
+        self,
+        run: MlflowRun,
+        metrics: Sequence[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log all of this, in one request where MLflow takes so much at once."""
+        more_params = [Param(name, value) for name, value in (params or {}).items()]
+        more_tags = [RunTag(name, value) for name, value in (tags or {}).items()]
+        ask, run_id = self._patience.ask, run.info.run_id
+        while metrics or more_params or more_tags:
+            ask(self._client.log_batch, run_id, metrics[:_MOST_METRICS], more_params, more_tags)
+            metrics, more_params, more_tags = metrics[_MOST_METRICS:], [], []
 
-    def _log_results(
+    def _epochs_of(self, known: MlflowRun, run: Run) -> set[int]:
+        """Return the epochs of a run that MLflow has."""
+        own = self._logged.get(known.info.run_id, set())
+        if "loss" not in known.data.metrics or len(own) == len(run.history["loss"]):
+            return own
+        # The figures of an epoch are logged at once or not at all: one of them tells of all.
+        points = self._patience.ask(self._client.get_metric_history, known.info.run_id, "loss")
+        return {point.step for point in points}
+
+    def _log_dataset(self, known: MlflowRun, run: Run) -> None:
+        if known.inputs is not None and known.inputs.dataset_inputs:
+            return
+        # Two that log the same new dataset at once break its uniqueness; a server is asked again.
+        with nullcontext() if speaks_http(self.uri) else self._lock():
+            ask, inputs = self._patience.ask, [dataset_input(run)]
+            ask(self._client.log_inputs, known.info.run_id, inputs)
+
+    def _log_artifacts(
         self, known: MlflowRun, card: Card, run: Run, evaluation: Evaluation | None
     ) -> None:
-        run_id, logged = str(known.info.run_id), known.data.metrics
-        results = figures(run, evaluation).items()
-        missing = {name: value for name, value in results if logged.get(name) != value}
-        self._client.log_batch(run_id, metrics=_metrics(missing, len(run.history["loss"])))
-        with self._lock():  # two that log the same new dataset at once break its uniqueness
-            self._client.log_inputs(run_id, [dataset_input(run)])
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             write_artifacts(folder, card, run, evaluation)
-            self._client.log_artifacts(run_id, str(folder))
-
-
-def _metrics(figures: dict[str, float], step: int) -> list[Metric]:
-    now = time.time_ns() // 1_000_000  # MLflow counts milliseconds
-    return [Metric(name, value, now, step) for name, value in figures.items()]
-
-
-def _schema() -> str:
-    """Return a digest of the code that decides what is published of a run."""
-    return hashlib.sha256(json.dumps(source_digests(_DECIDING)).encode()).hexdigest()[:12]
-
-
-def _covers(published: str | None, state: str) -> bool:
-    """Whether what MLflow has is the stored state, or the same run with its evaluation."""
-    if published is None:
-        return False
-    before, _, evaluated = state.rpartition(":")
-    return published == state or (
-        evaluated == _NOT_EVALUATED and published.startswith(f"{before}:")
-    )
+            # What the client would do, without asking for the address that is known.
+            artifacts = get_artifact_repository(known.info.artifact_uri, self.uri)
+            self._patience.ask(artifacts.log_artifacts, str(folder))

@@ -1,7 +1,7 @@
 """The experiment of a config in MLflow: connected, prepared, searched."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 import mlflow
@@ -14,9 +14,18 @@ from sidebyside import paths
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
-from sidebyside.tracking.liveness import is_alive, is_elsewhere
-from sidebyside.tracking.reachable import check_reachable, reason_of
+from sidebyside.tracking.liveness import here, is_alive, is_elsewhere
+from sidebyside.tracking.reachable import (
+    check_reachable,
+    login_refused,
+    login_sentence,
+    reason_of,
+    speaks_http,
+)
+from sidebyside.tracking.waiting import Patience
 
+_PAGE = 1000  # runs in one answer
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
 PUBLISHED = "published"  # a tag: weights, schema of what is published, evaluation
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every step of a migration
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises what it reports
@@ -35,6 +44,7 @@ class Experiment:
         database = paths.home() / "mlflow.db"
         self.uri = tracking.uri or f"sqlite:///{database}"
         self._experiment = tracking.experiment
+        self._patience = Patience(self.uri, tracking.wait)
 
     @cached_property
     def _client(self) -> mlflow.MlflowClient:
@@ -44,7 +54,7 @@ class Experiment:
         """Check that the store answers, create the database and the experiment.
 
         To be called in one process before others log: several that meet a fresh SQLite file break
-        in its migrations.
+        in its migrations. A store that is away isn't waited for here: its address may be a mistake.
 
         Raises
         ------
@@ -54,9 +64,10 @@ class Experiment:
         try:
             check_reachable(self.uri)
             with self._lock():
-                if self._client.get_experiment_by_name(self._experiment) is None:
-                    self._client.create_experiment(self._experiment, self._artifact_location())
+                self._make_experiment()
         except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+            if login_refused(error):
+                raise UserError(without_passwords(login_sentence(self.uri, error))) from None
             raise UserError(
                 without_passwords(
                     f"The tracking store {self.uri} can't be reached or used "
@@ -65,41 +76,36 @@ class Experiment:
                 )
             ) from None
 
+    def hurry(self) -> None:
+        """Wait no more for a store that is away, as after Ctrl-C."""
+        self._patience.hurry()
+
     def close_dead(self, stopped: Collection[str] = ()) -> int:
         """Give runs that a killed process left RUNNING the status KILLED.
 
         Those of this machine's processes, and by the run keys in ``stopped`` those of other
         machines, which can't be asked: whoever calls this has ended their workers.
         """
-        running = self._client.search_runs(
-            [self._experiment_id()], "attributes.status = 'RUNNING'", max_results=10_000
-        )
+        whose = "" if stopped else f" and {here()}"
         dead = [
             run
-            for run in running
+            for run in self._pages(f"attributes.status = 'RUNNING'{whose}")
             if not is_alive(run.data.tags)
             or (run.data.tags.get("run_key") in stopped and is_elsewhere(run.data.tags))
         ]
         for run in dead:
-            self._client.set_terminated(run.info.run_id, "KILLED")
+            self._patience.ask(self._client.set_terminated, run.info.run_id, "KILLED")
         return len(dead)
 
     def known_keys(self) -> dict[str, str]:
         """Return the status of each run key that the store knows."""
-        statuses: dict[str, str] = {}
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment_id()], "tags.run_key != ''", max_results=1000, page_token=token
-            )
-            statuses |= {run.data.tags["run_key"]: run.info.status for run in page}
-            if not (token := page.token):
-                return statuses
+        runs = self._pages("tags.run_key != ''")
+        return {run.data.tags["run_key"]: run.info.status for run in runs}
 
     def vouched(self, run_id: str) -> tuple[str, str] | None:
         """Return run key and weights digest of a published run, None where it isn't one."""
         try:
-            tags = self._client.get_run(run_id).data.tags
+            tags = self._patience.ask(self._client.get_run, run_id).data.tags
         except MlflowException:
             return None
         if "run_key" not in tags or PUBLISHED not in tags:
@@ -114,18 +120,41 @@ class Experiment:
     def _lock(self) -> FileLock:
         return FileLock(paths.home() / ".tracking.lock")
 
+    def _make_experiment(self) -> None:
+        if self._client.get_experiment_by_name(self._experiment) is not None:
+            return
+        try:
+            self._client.create_experiment(self._experiment, self._artifact_location())
+        except MlflowException as error:
+            if error.error_code != _EXISTS:  # made by another machine in this moment
+                raise
+
     def _artifact_location(self) -> str | None:
         """Return where artifacts go: a server decides itself, a database gets a folder at home."""
-        if self.uri.startswith(("http:", "https:")):
-            return None
-        return (paths.home() / "mlartifacts").as_uri()
+        return None if speaks_http(self.uri) else (paths.home() / "mlartifacts").as_uri()
 
+    @cached_property
     def _experiment_id(self) -> str:
-        experiment = self._client.get_experiment_by_name(self._experiment)
+        experiment = self._patience.ask(self._client.get_experiment_by_name, self._experiment)
         assert experiment is not None, "prepare() makes the experiment"
         return str(experiment.experiment_id)
 
     def _search(self, tags: dict[str, str]) -> list[MlflowRun]:
+        """Return the runs with these tags, the oldest first, alike for all who ask."""
         filters = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
-        order = ["attributes.start_time ASC"]
-        return list(self._client.search_runs([self._experiment_id()], filters, order_by=order))
+        found = list(self._pages(filters))
+        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+    def _pages(self, filters: str) -> Iterator[MlflowRun]:
+        token = None
+        while True:
+            page = self._patience.ask(
+                self._client.search_runs,
+                [self._experiment_id],
+                filters,
+                max_results=_PAGE,
+                page_token=token,
+            )
+            yield from page
+            if not (token := page.token):
+                return

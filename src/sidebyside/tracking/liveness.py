@@ -25,6 +25,11 @@ def is_elsewhere(tags: dict[str, str]) -> bool:
     return tags.get(_HOST) != socket.gethostname()
 
 
+def here() -> str:
+    """Return MLflow's filter for runs that processes of this machine opened."""
+    return f"tags.`{_HOST}` = '{socket.gethostname()}'"
+
+
 def is_alive(tags: dict[str, str]) -> bool:
     """Whether the process named by ``tags`` may live: one of another machine always may."""
     if is_elsewhere(tags):

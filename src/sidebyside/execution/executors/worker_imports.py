@@ -18,7 +18,7 @@ with greetings_hidden():
     import sidebyside.execution.evaluate_study
     import sidebyside.execution.train
     import sidebyside.storage.checkpoints
-    import sidebyside.tracking.client  # noqa: F401
+    import sidebyside.tracking.publisher  # noqa: F401
 
     # MLflow's client imports it when it connects, which is in each worker.
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
