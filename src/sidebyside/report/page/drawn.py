@@ -173,12 +173,21 @@ class Drawn:
         }
 
     def _runs_at(self, levels: Mapping[str, Any]) -> list[RunEvidence]:
-        wanted = {name: level_text(level) for name, level in levels.items()}
+        (first, *others) = ((name, level_text(level)) for name, level in levels.items())
         return [
             run
-            for run in self.page.evidence.runs
-            if all(level_text(run.factors[name]) == text for name, text in wanted.items())
+            for run in self._by_level.get(first, [])
+            if all(level_text(run.factors[name]) == text for name, text in others)
         ]
+
+    @cached_property
+    def _by_level(self) -> dict[tuple[str, str], list[RunEvidence]]:
+        """The runs at each level of each factor."""
+        by_level: dict[tuple[str, str], list[RunEvidence]] = {}
+        for run in self.page.evidence.runs:
+            for name, level in run.factors.items():
+                by_level.setdefault((name, level_text(level)), []).append(run)
+        return by_level
 
     def _level(self, levels: Mapping[str, Any]) -> Level:
         """Return the mean of the runs at some levels, the first of which names it."""
