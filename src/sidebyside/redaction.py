@@ -28,7 +28,7 @@ class _Dumper(yaml.CSafeDumper):
     """Writes what OmegaConf's own does, thirty times as fast."""
 
 
-_Dumper.add_representer(str, get_omega_conf_dumper().str_representer)
+_Dumper.add_representer(str, get_omega_conf_dumper().str_representer)  # type: ignore[arg-type]
 
 
 def save_config(config: DictConfig | ListConfig, path: Path) -> None:

@@ -130,6 +130,7 @@ def _content(config: DictConfig) -> dict[str, Any]:
 def _with_seed(known: Composed, overrides: Sequence[str]) -> Composed:
     (override,) = overrides
     seed = parsed(override).value()
+    assert isinstance(seed, int)  # as was checked of the first variant with it
     return Composed(replace(known.config, seed=seed), known.content | {REPLICATE: seed})
 
 

@@ -1,7 +1,7 @@
 """A study's results in the workspace: what its last launch left, and what DVC hands on."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,8 +62,8 @@ class StudyResults:
         path = self.folder / EVIDENCE
         return read_evidence(path) if path.is_file() else None
 
-    def load(self, run: StudyRun) -> Run:
-        """Return one run, its files verified.
+    def load(self, run: StudyRun, read: Collection[str] | None = None) -> Run:
+        """Return one run, its files verified: all of them, or those that are ``read``.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class StudyResults:
             If its files are missing or damaged.
         """
         try:
-            return store.load(self.folder / run.key)
+            return store.load(self.folder / run.key, read)
         except DamagedError as reason:
             raise UserError(
                 f"Run {run.key[:12]} ({run.variant}, seed {run.seed}) among the results is "

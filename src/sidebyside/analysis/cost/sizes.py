@@ -44,7 +44,7 @@ def sizes(evidence: Evidence) -> dict[str, Size]:
         described = json.dumps(run.recipe.get("model"))
         if described not in uses:
             model = _MODEL.validate_json(described)
-            known = isinstance(model, Model)
-            uses[described] = operations(model, shape, classes) // 2 if known else None
+            known = operations(model, shape, classes) if isinstance(model, Model) else None
+            uses[described] = None if known is None else known // 2
         found[run.variant] = Size(run.parameters, uses[described])
     return found
