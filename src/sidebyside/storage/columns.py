@@ -61,7 +61,8 @@ def _mapped(path: Path, file: io.BufferedReader, member: zipfile.ZipInfo) -> NDA
     array = np.asarray(np.memmap(path, dtype, "r", file.tell(), shape))
     header = file.tell() - begin
     file.seek(begin)
-    if zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(file.read(header))) != member.CRC:
+    whole = array.data.cast("B") if array.size else b""
+    if zlib.crc32(whole, zlib.crc32(file.read(header))) != member.CRC:
         raise ValueError(f"{member.filename} is damaged")
     return array
 
