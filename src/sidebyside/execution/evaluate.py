@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from functools import cache
+from typing import Any
 
 from sidebyside import paths
 from sidebyside.data.arrays import ProcessedArrays, open_arrays, scored_arrays
@@ -56,6 +58,16 @@ def _arrays_of(run: Run) -> ProcessedArrays:
 def basis_of(run: Run, arrays: ProcessedArrays) -> str:
     """Return a digest of what decides the scores."""
     parts = [run.weights_digest, arrays.digest, *map(source_digests, _DECIDING)]
+    return _digest(parts)
+
+
+@cache
+def scored_by(arrays_digest: str) -> str:
+    """Return a digest of what decides the scores of all runs on these arrays."""
+    return _digest([arrays_digest, *map(source_digests, _DECIDING)])
+
+
+def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

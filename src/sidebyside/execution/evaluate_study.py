@@ -73,7 +73,7 @@ def evaluate_study(
     by_key = {run.key: outcomes[number] for number, run in enumerate(results.trained)}
     failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
     if not failures:
-        write_evaluate_results(results.dataset, results.study, list(by_key.values()))
+        write_evaluate_results(results.dataset, results.study, list(by_key))
     return failures
 
 

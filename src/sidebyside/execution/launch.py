@@ -17,12 +17,11 @@ from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.execution.planned import Planned, Wanted, task_of
+from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
 from sidebyside.execution.progress import watch
-from sidebyside.execution.train import DivergedError, Job, is_finished, train_job
+from sidebyside.execution.train import DivergedError, Job, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
-from sidebyside.storage.evaluations import stored_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class _Sweep:
         """Train runs, and those that are added."""
         config = jobs[0].config
         _tell_differences(jobs)
-        done = {job.run.key for job in jobs if is_finished(job)}
+        done = finished_keys(jobs)
         with TemporaryDirectory() as folder:
             with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
@@ -191,8 +190,7 @@ class _Sweep:
             if not (wanted := self._more(finished)):
                 break
             if jobs := self._planned.add(wanted):
-                done = {job.run.key for job in jobs if is_finished(job)}
-                if untrained := self._begin(jobs, done):
+                if untrained := self._begin(jobs, finished_keys(jobs)):
                     return untrained
         return []
 
@@ -230,7 +228,7 @@ def _write_results(
         write_evaluate_results(
             config.dataset.name,
             config.study.name,
-            [stored_evaluation(run.key) for run in finished if not run.in_evidence],
+            [run.key for run in finished if not run.in_evidence],
         )
 
 
