@@ -189,9 +189,9 @@ class _Sweep:
             finished = [run for run in self._planned.runs() if run.key in got or run.in_evidence]
             if not (wanted := self._more(finished)):
                 break
-            if jobs := self._planned.add(wanted):
-                if untrained := self._begin(jobs, finished_keys(jobs)):
-                    return untrained
+            jobs = self._planned.add(wanted)
+            if jobs and (untrained := self._begin(jobs, finished_keys(jobs))):
+                return untrained
         return []
 
 

@@ -9,6 +9,8 @@ from sidebyside.config.datasets import Dataset
 from sidebyside.config.factors import Level, own_seed
 from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Config
+from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.data.prepare import prepare
 from sidebyside.engine.blocks import Instance
 from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
@@ -75,9 +77,12 @@ class Planned:
 def _planned(wanted: Sequence[Wanted]) -> Iterator[Job]:
     """Yield the job of each config; that of a variant's next seed is made from the one before."""
     before: Job | None = None
+    prepared: dict[tuple[str, str], ProcessedArrays] = {}
     for config, factors in wanted:
         if before is None or not _differs_in_seed_alone(config, factors, before):
-            before = plan(config, factors)
+            place = config.dataset.name, config.data_format
+            prepared[place] = prepared.get(place) or prepare(config.dataset, config.data_format)
+            before = plan(config, factors, prepared[place])
         else:
             variant, seed = before.run.variant, config.seed
             if config.study and config.study.seeds == "independent":

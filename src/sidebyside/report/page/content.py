@@ -1,6 +1,5 @@
 """What the page tells: numbers, names and words; variants are numbered by their mean."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.page.origins import origins
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
 from sidebyside.report.text.findings import of_pair
@@ -27,7 +27,6 @@ from sidebyside.report.text.sections import smaller_rows
 from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
-_DIGITS = 12  # of a source's digest
 _OPENING = 3  # statements that are the answer
 _PROTOCOLS = {
     "clean": "A sixth of the training images is held out for validation; the test images were "
@@ -243,8 +242,7 @@ class Page:
     @property
     def origins(self) -> list[dict[str, str]]:
         """The environments and sources that runs were made under, with the number of runs."""
-        origins = Counter(tuple(_origin(run).items()) for run in self.evidence.runs)
-        return [{"runs": str(runs)} | dict(origin) for origin, runs in origins.items()]
+        return origins(self.evidence.runs)
 
     @property
     def settings(self) -> list[dict[str, str]]:
@@ -294,23 +292,3 @@ def count_text(counts: Sequence[int]) -> str:
     """Return e.g. "2" or "2 to 5"."""
     few, many = min(counts), max(counts)
     return str(few) if few == many else f"{few} to {many}"
-
-
-def _origin(run: RunEvidence) -> dict[str, str]:
-    """Return what a run was made by and on, as words to show."""
-    environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
-    cpu, numerics = environment.get("cpu", {}), environment.get("numerics", "")
-    digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
-    gpu = environment.get("gpu", {})
-    known = environment.get("versions", {}) | {
-        "numeric class": numerics,
-        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu)
-        or (numerics and "any of the class"),
-        "instructions": " ".join(cpu.get("instructions", [])),
-        "threads": str(environment.get("threads", "")),
-        "oneDNN": environment.get("onednn", ""),
-        "code": ", ".join(digests),
-    }
-    if gpu:
-        known["GPU"] = f"{gpu['name']}, CUDA {gpu['cuda']}, cuDNN {gpu['cudnn']}"
-    return {name: value or "not recorded" for name, value in known.items()}
