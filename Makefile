@@ -7,6 +7,7 @@
 # make coverage   simulate studies: do intervals and tests keep their word? docs/coverage.md
 # make sequential   what rules that add seeds cost and save: docs/sequential.md
 # make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
+# make scale   what 100, 1 000 and 10 000 runs cost once they are trained: docs/scaling_runs.md; QUICK=1
 # make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage sequential crossvalidation bench ui lint docs setup
+.PHONY: study test faults coverage sequential crossvalidation bench scale ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -38,6 +39,9 @@ crossvalidation: $(READY)
 
 bench: $(READY)
 	QUICK=$(QUICK) python benchmarks/performance.py
+
+scale: $(READY)
+	QUICK=$(QUICK) python benchmarks/scaling.py
 
 ui: $(READY)
 	sidebyside ui --port $(PORT)

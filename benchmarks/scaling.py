@@ -3,6 +3,7 @@
 make scale            generates three studies (8 GB of disk), and measures them for half an hour
 make scale QUICK=1    the first two alone, in some minutes; it writes nothing
 
+SCALE_FOLDER names a folder for the studies, which is kept and used again.
 Nothing else should run on the machine meanwhile.
 """
 
@@ -208,7 +209,8 @@ def measured(place: Place, sizes: tuple[int, ...]) -> dict[str, dict[int, dict[s
     _dvc_init(place)
     found: dict[str, dict[int, dict[str, float]]] = {name: {} for name in WORDS}
     for variants in sizes:
-        in_process(place, "generate", variants)
+        if not has_study(place, variants):
+            in_process(place, "generate", variants)
         for name in WORDS:
             found[name][variants] = in_process(place, name, variants)
         page = place.folder / "reports" / DATASET / study_name(variants) / "report.html"
@@ -217,6 +219,20 @@ def measured(place: Place, sizes: tuple[int, ...]) -> dict[str, dict[int, dict[s
             place.folder / "written.npz"
         ).stat().st_size / 2**20
     return found
+
+
+def made(folder: Path) -> Place:
+    """Return the place in a folder, made if it isn't there."""
+    place = Place(folder)
+    if not folder.is_dir():
+        place.make()
+    return place
+
+
+def has_study(place: Place, variants: int) -> bool:
+    """Whether a study was generated before."""
+    results = place.folder / "results" / DATASET / study_name(variants)
+    return (results / "train" / "study.json").is_file()
 
 
 def generate(variants: int) -> Callable[[], object]:
@@ -395,10 +411,12 @@ def main() -> None:
         print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))
         return
     quick = os.environ.get("QUICK", "") not in ("", "0")
-    with TemporaryDirectory(dir=os.environ.get("SCALE_FOLDER")) as folder:
-        place = Place(Path(folder))
-        place.make()
-        found = measured(place, SIZES[:2] if quick else SIZES)
+    sizes = SIZES[:2] if quick else SIZES
+    if kept := os.environ.get("SCALE_FOLDER"):
+        found = measured(made(Path(kept)), sizes)
+    else:
+        with TemporaryDirectory() as folder:
+            found = measured(made(Path(folder) / "place"), sizes)
     text = document(found, os.getloadavg()[2])
     print(text)
     if not quick:
