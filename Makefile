@@ -8,6 +8,7 @@
 # make sequential   what rules that add seeds cost and save: docs/sequential.md
 # make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
 # make simulate   100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md; QUICK=1, RUNS=20
+# make scale   what 100, 1 000 and 10 000 runs cost once they are trained: docs/scaling_runs.md; QUICK=1
 # make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage sequential crossvalidation bench simulate ui lint docs setup
+.PHONY: study test faults coverage sequential crossvalidation bench scale simulate ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -42,6 +43,9 @@ bench: $(READY)
 
 simulate: $(READY)
 	QUICK=$(QUICK) RUNS=$(RUNS) python benchmarks/cluster.py
+
+scale: $(READY)
+	QUICK=$(QUICK) python benchmarks/scaling.py
 
 ui: $(READY)
 	sidebyside ui --port $(PORT)

@@ -5,9 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from omegaconf import OmegaConf
 
-from sidebyside.redaction import save_config
+from sidebyside.redaction import save_config, save_content
 
 
 class StudySweeper(BasicSweeper):
@@ -25,11 +24,13 @@ class StudySweeper(BasicSweeper):
 
     def _sweep(self, arguments: list[str]) -> None:
         from sidebyside.cli.tables import print_launched
+        from sidebyside.config.composing import compose_points
         from sidebyside.config.factors import variant_name
-        from sidebyside.config.grid import compose_points, points
-        from sidebyside.config.validate import check, check_launcher
+        from sidebyside.config.grid import points
+        from sidebyside.config.validate import check_launcher
         from sidebyside.execution.executors.chosen import executor_of
         from sidebyside.execution.study import run_grid
+        from sidebyside.stderr import told
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -37,24 +38,20 @@ class StudySweeper(BasicSweeper):
         launcher = check_launcher(base.hydra.launcher)
         grid = points(self.params, arguments, loader)
         composed = compose_points(grid, partial(loader.load_sweep_config, base))
-        configs = [next(composed)]
-        wanted = [(check(configs[0]), grid[0].factors)]  # most mistakes are in all of them
+        configs = [next(composed)]  # most mistakes are in all of them
         study = f"study={base.study.name} on " if base.study else ""
         asked = f"{len(grid)} runs"
         if base.study and base.study.get("until"):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
         print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
-        executor = executor_of(launcher, wanted[0][0].tracking)
+        executor = executor_of(launcher, configs[0].config.tracking)
         executor.start()  # it takes as long as the other configs
-        for config, point in zip(composed, grid[1:], strict=True):
-            configs.append(config)
-            wanted.append((check(config), point.factors))
+        configs += told(composed, len(grid), "configs composed")
         folder = Path(base.hydra.sweep.dir)
         save_config(base, folder / "multirun.yaml")
-        for number, (config, point) in enumerate(zip(configs, grid, strict=True)):
-            own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-            save_config(own, folder / str(number) / ".hydra" / "config.yaml")
-            overrides = OmegaConf.create(point.overrides)
-            save_config(overrides, folder / str(number) / ".hydra" / "overrides.yaml")
+        for number, (own, point) in enumerate(zip(configs, grid, strict=True)):
+            save_content(own.content, folder / str(number) / ".hydra" / "config.yaml")
+            save_content(point.overrides, folder / str(number) / ".hydra" / "overrides.yaml")
+        wanted = [(own.config, point.factors) for own, point in zip(configs, grid, strict=True)]
         print_launched(run_grid(wanted, executor, folder), evaluated=wanted[0][0].evaluate)

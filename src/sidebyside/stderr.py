@@ -1,8 +1,15 @@
-"""TensorFlow's greetings, kept off the terminal."""
+"""What goes to stderr: how far long work is, and none of TensorFlow's greetings."""
 
 import os
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_FIRST, _EVERY = 2.0, 10.0  # seconds until, and between, words on how far it is
 
 
 @contextmanager
@@ -20,3 +27,16 @@ def greetings_hidden() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
+
+
+def told(things: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass things on, and say from time to time how many of them are done if it takes long.
+
+    ``what`` is said of them, e.g. "configs composed".
+    """
+    due = time.monotonic() + _FIRST
+    for count, thing in enumerate(things):
+        if time.monotonic() >= due:
+            print(f"{count} of {total} {what}", file=sys.stderr, flush=True)
+            due = time.monotonic() + _EVERY
+        yield thing

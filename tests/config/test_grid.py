@@ -2,9 +2,7 @@
 
 import pytest
 
-from sidebyside.config.compose import compose, compose_config
-from sidebyside.config.grid import compose_points, points
-from sidebyside.config.validate import check
+from sidebyside.config.grid import points
 from sidebyside.errors import UserError
 
 
@@ -31,19 +29,3 @@ def test_the_command_line_takes_the_place_of_a_studys_sweep():
 def test_what_changes_no_network_is_not_swept(arguments, says):
     with pytest.raises(UserError, match=says):
         points({}, arguments)
-
-
-def test_seeds_are_composed_once_and_come_out_as_if_alone():
-    asked = []
-
-    def composed(overrides):
-        asked.append(overrides)
-        return compose_config(overrides)
-
-    grid = points({"model.kernel_size": "3,5"}, ["training.epochs=1", "seed=0,1,7"])
-    configs = [check(config) for config in compose_points(grid, composed)]
-    assert len(asked) == 2
-    for config, point in zip(configs, grid, strict=True):
-        alone = compose(*point.overrides)
-        assert config.recipe() == alone.recipe()
-        assert config.seed == alone.seed

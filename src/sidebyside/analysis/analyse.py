@@ -1,6 +1,5 @@
 """Everything that a report says of a study, computed from its evidence."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -25,9 +24,10 @@ from sidebyside.analysis.intervals import (
     new_seeds_and_images,
 )
 from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.analysis.many.families import Asked, Family, asked_of, with_reasons
+from sidebyside.analysis.many.parallel import each
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import in_unit, is_counted, unit_of
-from sidebyside.analysis.pairs import compare_pairs
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
@@ -36,9 +36,8 @@ from sidebyside.analysis.tables import (
     factor_table,
     in_step,
     least_variance_of,
-    replicate_of,
+    replicates_of,
     scores_of,
-    variants,
 )
 from sidebyside.analysis.two_stages import in_two_stages, two_stage_estimate
 from sidebyside.config.factors import Level
@@ -47,8 +46,6 @@ from sidebyside.config.schema import Study
 from sidebyside.errors import UserError
 from sidebyside.files import each_number
 from sidebyside.storage.evidence import Evidence, RunEvidence
-
-_ALL_PAIRS = 20  # variants; of more, each is held against the baseline alone
 
 
 @dataclass(frozen=True)
@@ -114,37 +111,48 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     UserError
         If the study names a factor or a variant that it doesn't have.
     """
-    replicates = {name: replicate_of(evidence, name) for name in variants(evidence)}
+    replicates = replicates_of(evidence)
     identical = identical_variants(evidence.runs)
-    candidates = candidates_of(evidence, counted_once(list(replicates), identical, study.baseline))
+    once = counted_once(list(replicates), identical, study.baseline)
+    candidates = candidates_of(evidence, once, replicates)
     chosen = select(candidates) if candidates else None
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
     names = [replicate.name for replicate in distinct]
-    asked = asked_pairs(evidence.stopping, names, baseline)
-    pairs = _pairs(names, baseline) if asked is None else asked
+    decided = asked_pairs(evidence.stopping, names, baseline)
     # A baseline that the runs themselves have chosen might have been any variant.
-    choosing = asked is None and chosen and not study.baseline
-    chosen_from = math.comb(len(distinct), 2) if choosing else 0
-    looks = looks_of(evidence.stopping)
-    compared = compare_pairs(list(replicates.values()), pairs, study.margin, chosen_from, looks)
+    choosing = chosen is not None and not study.baseline
+    asked = (
+        asked_of(study, distinct, list(replicates), baseline, choosing)
+        if decided is None
+        else Asked([Family(decided)], {}, len(distinct))
+    )
+    against, looks = asked.families[0], looks_of(evidence.stopping)
+    compared = asked.compare(list(replicates.values()), study.margin, looks)
     seeds = {"seeds": "independent"} if evidence.independent else {}
     common = rows_in_common([own.values for own in distinct], [own.seeds for own in distinct])
     content: dict[str, Any] = {
         "identical": identical,
         "effects": effects_of(evidence, study).as_json(),
-        "pairs": [pair.as_json() | seeds for pair in compared],
+        "pairs": [with_reasons(pair.as_json() | seeds, pair, asked) for pair in compared],
         "equivalence": _equivalence(evidence, study),
         "no_worse": [
             entry.as_json()
             for entry in no_worse_than(
-                replicates[baseline], distinct, sizes(evidence), study.margin, chosen_from, looks
+                replicates[baseline],
+                distinct,
+                sizes(evidence),
+                study.margin,
+                against.chosen_from,
+                looks,
+                compared,
             )
         ],
-        "power": asdict(power(common, max(len(pairs), chosen_from), study.margin, evidence.folds)),
+        "power": asdict(power(common, against.size, study.margin, evidence.folds)),
         "ensemble": ensembles(evidence, names).as_json(evidence.metric.name),
         "floor": _floor(distinct, disputed) if evidence.folds == 1 else None,
         "selection": chosen and chosen.as_json(),
+        **asked.as_json(),
     }
     # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
     # aren't the same in every environment.
@@ -152,7 +160,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     return Analysis(
         content=content,
         over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
-        over_images={name: mean_over_images(own.scores) for name, own in replicates.items()},
+        over_images=dict(zip(replicates, each(_over_images, [*replicates.values()]), strict=True)),
         seeds_and_images={name: _seeds_and_images(own, looks) for name, own in replicates.items()},
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
@@ -185,6 +193,10 @@ def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | N
     return clipped(interval(replicate.values, least, confidence, replicate.folds), bounds)
 
 
+def _over_images(replicate: Replicate) -> dict[str, float] | None:
+    return mean_over_images(replicate.scores)
+
+
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
     scores, least = replicate.scores, replicate.rounding
     mean = new_seeds_and_images(
@@ -203,13 +215,6 @@ def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> s
             )
         return study.baseline
     return chosen.chosen if chosen else names[0]
-
-
-def _pairs(names: Sequence[str], baseline: str) -> list[tuple[str, str]]:
-    """Return all pairs with the baseline second where it takes part, or only those with it."""
-    others = [name for name in names if name != baseline]
-    against = [(name, baseline) for name in others]
-    return against + (list(combinations(others, 2)) if len(names) <= _ALL_PAIRS else [])
 
 
 def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sidebyside.analysis.images import difference_over_images, mean_over_images
 from sidebyside.analysis.intervals import mean_estimate
+from sidebyside.analysis.many.parallel import each
 from sidebyside.analysis.metrics.scores import Scores, unit_of
 from sidebyside.analysis.tables import scores_of
 from sidebyside.storage.evidence import Ensemble, Evidence
@@ -65,7 +67,8 @@ def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
 
     None of a metric that isn't a mean over images.
     """
-    known = [ensemble for ensemble in evidence.ensembles if ensemble.variant in names]
+    wanted = set(names)
+    known = [ensemble for ensemble in evidence.ensembles if ensemble.variant in wanted]
     if not evidence.metric.by_image:
         return Ensembles([], None)
     gains = []
@@ -76,7 +79,7 @@ def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
             gains.append(-gain if evidence.metric.higher_is_better else gain)
     mean = mean_estimate(np.mean(gains, axis=0).tolist()) if gains else None
     return Ensembles(
-        [_error(ensemble, evidence) for ensemble in known],
+        each(partial(_error, evidence=evidence), known),
         None if mean is None else {"mean": mean.mean} | mean.named_ends(),
     )
 

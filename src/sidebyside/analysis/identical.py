@@ -15,13 +15,18 @@ def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:
     for run in runs:
         weights.setdefault(run.variant, {})[run.seed] = run.weights_digest
     groups: list[list[str]] = []
+    holding: dict[tuple[int, str], list[int]] = {}  # which groups have these weights in this seed
     for variant, own in weights.items():
-        for group in groups:
-            if all(_same(own, weights[other]) for other in group):
-                group.append(variant)
+        like = {number for weighed in own.items() for number in holding.get(weighed, [])}
+        for number in sorted(like):
+            if all(_same(own, weights[other]) for other in groups[number]):
+                groups[number].append(variant)
                 break
         else:
+            number = len(groups)
             groups.append([variant])
+        for weighed in own.items():
+            holding.setdefault(weighed, []).append(number)
     return [group for group in groups if len(group) > 1]
 
 

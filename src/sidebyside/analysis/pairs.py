@@ -16,6 +16,7 @@ from sidebyside.analysis.intervals import (
     new_seeds_and_images,
 )
 from sidebyside.analysis.looks import Looks
+from sidebyside.analysis.many.parallel import each
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import in_unit, is_counted
 from sidebyside.analysis.multiplicity import holm
@@ -251,7 +252,9 @@ def compare_pairs(
     that grew, decisions are good at each of them.
     """
     by_name = {replicate.name: replicate for replicate in replicates}
-    alone = [compare_pair(by_name[a], by_name[b], margin, looks) for a, b in pairs]
+    alone = each(
+        lambda pair: compare_pair(by_name[pair[0]], by_name[pair[1]], margin, looks), pairs
+    )
     differing = holm([pair.p for pair in alone], chosen_from)
     equivalent = holm([pair.p_equivalent for pair in alone], chosen_from)
     if looks and max(len(alone), chosen_from) == 1:

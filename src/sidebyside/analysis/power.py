@@ -161,6 +161,10 @@ def pairs_needed(sd: float, difference: float, alpha: float = ALPHA, folds: int 
 
 def more_pairs(difference: float, sd: float, n: int, alpha: float, folds: int = 1) -> int | None:
     """Return how many pairs beyond n would show a mean difference; None for over 200."""
+    if sd >= ROUNDING:  # most pairs would need more by far, which one look tells
+        size, most = abs(difference) / sd, whole(n + _MOST_MORE, folds)
+        if _reaches(size, most, alpha, folds) < POWER:
+            return None
     needed = pairs_needed(sd, difference, alpha, folds)
     if needed is None or needed - n > _MOST_MORE:
         return None

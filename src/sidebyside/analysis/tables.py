@@ -1,6 +1,6 @@
 """What the statistics take from evidence: replicates, and tables of runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import Scores, least_variance
 from sidebyside.analysis.selection import Candidate, validation_figure
+from sidebyside.config.metrics import ERROR
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
@@ -20,8 +21,17 @@ def variants(evidence: Evidence) -> list[str]:
     return list(dict.fromkeys(run.variant for run in evidence.runs))
 
 
-def replicate_of(evidence: Evidence, variant: str) -> Replicate:
-    """Return the runs of a variant as the statistics take them."""
+def replicates_of(evidence: Evidence) -> dict[str, Replicate]:
+    """Return the runs of each variant as the statistics take them."""
+    least = least_variance_of(evidence)
+    return {name: replicate_of(evidence, name, least) for name in variants(evidence)}
+
+
+def replicate_of(evidence: Evidence, variant: str, least: float | None = None) -> Replicate:
+    """Return the runs of a variant as the statistics take them.
+
+    ``least`` is what `least_variance_of` returns, where that is known.
+    """
     runs = evidence.of_variant(variant)
     scores = scores_of(runs, evidence)
     return Replicate(
@@ -31,7 +41,7 @@ def replicate_of(evidence: Evidence, variant: str) -> Replicate:
         scores=scores if evidence.folds == 1 else scores[:, :0],  # no two seeds share their images
         weights=[run.weights_digest for run in runs],
         metric=evidence.metric,
-        least_variance=least_variance_of(evidence),
+        least_variance=least_variance_of(evidence) if least is None else least,
         folds=evidence.folds,
     )
 
@@ -48,6 +58,8 @@ def least_variance_of(evidence: Evidence) -> float:
     """
     if not evidence.metric.by_image:
         return 0.0
+    if evidence.metric == ERROR and evidence.folds == 1:
+        return rounding_variance(len(evidence.target))
     tested = min((run.tested for run in evidence.runs), key=np.count_nonzero)
     scores = [evidence.scores(run)[run.tested] for run in evidence.runs]
     return least_variance(evidence.metric, evidence.target[tested], scores)
@@ -82,7 +94,9 @@ def in_step(evidence: Evidence) -> Evidence:
     return replace(evidence, runs=[run for run in evidence.runs if run.seed in kept])
 
 
-def candidates_of(evidence: Evidence, names: Sequence[str]) -> list[Candidate]:
+def candidates_of(
+    evidence: Evidence, names: Sequence[str], replicates: Mapping[str, Replicate]
+) -> list[Candidate]:
     """Return variants to choose from, none where one of them has no validation images."""
     metric, candidates = evidence.metric, []
     figure = f"val_{'loss' if validation_figure(metric) == 'loss' else 'accuracy'}"
@@ -95,10 +109,10 @@ def candidates_of(evidence: Evidence, names: Sequence[str]) -> list[Candidate]:
         candidates.append(
             Candidate(
                 name=variant,
-                seeds=[run.seed for run in runs],
+                seeds=replicates[variant].seeds,
                 validation=[_validation(run.history[figure][-1], figure) for run in runs],
-                test=[evidence.value(run) for run in runs],
-                scores=scores_of(runs, evidence),
+                test=replicates[variant].values,
+                scores=replicates[variant].scores,
                 metric=metric,
                 rounding=rounding,
             )

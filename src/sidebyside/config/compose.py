@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
+from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
-from sidebyside.config.grid import compose_points, points
+from sidebyside.config.grid import points
 from sidebyside.config.launchers import Launcher
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.config.schema import Config, Study
@@ -80,8 +81,8 @@ def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Le
     params = _hydra_node(overrides, "sweeper.params") or {}
     grid = points(params, overrides)
     with _composing():
-        configs = compose_points(grid, partial(hydra.compose, "config"))
-        return [(check(config), point.factors) for config, point in zip(configs, grid, strict=True)]
+        composed = compose_points(grid, partial(hydra.compose, "config"))
+        return [(own.config, point.factors) for own, point in zip(composed, grid, strict=True)]
 
 
 def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:

@@ -1,14 +1,13 @@
 """A grid of runs: what a study and a command line sweep, point by point."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
 
 from sidebyside.config.factors import NOT_FACTORS, REPLICATE, Level, as_level, short_names
 from sidebyside.config.presets import refuse_pinned
@@ -43,36 +42,26 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
     parser = OverridesParser.create(config_loader=loader)
     by_hand = parser.parse_overrides(list(arguments))
     swept = [f"{key}={value}" for key, value in params.items()]
-    parsed = [*parser.parse_overrides(swept), *by_hand]
-    _refuse_senseless(parsed)
-    _refuse_pinned(by_hand, parsed)
-    factors = _factor_names(parsed, params)
-    (grid,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [Point(list(each), _levels(parser.parse_overrides(each), factors)) for each in grid]
+    asked = [*parser.parse_overrides(swept), *by_hand]
+    _refuse_senseless(asked)
+    _refuse_pinned(by_hand, asked)
+    factors = _factor_names(asked, params)
+    (grid,) = BasicSweeper.split_arguments(asked, max_batch_size=None)
+    return [Point(list(each), _levels([parsed(own) for own in each], factors)) for each in grid]
 
 
-def compose_points(
-    grid: Iterable[Point], compose: Callable[[list[str]], DictConfig]
-) -> Iterator[DictConfig]:
-    """Yield the config of each point, composing one for all that differ in nothing but the seed."""
-    parser = OverridesParser.create()
-    composed: dict[tuple[str, ...], DictConfig] = {}
-    for point in grid:
-        of_seed = [each for each in point.overrides if each.partition("=")[0] == REPLICATE]
-        shared = tuple(each for each in point.overrides if each not in of_seed)
-        if shared not in composed:
-            composed[shared] = compose(point.overrides)
-        config = deepcopy(composed[shared])
-        for override in parser.parse_overrides(of_seed):
-            config[REPLICATE] = override.value()
-        yield config
+@cache
+def parsed(override: str) -> Override:
+    """Return an override as Hydra reads it, which takes it a while; no sweep by ``glob``."""
+    (own,) = OverridesParser.create().parse_overrides([override])
+    return own
 
 
-def _factor_names(parsed: Sequence[Override], params: Mapping[str, Any]) -> dict[str, str]:
+def _factor_names(asked: Sequence[Override], params: Mapping[str, Any]) -> dict[str, str]:
     """Return the short name of each factor by its key: what is swept, or named by a study."""
     keys = dict.fromkeys(
         override.get_key_element()
-        for override in parsed
+        for override in asked
         if override.is_sweep_override() or override.get_key_element() in params
     )
     return short_names([key for key in keys if key != REPLICATE])
@@ -83,9 +72,9 @@ def _levels(overrides: Sequence[Override], factors: Mapping[str, str]) -> dict[s
     return {name: as_level(values[key]) for key, name in factors.items()}
 
 
-def _refuse_senseless(parsed: Sequence[Override]) -> None:
-    names = [override.get_key_element() for override in parsed]
-    for override in parsed:
+def _refuse_senseless(asked: Sequence[Override]) -> None:
+    names = [override.get_key_element() for override in asked]
+    for override in asked:
         name = override.get_key_element()
         if override.is_sweep_override() and name.split(".")[0] in NOT_FACTORS:
             raise UserError(
@@ -99,9 +88,9 @@ def _refuse_senseless(parsed: Sequence[Override]) -> None:
             )
 
 
-def _refuse_pinned(by_hand: Sequence[Override], parsed: Sequence[Override]) -> None:
+def _refuse_pinned(by_hand: Sequence[Override], asked: Sequence[Override]) -> None:
     presets: list[str] = []
-    for override in parsed:
+    for override in asked:
         if override.get_key_element() == "preset":
             swept = override.is_sweep_override()
             presets = list(override.sweep_string_iterator()) if swept else [str(override.value())]

@@ -106,6 +106,9 @@ class Study:
     "factors"; two variants by name), "narrow" until each variant's 95 % interval is within
     +-``halfwidth`` of the metric's unit.
 
+    ``pairs`` are variants, two by two by name, that a study of many variants is asked about, in
+    which not all are held against each other.
+
     ``seeds`` are "common" to all variants, or "independent": of each variant its own.
 
     ``other_scores`` tables all metrics beside the one that runs are judged by, without claims;
@@ -122,6 +125,9 @@ class Study:
     halfwidth: Annotated[float, Field(gt=0)] | None = None
     max_seeds: Positive = 20
     seeds: Literal["common", "independent"] = "common"
+    pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = field(
+        default_factory=list
+    )
     other_scores: bool | None = None
 
     @field_validator("margin", mode="before")

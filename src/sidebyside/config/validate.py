@@ -39,8 +39,9 @@ def check(config: DictConfig) -> Config:
         If a value has the wrong type or is out of range, a key is unknown or missing, or the
         values don't go together.
     """
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    checked = _validate(Config, own, "")
+    if "hydra" in config:
+        config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    checked = _validate(Config, config, "")
     _check_address(checked.tracking)
     _check_files(checked.dataset)
     _check_targets(checked)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
-from sidebyside.analysis.analyse import replicate_of, variants
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import least_variance, scores_by_image, value_of_run
 from sidebyside.analysis.pairs import Pair, compare_pairs
+from sidebyside.analysis.tables import replicate_of, variants
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Study, Tracking

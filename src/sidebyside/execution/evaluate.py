@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from functools import cache
+from typing import Any
 
 from sidebyside import paths
 from sidebyside.data.arrays import ProcessedArrays, open_arrays, scored_arrays
@@ -31,7 +33,7 @@ def evaluate(run: Run, again: bool = False) -> Evaluation:
         If the processed data aren't those the run was trained on.
     """
     arrays = _arrays_of(run)
-    basis = _basis(run, arrays)
+    basis = basis_of(run, arrays)
     stored = None if again else find_evaluation(run.key)
     return stored if stored and stored.basis == basis else _test(run, arrays, basis)
 
@@ -39,7 +41,7 @@ def evaluate(run: Run, again: bool = False) -> Evaluation:
 def is_evaluated(run: Run) -> bool:
     """Whether the run store has what `evaluate` would return."""
     stored = find_evaluation(run.key)
-    return stored is not None and stored.basis == _basis(run, _arrays_of(run))
+    return stored is not None and stored.basis == basis_of(run, _arrays_of(run))
 
 
 def _arrays_of(run: Run) -> ProcessedArrays:
@@ -53,9 +55,19 @@ def _arrays_of(run: Run) -> ProcessedArrays:
     return arrays
 
 
-def _basis(run: Run, arrays: ProcessedArrays) -> str:
+def basis_of(run: Run, arrays: ProcessedArrays) -> str:
     """Return a digest of what decides the scores."""
     parts = [run.weights_digest, arrays.digest, *map(source_digests, _DECIDING)]
+    return _digest(parts)
+
+
+@cache
+def scored_by(arrays_digest: str) -> str:
+    """Return a digest of what decides the scores of all runs on these arrays."""
+    return _digest([arrays_digest, *map(source_digests, _DECIDING)])
+
+
+def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

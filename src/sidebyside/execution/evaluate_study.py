@@ -87,11 +87,7 @@ def evaluate_study(
     }
     failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
     if not failures:
-        write_evaluate_results(
-            results.dataset,
-            results.study,
-            [out for out in by_key.values() if isinstance(out, Evaluation)],
-        )
+        write_evaluate_results(results.dataset, results.study, list(by_key))
     return failures
 
 

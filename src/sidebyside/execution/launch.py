@@ -18,13 +18,12 @@ from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.execution.planned import Planned, Wanted, task_of
+from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
 from sidebyside.execution.progress import watch
 from sidebyside.execution.sharing.launching import LaunchExchange
-from sidebyside.execution.train import Job, is_finished, train_job
+from sidebyside.execution.train import Job, train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
-from sidebyside.storage.evaluations import stored_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class _Sweep:
         """Train runs, and those that are added."""
         config = jobs[0].config
         _tell_differences(jobs)
-        done = {job.run.key for job in jobs if is_finished(job)}
+        done = finished_keys(jobs)
         with TemporaryDirectory() as folder:
             with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
@@ -207,10 +206,9 @@ class _Sweep:
             finished = [run for run in self._planned.runs() if run.key in got or run.in_evidence]
             if not (wanted := self._more(finished)):
                 break
-            if jobs := self._others.arrived(self._planned.add(wanted)):
-                done = {job.run.key for job in jobs if is_finished(job)}
-                if untrained := self._begin(jobs, done):
-                    return untrained
+            jobs = self._others.arrived(self._planned.add(wanted))
+            if jobs and (untrained := self._begin(jobs, finished_keys(jobs))):
+                return untrained
         return []
 
 
@@ -247,7 +245,7 @@ def _write_results(
         write_evaluate_results(
             config.dataset.name,
             config.study.name,
-            [stored_evaluation(run.key) for run in finished if not run.in_evidence],
+            [run.key for run in finished if not run.in_evidence],
         )
 
 

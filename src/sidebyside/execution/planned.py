@@ -1,20 +1,26 @@
 """The runs of a launch: which are in the committed evidence, and which are to be trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
 from sidebyside.config.datasets import Dataset
-from sidebyside.config.factors import Level
+from sidebyside.config.factors import Level, own_seed
+from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Config
+from sidebyside.data.arrays import ProcessedArrays
+from sidebyside.data.prepare import prepare
 from sidebyside.engine.blocks import Instance
 from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
+from sidebyside.execution.evaluate import scored_by
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.execution.train import Job, plan, train_job
+from sidebyside.execution.train import Job, is_finished, plan, retraining, train_job
+from sidebyside.stderr import told
 from sidebyside.storage import cards, keys
 from sidebyside.storage.results import StudyRun
+from sidebyside.storage.verified import Verified
 
 _CHANNELS_FIRST = 1.5  # how much longer an operation takes, see docs/performance.md
 
@@ -49,7 +55,7 @@ class Planned:
         for device in {config.training.device for config, _ in wanted}:
             cards.card_for(device)
         _check_datasets([config.dataset for config, _ in wanted])
-        jobs = [plan(config, factors) for config, factors in wanted]
+        jobs = list(told(_planned(wanted), len(wanted), "runs planned"))
         for job in jobs:
             if (same := self._jobs.get(job.run.key)) is not None:
                 raise UserError(
@@ -66,6 +72,54 @@ class Planned:
         for key, job in self._jobs.items():
             by_variant.setdefault(job.run.variant, []).append(self.held.get(key, job.run))
         return [run for own in by_variant.values() for run in own]
+
+
+def _planned(wanted: Sequence[Wanted]) -> Iterator[Job]:
+    """Yield the job of each config; that of a variant's next seed is made from the one before."""
+    before: Job | None = None
+    prepared: dict[tuple[str, str], ProcessedArrays] = {}
+    for config, factors in wanted:
+        if before is None or not _differs_in_seed_alone(config, factors, before):
+            place = config.dataset.name, config.data_format
+            prepared[place] = prepared.get(place) or prepare(config.dataset, config.data_format)
+            before = plan(config, factors, prepared[place])
+        else:
+            variant, seed = before.run.variant, config.seed
+            if config.study and config.study.seeds == "independent":
+                seed = own_seed(variant, seed)
+            recipe = before.identity["recipe"] | {"seed": seed}
+            identity = before.identity | {"recipe": recipe}
+            run = StudyRun(keys.run_key(identity), variant, dict(factors), config.seed)
+            before = Job(config, run, identity)
+        yield before
+
+
+def _differs_in_seed_alone(config: Config, factors: Mapping[str, Level], before: Job) -> bool:
+    if config.protocol in FOLDS or factors != before.run.factors:  # a seed says which fold
+        return False
+    pairs = (
+        (getattr(config, own.name), getattr(before.config, own.name))
+        for own in fields(config)
+        if own.name != "seed"
+    )
+    return all(one is other or one == other for one, other in pairs)
+
+
+def finished_keys(jobs: Sequence[Job]) -> set[str]:
+    """Return the keys of the runs of which `is_finished` is true.
+
+    Those that were found whole before aren't read again.
+    """
+    verified, done = Verified(), set()
+    for job in told(jobs, len(jobs), "runs looked up"):
+        by = scored_by(job.identity["arrays"]) if job.config.evaluate else None
+        if not retraining() and verified.is_whole(job.run.key, by):
+            done.add(job.run.key)
+        elif is_finished(job):
+            done.add(job.run.key)
+            verified.note(job.run.key, by)
+    verified.save()
+    return done
 
 
 def _check_datasets(datasets: Sequence[Dataset]) -> None:

@@ -80,10 +80,12 @@ class Job:
         return read_recipe(self.identity["recipe"])
 
 
-def plan(config: Config, factors: Mapping[str, Level]) -> Job:
+def plan(
+    config: Config, factors: Mapping[str, Level], arrays: ProcessedArrays | None = None
+) -> Job:
     """Return the job of a config and the levels that a sweep gives it.
 
-    Data that aren't there are downloaded and preprocessed.
+    Data that aren't there are downloaded and preprocessed, unless the ``arrays`` are given.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def plan(config: Config, factors: Mapping[str, Level]) -> Job:
         Before that, if there is no GPU where one is asked for.
     """
     card = cards.card_for(config.training.device)
-    arrays = prepare(config.dataset, config.data_format)
+    arrays = arrays or prepare(config.dataset, config.data_format)
     variant, recipe = variant_name(factors), config.recipe()
     if config.study and config.study.seeds == "independent":
         recipe = replace(recipe, seed=own_seed(variant, config.seed))

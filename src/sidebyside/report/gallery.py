@@ -70,8 +70,10 @@ def disagreements(
     count : int
         How many images at most.
     """
-    right, of_run = predicted == target, np.array(variants)
-    shares = [right[of_run == name].mean(axis=0) for name in dict.fromkeys(variants)]
+    of_variant: dict[str, list[int]] = {}
+    for number, name in enumerate(variants):
+        of_variant.setdefault(name, []).append(number)
+    shares = [(predicted[own] == target).mean(axis=0) for own in of_variant.values()]
     apart = np.var(shares, axis=0).round(_DECIMALS)
     order = np.argsort(-apart, kind="stable")[:count]
     return order[apart[order] > 0].astype(np.int32)

@@ -1,12 +1,15 @@
 """What a report is made from: a study's results, and its committed evidence."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
+from sidebyside.analysis.many.parallel import each
 from sidebyside.analysis.metrics.scores import (
     all_values,
     check_metric,
@@ -61,7 +64,8 @@ def gather(dataset: Dataset, study: Study, allow_partial: bool) -> Evidence:
     if known := results.evidence():
         refuse_other_metric(known, study)
     if known and not results.trained:
-        runs = [_known(run, known) for run in results.runs]
+        before = {run.key: run for run in known.runs}
+        runs = [_known(run, before) for run in results.runs]
         return replace(known, runs=runs, missing=results.missing)
     with journal.looking("compare", [run.key for run in results.runs]):
         return _of_files(results, known, dataset, study)
@@ -100,17 +104,27 @@ def _of_files(
 ) -> Evidence:
     check_metric(study.judged_by, dataset.classes)
     arrays = _processed(dataset)
-    protocol = results.load(results.trained[0]).recipe.protocol
+    protocol = results.load(results.trained[0], [DIGESTS]).recipe.protocol
     check_metric_of_folds(study.judged_by, protocol)
     folds = folds_of(protocol)
     part = "test" if folds == 1 else "train"  # which images test the runs
     target = arrays.read(f"{part}_classes")
-    runs = [
-        _known(run, known)
-        if run.in_evidence
-        else run_evidence(run, results.load(run), _evaluation(results, run), target, study)
-        for run in results.runs
-    ]
+    evaluations = dict(
+        zip(
+            (run.key for run in results.trained),
+            each(partial(_evaluation, results), results.trained),
+            strict=True,
+        )
+    )
+    before = {run.key: run for run in known.runs} if known else {}
+
+    def evidence_of(run: StudyRun) -> RunEvidence:
+        if run.in_evidence:
+            return _known(run, before)
+        trained = results.load(run, [DIGESTS])
+        return run_evidence(run, trained, evaluations[run.key], target, study)
+
+    runs = each(evidence_of, results.runs)
     # In a fold there are too few runs to say of an image that variants disagree on it.
     gallery_index = disagreements(
         np.stack([run.predicted for run in runs]),
@@ -126,7 +140,9 @@ def _of_files(
         samples=arrays.pixels(arrays.read("train_images")[:_SAMPLES]),
         sample_labels=arrays.read("train_classes")[:_SAMPLES],
         missing=results.missing,
-        ensembles=_ensembles(results, known, target, study.judged_by) if folds == 1 else [],
+        ensembles=_ensembles(results, evaluations, known, target, study.judged_by)
+        if folds == 1
+        else [],
         gallery_index=gallery_index,
         gallery=arrays.pixels(arrays.read(f"{part}_images")[gallery_index]),
         stopping=results.stopping,
@@ -139,10 +155,9 @@ def _leaked(arrays: ProcessedArrays) -> NDArray[np.int32]:
     return np.array(leaked(arrays.read("train_images"), arrays.read("test_images")), np.int32)
 
 
-def _known(run: StudyRun, known: Evidence | None) -> RunEvidence:
-    for evidence in known.runs if known else []:
-        if evidence.key == run.key:
-            return evidence
+def _known(run: StudyRun, before: Mapping[str, RunEvidence]) -> RunEvidence:
+    if run.key in before:
+        return before[run.key]
     raise UserError(
         f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: run "
         "the study again."
@@ -224,28 +239,34 @@ def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
 
 
 def _ensembles(
-    results: StudyResults, known: Evidence | None, target: NDArray[np.uint8], metric: Metric
+    results: StudyResults,
+    evaluations: Mapping[str, Evaluation],
+    known: Evidence | None,
+    target: NDArray[np.uint8],
+    metric: Metric,
 ) -> list[Ensemble]:
     """Return each variant's ensemble of the runs whose probabilities are here, or as known."""
     before = {ensemble.variant: ensemble for ensemble in known.ensembles} if known else {}
-    ensembles = []
-    for variant in dict.fromkeys(run.variant for run in results.runs):
-        replicate = [run for run in results.trained if run.variant == variant]
-        held = any(run.in_evidence for run in results.runs if run.variant == variant)
+    by_variant: dict[str, list[StudyRun]] = {}
+    for run in results.runs:
+        by_variant.setdefault(run.variant, []).append(run)
+
+    def ensemble_of(variant: str) -> Ensemble | None:
+        replicate = [run for run in by_variant[variant] if not run.in_evidence]
+        held = len(replicate) < len(by_variant[variant])
         if held and variant in before and before[variant].members >= len(replicate):
-            ensembles.append(before[variant])
-        elif replicate:
-            total = sum(
-                _evaluation(results, run).read("probabilities").astype(np.float64)
-                for run in replicate
-            )
-            labels = np.asarray(total).argmax(axis=1).astype(np.uint8)
-            scores = None
-            if metric != ERROR:
-                mean = (np.asarray(total) / len(replicate)).astype(np.float32)
-                scores = scores_by_image(metric, mean, target)
-            ensembles.append(Ensemble(variant, len(replicate), labels, scores))
-    return ensembles
+            return before[variant]
+        if not replicate:
+            return None
+        members = [evaluations[run.key].read("probabilities") for run in replicate]
+        total = np.asarray(sum(own.astype(np.float64) for own in members))
+        labels, scores = total.argmax(axis=1).astype(np.uint8), None
+        if metric != ERROR:
+            mean = (total / len(replicate)).astype(np.float32)
+            scores = scores_by_image(metric, mean, target)
+        return Ensemble(variant, len(replicate), labels, scores)
+
+    return [ensemble for ensemble in each(ensemble_of, list(by_variant)) if ensemble]
 
 
 def _processed(dataset: Dataset) -> ProcessedArrays:

@@ -58,7 +58,7 @@ class Evaluation:
 
 def stored_evaluation(key: str) -> Evaluation:
     """Return what the run store has of a run that was evaluated, see `load_evaluation`."""
-    return load_evaluation(_folder(key))
+    return load_evaluation(evaluation_folder(key))
 
 
 def find_evaluation(key: str) -> Evaluation | None:
@@ -71,7 +71,7 @@ def find_evaluation(key: str) -> Evaluation | None:
 
 def is_evaluated(key: str) -> bool:
     """Whether the run store has an evaluation of a run, be it damaged."""
-    return _folder(key).is_dir()
+    return evaluation_folder(key).is_dir()
 
 
 def load_evaluation(folder: Path) -> Evaluation:
@@ -95,7 +95,7 @@ def save_evaluation(
     key: str, basis: str, figures: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> Evaluation:
     """Store scores, see `Evaluation` for what they are; those of before are replaced."""
-    folder = _folder(key)
+    folder = evaluation_folder(key)
     with replaced(folder) as unfinished:
         for name in ARRAYS:
             np.save(unfinished / f"{name}.npy", arrays[name], allow_pickle=False)
@@ -104,5 +104,6 @@ def save_evaluation(
     return load_evaluation(folder)
 
 
-def _folder(key: str) -> Path:
+def evaluation_folder(key: str) -> Path:
+    """Return where the run store has a run's evaluation."""
     return paths.run(key) / "evaluation"

@@ -1,6 +1,7 @@
 """Evidence: what of a study's runs makes all of its report again."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,10 @@ class Evidence:
 
     def test_error(self, run: RunEvidence) -> float:
         """Return the wrong predictions of a run, percent of all that it made."""
-        return round(100 * float((run.predicted != self.target)[run.tested].mean()), 6)
+        if id(run) not in self._errors:
+            wrong = (run.predicted != self.target)[run.tested]
+            self._errors[id(run)] = run, round(100 * float(wrong.mean()), 6)
+        return self._errors[id(run)][1]
 
     def value(self, run: RunEvidence) -> float:
         """Return what a run is judged by, in the unit of the study's metric."""
@@ -181,14 +185,27 @@ class Evidence:
 
     def confusion(self, run: RunEvidence) -> NDArray[Any]:
         """Return the number of images by target (row) and predicted class (column)."""
-        # As many for all runs, so that their matrices can be added.
-        classes = 1 + max(
-            int(self.target.max()), *(int(each.predicted.max()) for each in self.runs)
-        )
-        confusion = np.zeros((classes, classes), int)
+        confusion = np.zeros((self._classes, self._classes), int)
         np.add.at(confusion, (self.target[run.tested], run.predicted[run.tested]), 1)
         return confusion
 
+    @cached_property
+    def _classes(self) -> int:
+        """As many for all runs, so that their matrices can be added."""
+        return 1 + max(int(self.target.max()), *(int(each.predicted.max()) for each in self.runs))
+
+    @cached_property
+    def _errors(self) -> dict[int, tuple[RunEvidence, float]]:
+        """By the place in memory of a run, which is kept there: it is asked for often."""
+        return {}
+
     def of_variant(self, name: str) -> list[RunEvidence]:
         """Return the replicate of a variant."""
-        return [run for run in self.runs if run.variant == name]
+        return list(self._by_variant.get(name, []))
+
+    @cached_property
+    def _by_variant(self) -> dict[str, list[RunEvidence]]:
+        by_variant: dict[str, list[RunEvidence]] = {}
+        for run in self.runs:
+            by_variant.setdefault(run.variant, []).append(run)
+        return by_variant

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sidebyside import paths
 from sidebyside.config.metrics import ERROR, Metric, read_metric
 from sidebyside.errors import UserError
+from sidebyside.storage.columns import as_bytes, mapped_columns, write_columns
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 
 FILE = "evidence.npz"
+MOST_COMPRESSED = 2_000  # runs; of more, what images tell is stored as it is and mapped when read
 _MOST_BYTES = 2**30  # decompressed; a run on 10 000 test images takes 30 kB
 _PLAIN = ("key", "variant", "weights_digest", "seed", "parameters", "test_loss")
 _JSON = ("factors", "identity", "history", "layout", "digests")  # nested values, as JSON
@@ -42,19 +44,27 @@ def committed(dataset: str, study: str) -> Evidence | None:
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
     """Write evidence to an NPZ file, the same bytes for the same evidence."""
+    arrays = _arrays_of(evidence)
+    if len(evidence.runs) > MOST_COMPRESSED:
+        write_columns(path, arrays)
+    else:
+        np.savez_compressed(path, **arrays)
+
+
+def _arrays_of(evidence: Evidence) -> dict[str, Any]:
     runs = evidence.runs
+    text = np.array if len(runs) <= MOST_COMPRESSED else as_bytes
     arrays: dict[str, Any] = {
         name: np.array([getattr(run, name) for run in runs]) for name in _PLAIN
     }
     for name in _JSON:
         if name == "digests" and not any(run.digests for run in runs):
             continue  # evidence from before they were kept stays as it is, byte for byte
-        arrays[name] = np.array([json.dumps(getattr(run, name)) for run in runs])
+        arrays[name] = text([json.dumps(getattr(run, name)) for run in runs])
     arrays |= _of_metric(evidence)
     if len(evidence.leaked):
         arrays["leaked"] = evidence.leaked
-    np.savez_compressed(
-        path,
+    return dict(
         dataset=np.array(evidence.dataset),
         study=np.array(evidence.study),
         predicted=np.stack([run.predicted for run in runs]),
@@ -104,7 +114,9 @@ def read_evidence(path: Path) -> Evidence:
     try:
         _check_size(path)
         with np.load(path, allow_pickle=False) as stored:
-            return _evidence({name: stored[name] for name in stored.files})
+            mapped = mapped_columns(path)
+            names = [name for name in stored.files if name not in mapped]
+            return _evidence({name: stored[name] for name in names} | mapped)
     except Exception as error:  # whatever a damaged file makes zipfile, numpy and json raise
         raise UserError(
             f"{path} can't be read as evidence ({type(error).__name__}): restore it with git, or "
@@ -115,7 +127,8 @@ def read_evidence(path: Path) -> Evidence:
 def _check_size(path: Path) -> None:
     """Raise a ValueError for a small file that would fill the memory once decompressed."""
     with zipfile.ZipFile(path) as members:
-        if sum(member.file_size for member in members.infolist()) > _MOST_BYTES:
+        packed = [own for own in members.infolist() if own.compress_type != zipfile.ZIP_STORED]
+        if sum(member.file_size for member in packed) > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES >> 20} MiB")
 
 
@@ -131,7 +144,7 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
     for number in range(count):
         fields: dict[str, Any] = {name: arrays[name][number].item() for name in _PLAIN}
         nested = [name for name in (*_JSON, "others") if name in arrays]
-        fields |= {name: json.loads(str(arrays[name][number])) for name in nested}
+        fields |= {name: json.loads(arrays[name][number]) for name in nested}
         if metric != ERROR:
             fields |= {"value": float(arrays["value"][number]), "scores": arrays["scores"][number]}
         certainty = arrays["certainty"][number]

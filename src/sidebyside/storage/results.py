@@ -1,7 +1,8 @@
 """A study's results in the workspace: what its last launch left, and what DVC hands on."""
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ from sidebyside.config.schema import Config
 from sidebyside.errors import UserError
 from sidebyside.files import read_json, replaced, write_json
 from sidebyside.storage import store
-from sidebyside.storage.evaluations import ARRAYS, CARD, Evaluation, load_evaluation
+from sidebyside.storage.evaluations import (
+    ARRAYS,
+    CARD,
+    Evaluation,
+    evaluation_folder,
+    load_evaluation,
+)
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
 from sidebyside.storage.evidence_files import read_evidence
@@ -62,8 +69,8 @@ class StudyResults:
         path = self.folder / EVIDENCE
         return read_evidence(path) if path.is_file() else None
 
-    def load(self, run: StudyRun) -> Run:
-        """Return one run, its files verified.
+    def load(self, run: StudyRun, read: Collection[str] | None = None) -> Run:
+        """Return one run, its files verified: all of them, or those that are ``read``.
 
         Raises
         ------
@@ -71,7 +78,7 @@ class StudyResults:
             If its files are missing or damaged.
         """
         try:
-            return store.load(self.folder / run.key)
+            return store.load(self.folder / run.key, read)
         except DamagedError as reason:
             raise UserError(
                 f"Run {run.key[:12]} ({run.variant}, seed {run.seed}) among the results is "
@@ -121,16 +128,22 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
                 shutil.copyfile(paths.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
 
 
-def write_evaluate_results(dataset: str, study: str, evaluations: Sequence[Evaluation]) -> None:
-    """Assemble ``results/<dataset>/<study>/evaluate/``, as `write_train_results` does."""
+def write_evaluate_results(dataset: str, study: str, keys: Sequence[str]) -> None:
+    """Assemble ``results/<dataset>/<study>/evaluate/``, as `write_train_results` does.
+
+    Raises
+    ------
+    sidebyside.storage.store.DamagedError
+        If the run store's evaluation of one of the runs isn't what was stored.
+    """
     place = paths.results(dataset, study, "evaluate")
     with _locked(dataset, study):
-        cards = {evaluation.key: evaluation.folder / CARD for evaluation in evaluations}
-        if _same_cards(place, cards):
+        if _same_cards(place, {key: evaluation_folder(key) / CARD for key in keys}):
             return
         with replaced(place) as folder:
-            for evaluation in evaluations:
-                destination = folder / evaluation.key
+            for key in keys:
+                evaluation = load_evaluation(evaluation_folder(key))
+                destination = folder / key
                 destination.mkdir()
                 for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
                     shutil.copyfile(evaluation.folder / name, destination / name)
@@ -146,14 +159,23 @@ def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
 
     A card has the digests of all files beside it.
     """
-    runs = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else None
-    if runs != cards.keys():
+    if not folder.is_dir():
         return False
-    there = {key: folder / key / card.name for key, card in cards.items()}
-    return all(
-        there[key].is_file() and there[key].read_bytes() == card.read_bytes()
+    with os.scandir(folder) as entries:
+        runs = {entry.name for entry in entries if entry.is_dir()}
+    return runs == cards.keys() and all(
+        _content(f"{folder}/{key}/{card.name}") == _content(str(card))
         for key, card in cards.items()
     )
+
+
+def _content(path: str) -> bytes | None:
+    """Return a file's content, None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
 
 
 def has_results(dataset: str, study: str) -> bool:

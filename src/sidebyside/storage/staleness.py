@@ -1,6 +1,6 @@
 """Why runs are trained again although the run store has them, made by other code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +8,10 @@ from pydantic import ValidationError
 
 from sidebyside import paths
 from sidebyside.files import read_json
+from sidebyside.stderr import told
 from sidebyside.storage import keys, store
+
+_ALWAYS = ("dataset", "seed", "epochs", "batch_size", "data_format", "protocol")  # of recipes
 
 
 def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
@@ -26,7 +29,7 @@ def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
         environment.
     """
     wanted = list(identities)
-    stored = _stored() if wanted else {}
+    stored = _stored({_signature(own) for own in wanted}) if wanted else {}
     stale, changed = 0, set()
     for identity in wanted:
         before = stored.get(keys.task(identity))
@@ -41,12 +44,19 @@ def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
     )
 
 
-def _stored() -> dict[str, dict[str, Any]]:
-    """Return the newest identity in the run store of each recipe and data."""
+def _signature(identity: Mapping[str, Any]) -> str:
+    """Return what runs of one recipe and data have in common, whichever version wrote them."""
+    return f"{identity['arrays']} {[identity['recipe'].get(name) for name in _ALWAYS]}"
+
+
+def _stored(signatures: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the newest identity in the run store of each recipe and data with a signature."""
     cards = sorted(paths.runs().glob(f"*/{store.CARD}"), key=lambda path: path.stat().st_mtime)
     stored = {}
-    for card in cards:
+    for card in told(cards, len(cards), "stored runs looked at"):
         identity = read_json(card)["identity"]
+        if _signature(identity) not in signatures:
+            continue  # to read a recipe takes longer than its file
         with suppress(ValidationError):  # of a version that trained what this one can't
             stored[keys.task(identity)] = identity
     return stored

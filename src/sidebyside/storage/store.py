@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ TIMING = "timing.json"  # these differ when a run is trained or tested again
 INFERENCE = "inference.json"
 PROGRESS = "progress.json"
 DIGESTS = "digests.json"
+HISTORY = "history.json"
 _BESIDE_WEIGHTS = 2**18  # bytes for the other files of a run
 CHECKPOINTS = "checkpoints"
 
@@ -76,8 +77,15 @@ class Run:
         return read_json(path)["seconds"] if path.is_file() else None
 
 
-def load(folder: Path) -> Run:
+def load(folder: Path, read: Collection[str] | None = None) -> Run:
     """Return the run in ``folder``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    read : collection of str, optional
+        Which files' content to verify, "history.json" among them in any case; None is all. Whoever
+        wants what the network said needn't have its weights read.
 
     Raises
     ------
@@ -90,9 +98,11 @@ def load(folder: Path) -> Run:
             if not paths.is_name(name):
                 raise DamagedError(f"{folder / CARD} names {name}, which is in another folder")
         for name, digest in card["files"].items():
+            if read is not None and name not in read and name != HISTORY:
+                continue
             if file_digest(folder / name) != digest:
                 raise DamagedError(f"{folder / name} is missing or its content has changed")
-        history = read_json(folder / "history.json")
+        history = read_json(folder / HISTORY)
         fields = ("key", "identity", "parameters", "weights_digest")
         return Run(folder=folder, history=history, **{name: card[name] for name in fields})
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -217,7 +227,7 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     folder = paths.unfinished_run(key)
     _check_room(folder, fitted.network)
     write_network(fitted.network, fitted.made_from, folder)
-    write_json(folder / "history.json", fitted.history)
+    write_json(folder / HISTORY, fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
     timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}
     write_json(folder / TIMING, timing)

@@ -64,6 +64,7 @@ def no_worse_than(
     margin: float,
     chosen_from: int = 0,
     looks: Looks | None = None,
+    compared: Sequence[Pair] = (),
 ) -> list[NoWorse]:
     """Return whether those variants that are smaller than one of them are no worse.
 
@@ -80,10 +81,16 @@ def no_worse_than(
         How many pairs might have been tested, where the runs have chosen ``larger``.
     looks : Looks, optional
         Of a study that grew.
+    compared : sequence of Pair
+        Pairs that were compared already, which needn't be done again.
     """
+    known = {pair.a: pair for pair in compared if pair.b == larger.name}
     of_larger = sizes[larger.name]
     tests = [
-        _test(compare_pair(own, larger, margin, looks), [sizes[own.name], of_larger])
+        _test(
+            known.get(own.name) or compare_pair(own, larger, margin, looks),
+            [sizes[own.name], of_larger],
+        )
         for own in replicates
         if sizes[own.name].is_smaller_than(of_larger)
     ]

@@ -39,9 +39,12 @@ def sizes(evidence: Evidence) -> dict[str, Size]:
     """Return the size of each variant's network."""
     height, width, *channels = evidence.samples.shape[1:]
     shape, classes = (height, width, *(channels or [1])), 1 + int(evidence.target.max())
-    found = {}
+    found, uses = {}, {}
     for run in evidence.runs:
-        model = _MODEL.validate_json(json.dumps(run.recipe.get("model")))
-        uses = operations(model, shape, classes) // 2 if isinstance(model, Model) else None
-        found[run.variant] = Size(run.parameters, uses)
+        described = json.dumps(run.recipe.get("model"))
+        if described not in uses:
+            model = _MODEL.validate_json(described)
+            known = operations(model, shape, classes) if isinstance(model, Model) else None
+            uses[described] = None if known is None else known // 2
+        found[run.variant] = Size(run.parameters, uses[described])
     return found

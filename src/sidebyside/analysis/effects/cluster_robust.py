@@ -42,7 +42,6 @@ def cr2(
         nothing shows its variance.
     """
     inverse = np.linalg.pinv(model)
-    maker = np.eye(len(model)) - model @ inverse  # I - H
     weights = contrasts @ inverse  # B of each contrast: shape (contrasts, runs)
     numbers = np.unique(clusters)
     meat = np.empty((len(contrasts), len(numbers)))
@@ -50,10 +49,12 @@ def cr2(
     hidden = np.zeros(len(contrasts))
     for at, number in enumerate(numbers):
         of_cluster = np.flatnonzero(clusters == number)
-        root, range_of = _root_of_inverse(maker[np.ix_(of_cluster, of_cluster)])
+        maker = -model[of_cluster] @ inverse  # the cluster's rows of I - H
+        maker[np.arange(len(of_cluster)), of_cluster] += 1
+        root, range_of = _root_of_inverse(maker[:, of_cluster])
         adjusted = weights[:, of_cluster] @ root
         meat[:, at] = adjusted @ residuals[of_cluster]
-        spread[:, at] = adjusted @ maker[of_cluster]
+        spread[:, at] = adjusted @ maker
         unseen = weights[:, of_cluster] - weights[:, of_cluster] @ range_of
         hidden += (unseen**2).sum(axis=1)
     variance = (meat**2).sum(axis=1)

@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sidebyside.analysis.effects.cluster_robust import cr2
 from sidebyside.analysis.effects.contrasts import (
     Names,
     coded,
@@ -36,7 +35,8 @@ from sidebyside.analysis.effects.estimates import (
     MainEffect,
     SimpleEffect,
 )
-from sidebyside.analysis.effects.model import Array, Contrast, Model, model_of
+from sidebyside.analysis.effects.fitting import fit
+from sidebyside.analysis.effects.model import Array, Contrast
 from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
@@ -81,11 +81,10 @@ def effects(
     codes, levels = coded(runs, factors)
     seeds, names = pd.factorize(runs[REPLICATE], sort=True)
     confidence = looks.confidence(len(names)) if looks else CONFIDENCE
-    model = model_of(codes, seeds)
     families = [main_contrasts(levels), interaction_contrasts(levels), *simple_contrasts(levels)]
     contrasts = [contrast for family in families for _, contrast in family]
     values = runs["test_value"].to_numpy(float)
-    found = _estimates(model, contrasts, values, scores, least_variance, confidence, folds)
+    found = _estimates(codes, seeds, contrasts, values, scores, least_variance, confidence, folds)
     if looks:
         found = _at_looks(found, looks, codes, seeds, contrasts, values, least_variance)
     estimates = iter(found)
@@ -109,7 +108,8 @@ def effects(
 
 
 def _estimates(
-    model: Model,
+    codes: Mapping[str, NDArray[np.intp]],
+    seeds: NDArray[np.intp],
     contrasts: Sequence[Contrast],
     values: Array,
     scores: Scores | None,
@@ -118,26 +118,19 @@ def _estimates(
     folds: int = 1,
 ) -> list[Estimate]:
     """Return the estimates, not corrected yet, in the order of the contrasts."""
-    rows = [model.row(contrast) for contrast in contrasts]
-    known = [number for number, row in enumerate(rows) if row is not None]
-    estimates = [Estimate()] * len(rows)
-    if not known:
-        return estimates
-    of_columns = np.array([rows[number] for number in known])
-    inverse = np.linalg.pinv(model.matrix)
-    weights = of_columns @ inverse  # of each run's value
-    residuals = values - model.matrix @ (inverse @ values)
-    variances, freedoms = cr2(model.matrix, residuals, model.seeds, of_columns)
-    variances = np.maximum(variances, least_variance * (weights**2).sum(axis=1))
-    variances *= model.count / effective(model.count, folds)
-    by_seed = None if scores is None else _by_seed(weights, model, scores)
-    for place, number in enumerate(known):
+    fitted, count = fit(codes, seeds, contrasts, values), int(seeds.max()) + 1
+    weights = fitted.weights
+    variances = np.maximum(fitted.variances, least_variance * (weights**2).sum(axis=1))
+    variances *= count / effective(count, folds)
+    by_seed = None if scores is None else _by_seed(weights, seeds, scores)
+    skewed = scores is not None and not is_counted(scores)
+    estimates = [Estimate()] * len(contrasts)
+    for place, number in enumerate(fitted.known):
         difference = MeanEstimate(
-            float(weights[place] @ values), float(variances[place]), float(freedoms[place])
+            float(weights[place] @ values), float(variances[place]), float(fitted.freedoms[place])
         )
         of_images = None if by_seed is None else by_seed[:, place]
-        skewed = scores is not None and not is_counted(scores)
-        estimate = _estimate(difference, of_images, model.count, confidence, skewed)
+        estimate = _estimate(difference, of_images, count, confidence, skewed)
         estimates[number] = replace(estimate, folds=folds)
     return estimates
 
@@ -156,8 +149,10 @@ def _at_looks(
     for count in looks.counts:
         if count <= seeds.max() + 1:
             there = seeds < count
-            model = model_of({name: code[there] for name, code in codes.items()}, seeds[there])
-            at_look = _estimates(model, contrasts, values[there], None, least_variance, CONFIDENCE)
+            own = {name: code[there] for name, code in codes.items()}
+            at_look = _estimates(
+                own, seeds[there], contrasts, values[there], None, least_variance, CONFIDENCE
+            )
             p_values[count] = [estimate.p for estimate in at_look]
     together = [
         looks.p(lambda count, own=number: p_values[count][own], estimate.n)  # type: ignore[misc]
@@ -166,15 +161,15 @@ def _at_looks(
     return [replace(estimate, p=p) for estimate, p in zip(estimates, together, strict=True)]
 
 
-def _by_seed(weights: Array, model: Model, scores: Scores) -> Array:
+def _by_seed(weights: Array, seeds: NDArray[np.intp], scores: Scores) -> Array:
     """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images).
 
     Times the number of seeds, so that their mean is the contrast.
     """
-    unit = unit_of(scores)
-    of_seeds = [np.flatnonzero(model.seeds == seed) for seed in range(model.count)]
+    unit, count = unit_of(scores), int(seeds.max()) + 1
+    of_seeds = [np.flatnonzero(seeds == seed) for seed in range(count)]
     return np.stack(
-        [unit * model.count * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds]
+        [unit * count * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds]
     )
 
 

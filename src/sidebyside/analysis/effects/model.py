@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Term = tuple[str, ...]  # the factors of a main effect or of an interaction; the intercept has none
 Cell = Mapping[str, int]  # numbers of the levels of some factors, averaged over the others
+MOST = 100  # variants whose interactions of three and more factors are modelled
 Contrast = Sequence[tuple[int, Cell]]  # cells, each with the sign of its mean in a difference
 
 
@@ -56,7 +57,8 @@ class Model:
 def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> Model:
     """Return the model of a study, lower orders first: an interaction never hides a main effect.
 
-    Interactions of three and more factors take part where each variant was run at least twice.
+    Interactions of three and more factors take part where each variant was run at least twice and
+    there are no more than a hundred of them: they'd be as many columns as variants.
 
     Parameters
     ----------
@@ -65,20 +67,24 @@ def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> 
     seeds : ndarray of int, shape (runs,)
     """
     codings = {name: _sum_to_zero(int(code.max()) + 1) for name, code in codes.items()}
-    cells = [dict(zip(codes, cell, strict=True)) for cell in zip(*codes.values(), strict=True)]
-    repeated = codes and np.unique([*codes.values()], axis=1, return_counts=True)[1].min() > 1
+    counts = np.bincount(cells_of(codes)) if codes else np.zeros(0)
+    repeated = codes and len(counts) <= MOST and counts.min() > 1
     blocks = _blocks(seeds)
     columns: dict[Term, Array] = {(): np.ones((len(seeds), 1))}
     left_out: list[Term] = []
     for order in range(1, (len(codes) if repeated else min(2, len(codes))) + 1):
-        offered = {
-            term: np.array([_coded(term, cell, codings) for cell in cells])
-            for term in combinations(codes, order)
-        }
+        offered = {term: _columns(term, codes, codings) for term in combinations(codes, order)}
         estimable = _estimable(offered, [*columns.values(), blocks])
         columns |= {term: offered[term] for term in estimable}
         left_out += [term for term in offered if term not in estimable]
     return Model(codings, [*columns], left_out, np.hstack([*columns.values(), blocks]), seeds)
+
+
+def cells_of(codes: Mapping[str, NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Return the number of each run's combination of levels, of those that there are."""
+    _, cells = np.unique(np.array([*codes.values()]), axis=1, return_inverse=True)
+    numbers: NDArray[np.intp] = cells.ravel()
+    return numbers
 
 
 def _sum_to_zero(count: int) -> Array:
@@ -92,6 +98,17 @@ def _coded(term: Term, cell: Cell, codings: Mapping[str, Array]) -> Array:
     for name in term:
         coding = codings[name]
         product = np.kron(product, coding[cell[name]] if name in cell else 0 * coding[0])
+    return product
+
+
+def _columns(
+    term: Term, codes: Mapping[str, NDArray[np.intp]], codings: Mapping[str, Array]
+) -> Array:
+    """Return the columns of a term for all runs, see `_coded`."""
+    product = np.ones((len(next(iter(codes.values()))), 1))
+    for name in term:
+        coded = codings[name][codes[name]]
+        product = (product[:, :, np.newaxis] * coded[:, np.newaxis]).reshape(len(product), -1)
     return product
 
 

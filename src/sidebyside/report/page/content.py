@@ -1,6 +1,5 @@
 """What the page tells: numbers, names and words; variants are numbered by their mean."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,10 @@ from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
+from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.page.origins import origins
+from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
 from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.numbers import spelled
@@ -25,7 +27,6 @@ from sidebyside.report.text.sections import smaller_rows
 from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
-_DIGITS = 12  # of a source's digest
 _OPENING = 3  # statements that are the answer
 _PROTOCOLS = {
     "clean": "A sixth of the training images is held out for validation; the test images were "
@@ -58,10 +59,24 @@ class Page:
         """How the numbers are written."""
         return Scale(self.evidence.metric)
 
-    @property
+    @cached_property
     def content(self) -> dict[str, Any]:
-        """What ``comparison.json`` has."""
-        return self.comparison.content
+        """What ``comparison.json`` has of the variants that are shown."""
+        return folded(self.comparison.content, self._shown)
+
+    @cached_property
+    def _shown(self) -> list[str]:
+        return shown(self.comparison.content, self.baseline, self.evidence.metric)
+
+    @property
+    def folding(self) -> str:
+        """What is shown of many variants, nothing where that is all."""
+        return of_folding(len(self._shown), len(self.numbers))
+
+    @property
+    def tested(self) -> str:
+        """Which pairs of many variants were tested, nothing where all were."""
+        return of_asked(self.content.get("asked"))
 
     @property
     def answer(self) -> list[str]:
@@ -74,12 +89,14 @@ class Page:
         return self.comparison.statements[_OPENING:]
 
     @cached_property
-    def variants(self) -> list[dict[str, Any]]:
-        """The variants by their mean, the best first."""
-        return sorted(self.content["variants"], key=lambda own: self._rank(self.value(own)["mean"]))
+    def variants(self) -> list[Mapping[str, Any]]:
+        """The variants that are shown by their mean, the best first."""
+        return by_rank(self.content["variants"], self.evidence.metric)
 
-    def _rank(self, value: float) -> float:
-        return self.evidence.metric.rank(value)
+    @cached_property
+    def _every(self) -> list[Mapping[str, Any]]:
+        """All variants, the best first."""
+        return by_rank(self.comparison.content["variants"], self.evidence.metric)
 
     def value(self, entry: Mapping[str, Any]) -> Any:
         """Return what an entry of ``comparison.json`` has by the study's metric."""
@@ -87,8 +104,8 @@ class Page:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each variant on the page."""
-        return {variant["name"]: number for number, variant in enumerate(self.variants, 1)}
+        """The number of each variant on the page, shown or not."""
+        return {variant["name"]: number for number, variant in enumerate(self._every, 1)}
 
     @cached_property
     def values(self) -> dict[str, list[float]]:
@@ -98,7 +115,7 @@ class Page:
             for name in self.numbers
         }
 
-    @property
+    @cached_property
     def protocols(self) -> dict[str, str]:
         """What the study's protocols mean."""
         names = dict.fromkeys(run.protocol for run in self.evidence.runs)
@@ -128,7 +145,7 @@ class Page:
     @property
     def seeds(self) -> str:
         """The number of seeds per variant, e.g. "2" or "2 to 5"."""
-        return count_text([variant["n"] for variant in self.variants])
+        return count_text([variant["n"] for variant in self._every])
 
     def label(self, variant: str) -> str:
         """Return number and name of a variant, and its protocol where the name doesn't tell."""
@@ -188,9 +205,9 @@ class Page:
 
     @cached_property
     def costs(self) -> list[dict[str, Any]]:
-        """Parameters, multiply-adds, times and mean of each variant."""
+        """Parameters, multiply-adds, times and mean of each variant, shown or not."""
         rows, known = [], sizes(self.evidence)
-        for variant in self.variants:
+        for variant in self._every:
             runs = self.evidence.of_variant(variant["name"])
             times = [self.seconds[run.key] for run in runs if run.key in self.seconds]
             rows.append(
@@ -207,6 +224,12 @@ class Page:
             )
         return rows
 
+    @property
+    def costs_shown(self) -> list[dict[str, Any]]:
+        """Those of the variants that are shown."""
+        kept = set(self._shown)
+        return [row for row in self.costs if row["name"] in kept]
+
     def _milliseconds(self, runs: Sequence[RunEvidence], images: str) -> float | None:
         times = [self.milliseconds[run.key][images] for run in runs if run.key in self.milliseconds]
         return float(np.mean(times)) if times else None
@@ -219,8 +242,7 @@ class Page:
     @property
     def origins(self) -> list[dict[str, str]]:
         """The environments and sources that runs were made under, with the number of runs."""
-        origins = Counter(tuple(_origin(run).items()) for run in self.evidence.runs)
-        return [{"runs": str(runs)} | dict(origin) for origin, runs in origins.items()]
+        return origins(self.evidence.runs)
 
     @property
     def settings(self) -> list[dict[str, str]]:
@@ -255,7 +277,7 @@ class Page:
     @property
     def other_scores(self) -> list[dict[str, str]]:
         """What other metrics say of the variants."""
-        return other_scores(self.evidence)
+        return other_scores(self.evidence, self._shown)
 
     others_title = TITLE
     others_about = " ".join(ABOUT.split())
@@ -270,23 +292,3 @@ def count_text(counts: Sequence[int]) -> str:
     """Return e.g. "2" or "2 to 5"."""
     few, many = min(counts), max(counts)
     return str(few) if few == many else f"{few} to {many}"
-
-
-def _origin(run: RunEvidence) -> dict[str, str]:
-    """Return what a run was made by and on, as words to show."""
-    environment, sources = run.identity.get("environment", {}), run.identity.get("sources", {})
-    cpu, numerics = environment.get("cpu", {}), environment.get("numerics", "")
-    digests = [f"{file} {digest[:_DIGITS]}" for file, digest in sources.items()]
-    gpu = environment.get("gpu", {})
-    known = environment.get("versions", {}) | {
-        "numeric class": numerics,
-        "CPU": ", ".join(cpu[name] for name in ("model", "architecture") if name in cpu)
-        or (numerics and "any of the class"),
-        "instructions": " ".join(cpu.get("instructions", [])),
-        "threads": str(environment.get("threads", "")),
-        "oneDNN": environment.get("onednn", ""),
-        "code": ", ".join(digests),
-    }
-    if gpu:
-        known["GPU"] = f"{gpu['name']}, CUDA {gpu['cuda']}, cuDNN {gpu['cudnn']}"
-    return {name: value or "not recorded" for name, value in known.items()}

@@ -1,5 +1,6 @@
 """The pictures of the page, as SVG text; none where there is nothing to draw."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ from sidebyside.storage.evidence import RunEvidence
 _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 10 kB
 _MOST_LOOKS = 6  # pairs whose looks are drawn
 _MOST_LINES = 8  # levels of a factor in a picture of an interaction
+_MOST_DOTS = 100  # variants in a picture of one level
 _COLORS = {"better": GREEN, "worse": ORANGE, "equivalent": BLUE, "can't tell": GREY}
 
 
@@ -173,12 +175,21 @@ class Drawn:
         }
 
     def _runs_at(self, levels: Mapping[str, Any]) -> list[RunEvidence]:
-        wanted = {name: level_text(level) for name, level in levels.items()}
+        (first, *others) = ((name, level_text(level)) for name, level in levels.items())
         return [
             run
-            for run in self.page.evidence.runs
-            if all(level_text(run.factors[name]) == text for name, text in wanted.items())
+            for run in self._by_level.get(first, [])
+            if all(level_text(run.factors[name]) == text for name, text in others)
         ]
+
+    @cached_property
+    def _by_level(self) -> dict[tuple[str, str], list[RunEvidence]]:
+        """The runs at each level of each factor."""
+        by_level: dict[tuple[str, str], list[RunEvidence]] = {}
+        for run in self.page.evidence.runs:
+            for name, level in run.factors.items():
+                by_level.setdefault((name, level_text(level)), []).append(run)
+        return by_level
 
     def _level(self, levels: Mapping[str, Any]) -> Level:
         """Return the mean of the runs at some levels, the first of which names it."""
@@ -191,8 +202,12 @@ class Drawn:
             n=len(by_seed),
             mean=mean,
             ends=_ends(interval(by_seed, folds=self.page.evidence.folds)),
-            variants=[float(np.mean(self.page.values[name])) for name in variants],
+            variants=_thinned([self._means[name] for name in variants]),
         )
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        return {name: float(np.mean(values)) for name, values in self.page.values.items()}
 
     def _by_seed(self, runs: Sequence[RunEvidence], mean: float) -> list[float]:
         """Return the mean of some variants by seed: runs with one seed aren't independent.
@@ -201,8 +216,7 @@ class Drawn:
         """
         apart: dict[int, list[float]] = {}
         for run in runs:
-            of_variant = float(np.mean(self.page.values[run.variant]))
-            value = self.page.evidence.value(run) - of_variant
+            value = self.page.evidence.value(run) - self._means[run.variant]
             apart.setdefault(run.seed, []).append(value)
         return [mean + float(np.mean(values)) for values in apart.values()]
 
@@ -242,12 +256,20 @@ class Drawn:
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
     """Return which points no other beats: none is as low in both and lower in one."""
-    return [
-        not any(
-            other[0] <= point[0] and other[1] <= point[1] and other != point for other in points
-        )
-        for point in points
-    ]
+    front, lowest = set(), math.inf
+    for point in sorted(set(points)):
+        if point[1] < lowest:
+            front.add(point)
+            lowest = point[1]
+    return [point in front for point in points]
+
+
+def _thinned(means: list[float]) -> list[float]:
+    """Return means, of very many only some, from the lowest to the highest at equal distances."""
+    if len(means) <= _MOST_DOTS:
+        return means
+    places = np.linspace(0, len(means) - 1, _MOST_DOTS).round().astype(int)
+    return [sorted(means)[place] for place in places]
 
 
 def _unbroken(text: str) -> str:

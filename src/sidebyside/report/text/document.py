@@ -1,11 +1,13 @@
 """The report as Markdown."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sidebyside.analysis.looks import looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
+from sidebyside.report.folding import folded, of_folding, shown
 from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
 from sidebyside.report.text.others import other_scores_text
@@ -33,13 +35,17 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     parts.append("\n".join(f"- {sentence}" for sentence in comparison.statements))
     if evidence.stopping:
         parts.append(of_stopping(evidence.stopping))
-    scale = Scale(evidence.metric)
+    scale, analysis = Scale(evidence.metric), comparison.analysis
+    names = shown(comparison.content, analysis.baseline, evidence.metric)
+    content = folded(comparison.content, names)
+    folding = of_folding(len(names), len(comparison.content["variants"]))
     parts += [
         "## All variants",
         paragraph(_intervals(scale) if evidence.folds == 1 else in_folds(scale)),
-        table(_variant_rows(comparison.content["variants"], scale)),
-        *other_scores_text(evidence),
-        analysis_text(comparison.analysis),
+        *([folding] if folding else []),
+        table(_variant_rows(content["variants"], scale)),
+        *other_scores_text(evidence, names),
+        analysis_text(replace(analysis, content=content)),
         *_made(evidence),
         "## Pictures",
         f"![{scale.title} by variant](pictures/variants.svg)",

@@ -1,5 +1,7 @@
 """What other metrics than the study's say of its variants: tabled, without claims."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sidebyside.config.metrics import ERROR, metric_of
@@ -15,14 +17,15 @@ ABOUT = """
     scores finds one that differs."""
 
 
-def other_scores(evidence: Evidence) -> list[dict[str, str]]:
+def other_scores(evidence: Evidence, variants: Sequence[str]) -> list[dict[str, str]]:
     """Return a row per variant with its mean by each other metric; none where they weren't kept."""
     if not all(run.others for run in evidence.runs):
         return []
     names = [name for name in evidence.runs[0].others if name != evidence.metric.name]
     scales = {name: Scale(ERROR if name == ERROR.name else metric_of(name)) for name in names}
     rows = []
-    for variant in dict.fromkeys(run.variant for run in evidence.runs):
+    kept = set(variants)
+    for variant in dict.fromkeys(run.variant for run in evidence.runs if run.variant in kept):
         runs = evidence.of_variant(variant)
         means = {name: float(np.mean([run.others[name] for run in runs])) for name in names}
         rows.append(
@@ -35,7 +38,7 @@ def other_scores(evidence: Evidence) -> list[dict[str, str]]:
     return rows
 
 
-def other_scores_text(evidence: Evidence) -> list[str]:
+def other_scores_text(evidence: Evidence, variants: Sequence[str]) -> list[str]:
     """Return the section of other scores; nothing where they weren't kept."""
-    rows = other_scores(evidence)
+    rows = other_scores(evidence, variants)
     return [f"## {TITLE}", paragraph(ABOUT), table(rows)] if rows else []

@@ -6,6 +6,7 @@ from functools import partial
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS
+from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.findings import Entry, place
 from sidebyside.report.text.numbers import fixed, p_value, spelled
 from sidebyside.report.text.scale import ERRORS, Scale
@@ -140,7 +141,17 @@ def _pairs(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
         the baseline. Holm's
         correction takes account of {family} pairs; `comparison.json` has those that were
         compared. Variants that came out bit for bit the same are compared once.""")
-    return ["## Against the baseline", text, table(rows)]
+    return ["## Against the baseline", text, table(rows), *_beside(analysis, named, scale)]
+
+
+def _beside(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
+    """Return the other pairs of a study of many variants, those that it names first."""
+    content = analysis.content
+    others = [pair for pair in content["pairs"] if pair.get("asked") in ("named", "neighbours")]
+    if not others:
+        return []
+    rows = pair_rows(sorted(others, key=lambda pair: pair["asked"]), named, scale)
+    return ["## Pairs that were named, and neighbours", of_asked(content["asked"]), table(rows)]
 
 
 def _difference(scale: Scale, pair: Entry) -> float:

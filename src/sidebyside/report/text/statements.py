@@ -6,6 +6,7 @@ from sidebyside.analysis.analyse import Analysis
 from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
+from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.findings import (
     Entry,
     more,
@@ -31,6 +32,7 @@ def statements(analysis: Analysis) -> list[str]:
         *(_of_equivalence(entry, scale) for entry in content["equivalence"]),
         _of_smaller(content["no_worse"], scale),
         _of_identical(content["identical"]),
+        of_asked(content.get("asked")),
         _of_power(content["power"], scale),
         *(_of_effect(effect, scale) for effect in main),
         *(_of_interaction(entry, scale) for entry in effects["interactions"]),
