@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from sidebyside.engine.blocks import CLOSED, Positive
 
+NotNegative = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -32,5 +33,28 @@ class Serial:
     engine: Literal["serial"]
 
 
-Launcher = Local | Serial
-ENGINES: dict[str, type[Launcher]] = {"local": Local, "serial": Serial}
+@dataclass(frozen=True, config=CLOSED)
+class Slurm:
+    """Jobs of a Slurm cluster.
+
+    ``time`` (minutes), ``cpus``, ``memory`` (MiB) and ``gpus`` are of one job, which does ``chunk``
+    tasks, with None all of a variant; ``requeues`` is how often it may be queued again during one
+    of them. ``parameters`` are other options of sbatch.
+    """
+
+    engine: Literal["slurm"]
+    partition: str | None = None
+    account: str | None = None
+    time: Positive = 60
+    cpus: Positive = 1
+    memory: Positive | None = 4000
+    gpus: Positive = 1
+    chunk: Positive | None = None
+    max_parallel: Positive = 256
+    requeues: NotNegative = 10
+    parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    folder: str | None = None
+
+
+Launcher = Local | Serial | Slurm
+ENGINES: dict[str, type[Launcher]] = {"local": Local, "serial": Serial, "slurm": Slurm}
