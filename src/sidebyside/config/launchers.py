@@ -39,7 +39,8 @@ class Slurm:
 
     ``time`` (minutes), ``cpus``, ``memory`` (MiB) and ``gpus`` are of one job, which does ``chunk``
     tasks, with None all of a variant; ``requeues`` is how often it may be queued again during one
-    of them. ``parameters`` are other options of sbatch.
+    of them. ``parameters`` are other options of sbatch. What `sidebyside submit` starts is a job of
+    its own, or a process ``here``.
     """
 
     engine: Literal["slurm"]
@@ -54,6 +55,9 @@ class Slurm:
     requeues: NotNegative = 10
     parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
     folder: str | None = None
+    driver: Literal["job", "here"] = "job"
+    driver_time: Positive | None = None
+    driver_memory: Positive = 2000
 
 
 Launcher = Local | Serial | Slurm

@@ -18,13 +18,20 @@ from sidebyside import paths
 from sidebyside.config.launchers import Slurm
 from sidebyside.execution.executors.interface import More, WorkerDiedError
 from sidebyside.execution.executors.slurm_chunk import BEGUN, RESULT, Chunk
-from sidebyside.execution.executors.slurm_states import CANCELLED, LIVE, PREEMPTED, in_words, states
+from sidebyside.execution.executors.slurm_states import (
+    CANCELLED,
+    LIVE,
+    PREEMPTED,
+    in_words,
+    seen_in,
+    states,
+)
 from sidebyside.execution.executors.slurm_submission import check_slurm, submit
 from sidebyside.execution.executors.tasks import Task
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the folder of the results
 _ASK_EVERY = (1, 30)  # seconds between two questions to Slurm: at first, and in the long run
-_RESULTS_WITHIN = 5  # seconds, for a shared disk to show what a job that has ended left there
+_RESULTS_WITHIN = 3  # seconds, for a shared disk to show what a job that has ended left there
 _GONE_WITHIN = 40  # seconds for cancelled jobs to end; Slurm kills after KillWait, mostly 30
 _MOST_LOSSES = 2  # a lost task is started again once
 
@@ -197,7 +204,8 @@ class _Launch:
                 again[number] = task
 
     def _reason(self, job: str, state: str) -> str:
-        return f"{in_words(state)}: {self._folder / f'{job}_0_log.err'}"
+        log = self._folder / f"{job}_0_log.err"
+        return f"{in_words(seen_in(log, state))}: {log}"
 
     def cancel(self) -> None:
         """Cancel all jobs, without waiting for their end."""

@@ -2,8 +2,10 @@
 
 import subprocess
 from collections.abc import Collection
+from pathlib import Path
 
 CANCELLED, PREEMPTED = "CANCELLED", "PREEMPTED"
+FAILED, OUT_OF_MEMORY = "FAILED", "OUT_OF_MEMORY"
 GONE = "GONE"  # a name of ours: Slurm knows nothing of a job, or no more
 # A job in any other state has ended. One that is held or queued again may still run.
 LIVE = frozenset(
@@ -29,13 +31,14 @@ _IN_WORDS = {
     CANCELLED: "its job was cancelled",
     "COMPLETED": "its job ended and left no result",
     "DEADLINE": "the deadline of its job passed",
-    "FAILED": "its job failed",
+    FAILED: "its job failed",
     GONE: "Slurm doesn't know its job any more",
     "NODE_FAIL": "the node of its job failed",
-    "OUT_OF_MEMORY": "its job took more memory than it had asked for",
+    OUT_OF_MEMORY: "its job took more memory than it had asked for",
     PREEMPTED: "its job was preempted",
     "TIMEOUT": "its job took longer than it had asked for",
 }
+_OVER_MEMORY = "exceeded memory limit"
 _UNKNOWN_ID = "Invalid job id"
 _ANSWER_WITHIN = 60  # seconds
 
@@ -43,6 +46,13 @@ _ANSWER_WITHIN = 60  # seconds
 def in_words(state: str) -> str:
     """Return what a state of a job means for a task of it, with Slurm's own word."""
     return f"{_IN_WORDS.get(state, 'its job ended')} ({state})"
+
+
+def seen_in(log: Path, state: str) -> str:
+    """Return the state of a failed job, for which Slurm may have told more in the job's log."""
+    if state == FAILED and log.is_file() and _OVER_MEMORY in log.read_text(errors="replace"):
+        return OUT_OF_MEMORY  # as where memory isn't limited by the kernel
+    return state
 
 
 def states(jobs: Collection[str]) -> dict[str, str] | None:
