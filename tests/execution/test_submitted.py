@@ -21,9 +21,11 @@ def driver(home, launch):
     return int(read_json(home / "runs" / ".submitted" / launch / "process.json")["process.id"])
 
 
-def trains(home):
-    """Whether a run is being trained."""
-    return any((home / "runs" / ".unfinished").glob("*/progress.json"))
+def trains(home, launch):
+    """Whether a run is being trained since a launch was submitted."""
+    began = (home / "runs" / ".submitted" / launch / "launch.json").stat().st_mtime
+    progress = (home / "runs" / ".unfinished").glob("*/progress.json")
+    return any(path.stat().st_mtime > began for path in progress)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_launch_outlives_its_terminal_and_is_found_by_its_id(project, tmp_path
 )
 def test_a_launch_whose_driver_is_killed_says_so_and_goes_on(project, tmp_path, fault):
     launch = submit(project, tmp_path, *ENDLESS, "seed=0,1")
-    wait_until(lambda: trains(tmp_path))
+    wait_until(lambda: trains(tmp_path, launch))
     os.kill(driver(tmp_path, launch), signal.SIGKILL)
     waited = sidebyside(project, tmp_path, "wait", launch)
     assert waited.returncode == fault.code
@@ -85,7 +87,7 @@ def test_a_launch_whose_driver_is_killed_says_so_and_goes_on(project, tmp_path, 
     assert status(project, tmp_path, launch)["state"] == "killed"
     assert sidebyside(project, tmp_path, "cancel", launch).stdout.endswith("killed already\n")
     again = submit(project, tmp_path, *ENDLESS, "seed=0,1")
-    wait_until(lambda: trains(tmp_path))
+    wait_until(lambda: trains(tmp_path, again))
     assert sidebyside(project, tmp_path, "cancel", again).returncode == 0
     assert status(project, tmp_path, again)["code"] == 130
     assert set(runs_of(tmp_path)["status"]) == {"KILLED"}
@@ -110,7 +112,7 @@ def test_who_stops_waiting_stops_no_launch(project, tmp_path, fault):
     assert waiting.returncode == fault.code
     assert fault.says in errors
     assert status(project, tmp_path, launch)["state"] == "running"
-    wait_until(lambda: trains(tmp_path))
+    wait_until(lambda: trains(tmp_path, launch))
     stopped = sidebyside(project, tmp_path, "cancel", launch)
     assert stopped.returncode == 0, stopped.stderr
     assert status(project, tmp_path, launch)["state"] == "stopped"
