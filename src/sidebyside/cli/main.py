@@ -1,4 +1,4 @@
-"""The command ``sidebyside``: look, predict, export, compare, publish, verify and browse."""
+"""The command ``sidebyside``: look, predict, export, submit, compare, verify and browse."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,11 @@ from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
-_COMMANDS = ("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui")
+_OF_LAUNCHES = ("submit", "status", "wait", "cancel")
+_COMMANDS = (
+    *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
+    *_OF_LAUNCHES,
+)
 
 
 class _Commands(click.Group):
@@ -25,7 +29,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"sidebyside.cli.{name}").command
+        above = "sidebyside.cli.submitted" if name in _OF_LAUNCHES else "sidebyside.cli"
+        command: click.Command = import_module(f"{above}.{name}").command
         return command
 
 

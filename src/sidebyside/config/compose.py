@@ -9,7 +9,9 @@ from typing import Any
 
 import hydra
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -92,7 +94,12 @@ def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:
 
 def _hydra_node(overrides: Sequence[str], node: str) -> Any:
     with _composing():
-        config = hydra.compose("config", list(overrides), return_hydra_config=True)
+        # As a multirun composes it, to which what is swept comes later.
+        composer = GlobalHydra.instance().hydra
+        assert composer is not None
+        config = composer.compose_config(
+            "config", list(overrides), RunMode.MULTIRUN, from_shell=False
+        )
     selected = OmegaConf.select(config.hydra, node)
     return None if selected is None else OmegaConf.to_container(selected, resolve=True)
 

@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from sidebyside.engine.blocks import CLOSED, Positive
 
+NotNegative = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -53,5 +54,37 @@ class Ray:
     memory_limit: Positive | None = None
 
 
-Launcher = Local | Serial | Ray
-ENGINES: dict[str, type[Launcher]] = {"local": Local, "serial": Serial, "ray": Ray}
+@dataclass(frozen=True, config=CLOSED)
+class Slurm:
+    """Jobs of a Slurm cluster.
+
+    ``time`` (minutes), ``cpus``, ``memory`` (MiB) and ``gpus`` are of one job, which does ``chunk``
+    tasks, with None all of a variant; ``requeues`` is how often it may be queued again during one
+    of them. ``parameters`` are other options of sbatch. What `sidebyside submit` starts is a job of
+    its own, or a process ``here``.
+    """
+
+    engine: Literal["slurm"]
+    partition: str | None = None
+    account: str | None = None
+    time: Positive = 60
+    cpus: Positive = 1
+    memory: Positive | None = 4000
+    gpus: Positive = 1
+    chunk: Positive | None = None
+    max_parallel: Positive = 256
+    requeues: NotNegative = 10
+    parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    folder: str | None = None
+    driver: Literal["job", "here"] = "job"
+    driver_time: Positive | None = None
+    driver_memory: Positive = 2000
+
+
+Launcher = Local | Serial | Ray | Slurm
+ENGINES: dict[str, type[Launcher]] = {
+    "local": Local,
+    "serial": Serial,
+    "ray": Ray,
+    "slurm": Slurm,
+}

@@ -10,6 +10,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from sidebyside.execution.submitted.records import note_progress
 from sidebyside.storage import store
 from sidebyside.tracking.signs import is_waiting
 
@@ -88,6 +89,7 @@ def _polling(
         now = [state.runs_done, state.waits] + ([state.epochs_done] if every_epoch else [])
         if now != last:
             last[:] = now
+            note_progress(state.runs_done, state.runs, state.text())
             show(state)
 
     def poll() -> None:

@@ -74,16 +74,23 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
     SystemExit
         With 130 after Ctrl-C or SIGTERM.
     """
-    check_folds(grid)
+    check_grid(grid)
     config, _ = grid[0]
-    if config.study is not None:
-        _check_metric(grid, config.study)
     if config.study is None or config.study.until is None:
         return launch(grid, executor, log_folder)
-    by_variant = _by_variant(grid)
-    check_rule(config.study, list(by_variant))
-    growing = _Growing(by_variant, first_stage(config.study))
+    growing = _Growing(_by_variant(grid), first_stage(config.study))
     return launch(growing.first(), executor, log_folder, growing.more)
+
+
+def check_grid(grid: Sequence[Wanted]) -> None:
+    """Raise a UserError for what can't be asked of the runs of a grid together."""
+    check_folds(grid)
+    config, _ = grid[0]
+    if config.study is None:
+        return
+    _check_metric(grid, config.study)
+    if config.study.until is not None:
+        check_rule(config.study, list(_by_variant(grid)))
 
 
 def _check_metric(grid: Sequence[Wanted], study: Study) -> None:

@@ -2,12 +2,13 @@
 
 from importlib.util import find_spec
 
-from sidebyside.config.launchers import Launcher, Local, Ray
+from sidebyside.config.launchers import Launcher, Local, Ray, Slurm
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.executors.local import LocalExecutor
 from sidebyside.execution.executors.serial import SerialExecutor
+from sidebyside.execution.executors.slurm import SlurmExecutor
 
 
 def executor_of(settings: Launcher, tracking: Tracking | None = None) -> Executor:
@@ -29,6 +30,8 @@ def executor_of(settings: Launcher, tracking: Tracking | None = None) -> Executo
         return LocalExecutor(settings.workers, *limits, settings.workers_per_gpu)
     if isinstance(settings, Ray):
         return _ray_executor(settings, tracking)
+    if isinstance(settings, Slurm):
+        return SlurmExecutor(settings)
     return SerialExecutor()
 
 

@@ -1,0 +1,1 @@
+"""``sidebyside submit``, and the commands that find a launch again."""

@@ -1,0 +1,41 @@
+"""``sidebyside submit``."""
+
+import click
+
+from sidebyside import paths
+from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
+from sidebyside.errors import UserError
+from sidebyside.storage import store
+
+
+@click.command("submit", epilog="example: sidebyside submit study=factorial hydra/launcher=slurm")
+@click.option("-m", "--multirun", is_flag=True, hidden=True)  # as the script has it
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def command(overrides: tuple[str, ...], multirun: bool) -> None:
+    """Launch a study or a sweep and leave it: the terminal may be closed.
+
+    KEY=VALUE is as for `python pipelines/train.py --multirun`. What is wrong with them is told at
+    once; then `sidebyside status` and `sidebyside wait` find the launch from any terminal.
+    """
+    from sidebyside.execution.study import check_grid
+    from sidebyside.execution.submitted import drivers, records
+
+    if not (paths.root() / "pipelines" / "train.py").is_file():
+        raise UserError(f"There is no pipelines/train.py in {paths.root()}: start it in a clone.")
+    check_choices(overrides)
+    launcher = compose_launcher(overrides)
+    drivers.check_driver(launcher)
+    grid = compose_grid(overrides)
+    check_grid(grid)
+    store.check_writable()
+    config, _ = grid[0]
+    of_study = f"study={config.study.name} on " if config.study else ""
+    title = f"{of_study}dataset={config.dataset.name}"
+    new = records.begin(overrides, launcher.engine, title, len(grid))
+    new = drivers.start(new, overrides, launcher)
+    by = f"job {new.job}" if new.job else "a process of this machine"
+    print(f"launch {new.id}: {title}, {new.runs} runs, engine {new.engine}, driven by {by}")
+    print(f"log {new.log}")
+    print(f"sidebyside status {new.id}   tells how far it is")
+    print(f"sidebyside wait {new.id}     ends when it does, with its exit code")
+    print(f"sidebyside cancel {new.id}   stops it; what is finished is kept")

@@ -1,0 +1,1 @@
+"""Launches that go on without the terminal: started, looked at and stopped by their id."""

@@ -1,0 +1,396 @@
+"""Jobs of a real Slurm of one node: what they return, how they die, and who starts them again."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from sidebyside.config.launchers import Slurm
+from sidebyside.errors import UserError
+from sidebyside.execution.executors.interface import WorkerDiedError
+from sidebyside.execution.executors.slurm import SlurmExecutor
+from sidebyside.execution.executors.tasks import Task
+from sidebyside.files import read_json
+from support.slurm import running_slurm
+from support.submitted import sidebyside, status, submit
+from support.sweeps import keys_in, parents_of, runs_of, started, sweep, wait_until
+
+pytestmark = pytest.mark.slow  # a job takes seconds to start, to end and to be missed
+
+
+NOTHING, SOME_EPOCHS = "nothing finished", "epochs after the last checkpoint"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _slurm():
+    with running_slurm():
+        yield
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A function that makes an executor."""
+
+    def make(**settings):
+        common = {"engine": "slurm", "memory": 500, "folder": str(tmp_path / "shared")}
+        return SlurmExecutor(Slurm(**common | settings))
+
+    return make
+
+
+@pytest.fixture
+def task(tmp_path):
+    """A function that makes a task."""
+
+    def make(call, **settings):
+        return Task(call, tmp_path / "log.txt", **settings)
+
+    return make
+
+
+def jobs():
+    """Return the states of all jobs by id."""
+    said = subprocess.run(
+        ["squeue", "-t", "all", "-r", "-h", "-o", "%i %T"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return dict(line.split() for line in said.splitlines())
+
+
+def running():
+    return [job for job, state in jobs().items() if state == "RUNNING"]
+
+
+def fails():
+    raise ValueError("no such level")
+
+
+def job_of_this():
+    return os.environ["SLURM_JOB_ID"]
+
+
+def dies(times, folder):
+    """Kill the job's process the first ``times`` times."""
+    begun = len(list(folder.glob("died-*")))
+    if begun < times:
+        (folder / f"died-{begun}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "lives"
+
+
+def stays(folder):
+    """Stay until there is a file ``go``, and say how often it was begun."""
+    (folder / f"begun-{time.time_ns()}").write_text(job_of_this())
+    while not (folder / "go").exists():
+        time.sleep(0.05)
+    return len(list(folder.glob("begun-*")))
+
+
+def test_results_come_as_they_end_and_a_failing_task_is_one(slurm, task, tmp_path):
+    calls = [partial(stays, tmp_path), fails, lambda: print("hello") or 6 * 7, job_of_this]
+    graphs = "abcc"
+    tasks = [task(call, graph=graph) for call, graph in zip(calls, graphs, strict=True)]
+    results = {}
+    for number, outcome in slurm().run(tasks):
+        results[number] = outcome
+        if len(results) == 3:
+            assert 0 not in results
+            (tmp_path / "go").touch()
+    assert results[0] == 1
+    assert isinstance(results[1], ValueError)
+    assert str(results[1]) == "no such level"
+    assert results[2] == 42
+    assert "hello\n" in (tmp_path / "log.txt").read_text()
+
+
+def test_what_is_set_once_for_a_process_keeps_tasks_apart(slurm, task):
+    tasks = [task(job_of_this, process=name) for name in "xyx"]
+    done = dict(slurm(chunk=3).run(tasks))
+    assert done[0] == done[2] != done[1]
+
+
+def test_tasks_that_come_later_are_submitted_too(slurm, task):
+    begun = iter([[], [task(job_of_this), task(job_of_this)], []])
+    done = dict(slurm().run([task(job_of_this)], lambda: next(begun, [])))
+    assert done.keys() == {0, 1, 2}
+
+
+def test_more_jobs_than_an_array_may_have_are_several_arrays(slurm, task):
+    done = dict(slurm(chunk=1).run([task(job_of_this) for _ in range(5)]))  # MaxArraySize is 4
+    assert len(set(done.values())) == 5
+
+
+def test_the_first_task_returns_or_raises(slurm, task):
+    executor = slurm()
+    answers = [executor.first(task(call)) for call in (job_of_this, fails)]
+    assert answers[0].result(timeout=60)
+    with pytest.raises(ValueError, match="no such level"):
+        answers[1].result(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"partition": "nowhere"}, "invalid partition specified: nowhere"),
+        ({"memory": 10**6}, "Memory specification can not be satisfied"),
+        ({"parameters": {"licenses": "x:9"}}, "Invalid license"),
+    ],
+)
+def test_what_slurm_refuses_is_told(slurm, task, settings, said):
+    with pytest.raises(UserError, match=f"Slurm takes no such job: .*{said}.*hydra.launcher"):
+        list(slurm(**settings).run([task(fails)]))
+
+
+def test_without_slurm_one_sentence_says_what_it_needs(slurm, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match="needs sbatch, which isn't on this machine's PATH"):
+        slurm().start()
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a job's process, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code="0, or 1 when it comes again",
+    says="its job failed (FAILED)",
+)
+def test_who_dies_is_started_again_once_and_takes_no_other_with_it(slurm, task, tmp_path, fault):
+    once, always = tmp_path / "once", tmp_path / "always"
+    once.mkdir()
+    always.mkdir()
+    calls = [job_of_this, partial(dies, 1, once), partial(dies, 9, always), job_of_this]
+    results = dict(slurm(chunk=4).run([task(call) for call in calls]))
+    assert results[1] == "lives"
+    assert isinstance(results[2], WorkerDiedError)
+    assert fault.says in str(results[2])
+    assert len(list(always.iterdir())) == 2
+    assert results[0] != results[3]
+
+
+def let_start(job):
+    """Let a job start that was queued again, which Slurm has wait for two minutes."""
+    at_once = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+    subprocess.run(at_once, capture_output=True, check=False)
+    time.sleep(0.5)
+
+
+def job_begun(folder, times=1):
+    """Return the id of the job that is at `stays`, once it has begun so often."""
+
+    def begun() -> bool:
+        texts = [path.read_text() for path in sorted(folder.glob("begun-*"))]
+        if texts and len(texts) < times:
+            let_start(texts[-1])
+        return len(texts) == times and bool(texts[-1])
+
+    wait_until(begun, 60)
+    return max(folder.glob("begun-*")).read_text()
+
+
+@pytest.mark.faults(
+    fault="scancel of a job of a study, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=1,
+    says="its job was cancelled (CANCELLED)",
+)
+def test_a_job_that_is_cancelled_is_not_started_again(slurm, task, tmp_path, fault):
+    future = slurm().first(task(partial(stays, tmp_path)))
+    subprocess.run(["scancel", job_begun(tmp_path)], check=True)
+    outcome = future.exception(timeout=60)
+    assert isinstance(outcome, WorkerDiedError)
+    assert fault.says in str(outcome)
+    assert len(list(tmp_path.glob("begun-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(
+            way,
+            id=name,
+            marks=pytest.mark.faults(
+                fault=f"{what}, in Slurm",
+                lost=NOTHING,
+                repeated=SOME_EPOCHS,
+                code=0,
+                says="",
+            ),
+        )
+        for name, way, what in [
+            ("requeued", ["scontrol", "requeue"], "a job is queued again"),
+            ("warned", ["scancel", "--signal=USR2"], "a job reaches the end of its time"),
+        ]
+    ],
+)
+def test_a_job_that_is_queued_again_goes_on(slurm, task, tmp_path, way):
+    future = slurm().first(task(partial(stays, tmp_path)))
+    subprocess.run([*way, job_begun(tmp_path)], check=True)
+    assert job_begun(tmp_path, times=2)
+    (tmp_path / "go").touch()
+    assert future.result(timeout=60) == 2
+
+
+@pytest.mark.faults(
+    fault="a job of another partition takes the place of a job, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=0,
+    says="",
+)
+def test_a_job_that_is_preempted_goes_on(slurm, task, tmp_path):
+    future = slurm().first(task(partial(stays, tmp_path)))
+    assert job_begun(tmp_path)
+    other = ["sbatch", "--partition=first", "--cpus-per-task=4", "--output=/dev/null"]
+    subprocess.run([*other, "--wrap=true"], check=True)
+    assert job_begun(tmp_path, times=2)
+    (tmp_path / "go").touch()
+    assert future.result(timeout=60) == 2
+
+
+@pytest.mark.faults(
+    fault="a run that its job queues again too often, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=1,
+    says="it hadn't ended after its job was queued again 1 times",
+)
+def test_a_run_that_does_not_end_fails_alone(slurm, task, tmp_path, fault):
+    executor = slurm(chunk=2, requeues=1)
+    tasks = [task(partial(stays, tmp_path)), task(job_of_this)]
+    results = {}
+
+    def collect():
+        results.update(executor.run(tasks))
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    for times in (1, 2):
+        job = job_begun(tmp_path, times)
+        subprocess.run(["scancel", "--signal=USR2", job], check=True)
+    while thread.is_alive():
+        let_start(job)
+    assert isinstance(results[0], WorkerDiedError)
+    assert fault.says in str(results[0])
+    assert isinstance(results[1], str)
+
+
+def takes_memory():
+    taken = b"x" * (700 * 2**20)
+    time.sleep(30)
+    return len(taken)
+
+
+@pytest.mark.faults(
+    fault="a run that takes more memory than `hydra.launcher.memory`, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=1,
+    says="its job took more memory than it had asked for (OUT_OF_MEMORY)",
+)
+def test_a_job_over_its_memory_fails(slurm, task, fault):
+    ((_, outcome),) = slurm(memory=300).run([task(takes_memory)])
+    assert isinstance(outcome, WorkerDiedError)
+    assert fault.says in str(outcome)
+
+
+def test_leaving_early_cancels_what_is_under_way(slurm, task, tmp_path):
+    calls = [job_of_this, partial(stays, tmp_path)]
+    for _ in slurm(chunk=1).run([task(call) for call in calls]):
+        break
+    assert not running()
+    assert "CANCELLED" in jobs().values()
+    shared = tmp_path / "shared" / "slurm"
+    assert not list(shared.glob("**/*.pkl"))  # which may hold a password
+
+
+def digests(home):
+    """Return the digest of each run's weights by its key."""
+    cards = [read_json(path) for path in (home / "runs").glob("*/run.json")]
+    return {card["key"]: card["weights_digest"] for card in cards}
+
+
+def test_a_study_has_the_bits_that_it_has_on_this_machine(project, tmp_path):
+    homes = tmp_path / "local", tmp_path / "slurm"
+    for home in homes:
+        home.mkdir()
+        done = sweep(project, home, "seed=0,1", f"hydra/launcher={home.name}")
+        assert done.returncode == 0, done.stderr
+    assert len(digests(homes[0])) == 2
+    assert digests(homes[0]) == digests(homes[1])
+    assert list(runs_of(homes[1])["status"]) == ["FINISHED"] * 2
+
+
+@pytest.mark.faults(
+    fault="Ctrl-C in a sweep that runs in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=130,
+    says="The same command again goes on",
+)
+def test_an_interrupted_sweep_cancels_its_jobs(project, tmp_path, fault):
+    with started(project, tmp_path, "training.epochs=1000000,1", "hydra/launcher=slurm") as process:
+        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
+        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == fault.code, errors
+    assert fault.says in errors
+    assert "Traceback" not in errors
+    assert not running()
+    assert sorted(runs_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
+    assert list(parents_of(tmp_path)["status"]) == ["KILLED"]
+    assert len(keys_in(tmp_path)) == 1
+
+
+@pytest.mark.faults(
+    fault="scancel of the job that drives a submitted launch, in Slurm",
+    lost=NOTHING,
+    repeated=SOME_EPOCHS,
+    code=130,
+    says="go on with: sidebyside submit",
+)
+def test_a_launch_is_a_job_that_submits_others(project, tmp_path, fault):
+    mine = ("hydra/launcher=slurm", "hydra.launcher.memory=1000")
+    launch = submit(project, tmp_path, "training.epochs=1,1000000", *mine)
+    wait_until(lambda: len(keys_in(tmp_path)) == 1)
+    now = status(project, tmp_path, launch)
+    assert (now["state"], now["runs"]) == ("running", 2)
+    subprocess.run(["scancel", now["job"]], check=True)
+    waited = sidebyside(project, tmp_path, "wait", launch)
+    assert waited.returncode == fault.code, waited.stderr
+    assert fault.says in waited.stdout
+    wait_until(lambda: not running())
+    again = submit(project, tmp_path, "training.epochs=1", *mine)
+    waited = sidebyside(project, tmp_path, "wait", again)
+    assert waited.returncode == 0, waited.stderr
+    assert waited.stderr.splitlines()[-1] == "finished, 1/1 runs"
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of the driver of a sweep that runs in Slurm, whose jobs go on",
+    lost=NOTHING,
+    repeated="nothing",
+    code=-9,
+    says="",
+)
+def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, fault):
+    grid = ["training.epochs=200", "seed=0,1", "hydra/launcher=slurm"]
+    with started(project, tmp_path, *grid) as process:
+        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
+        process.kill()
+        process.communicate()
+    assert process.returncode == fault.code
+    assert running()
+    again = sweep(project, tmp_path, *grid)
+    assert again.returncode == 0, again.stderr
+    runs = runs_of(tmp_path)
+    assert list(runs["status"]) == ["FINISHED"] * 2
+    assert set(runs["tags.run_key"]) == keys_in(tmp_path)
+    assert (runs.filter(like="tags.launch.") == "trained").sum().sum() == 2
