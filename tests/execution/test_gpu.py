@@ -12,9 +12,9 @@ from sidebyside.environment import has_gpu
 from sidebyside.execution.executors.local import LocalExecutor
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.executors.worker import PRELOADED
+from sidebyside.execution.jobs import Job, plan
 from sidebyside.execution.planned import task_of
 from sidebyside.execution.study import run_grid
-from sidebyside.execution.train import Job, plan
 from sidebyside.storage import keys
 from sidebyside.storage.results import StudyRun
 from support.cards import CARD

@@ -15,8 +15,9 @@ from sidebyside import UserError, compose, paths, train
 from sidebyside.config.compose import compose_grid
 from sidebyside.config.schema import Store, Tracking
 from sidebyside.execution.evaluate_study import evaluate_study
+from sidebyside.execution.jobs import plan
 from sidebyside.execution.study import run_grid
-from sidebyside.execution.train import plan, train_job
+from sidebyside.execution.train import train_job
 from sidebyside.files import read_json
 from sidebyside.storage import journal, store
 from sidebyside.storage.evaluations import stored_evaluation

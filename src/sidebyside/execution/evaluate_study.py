@@ -13,9 +13,9 @@ from sidebyside.config.schema import Store, Tracking
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.executors.tasks import Task
+from sidebyside.execution.jobs import retraining
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.sharing.training import RunExchange
-from sidebyside.execution.train import retraining
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, keys, store
 from sidebyside.storage.evaluations import Evaluation

@@ -18,10 +18,11 @@ from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
+from sidebyside.execution.jobs import Job
 from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
 from sidebyside.execution.progress import watch
 from sidebyside.execution.sharing.launching import LaunchExchange
-from sidebyside.execution.train import Job, train_job
+from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results

@@ -16,7 +16,8 @@ from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import scored_by
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.execution.train import Job, is_finished, plan, retraining, train_job
+from sidebyside.execution.jobs import Job, plan, retraining
+from sidebyside.execution.train import is_finished, train_job
 from sidebyside.stderr import told
 from sidebyside.storage import cards, keys
 from sidebyside.storage.results import StudyRun

@@ -23,7 +23,7 @@ from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.execution.train import full_identity
+from sidebyside.execution.jobs import full_identity
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys
 from sidebyside.storage.evidence_files import committed

@@ -14,9 +14,9 @@ from sidebyside.config.schema import Config, Study
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.jobs import plan
 from sidebyside.execution.launch import launch
 from sidebyside.execution.planned import Wanted
-from sidebyside.execution.train import plan
 from sidebyside.report.gathering import run_evidence
 from sidebyside.report.text.claims import Claim
 from sidebyside.storage import store

@@ -19,7 +19,7 @@ from sidebyside.storage.shared.runs import SharedRuns
 from sidebyside.storage.store import Run
 
 if TYPE_CHECKING:
-    from sidebyside.execution.train import Job
+    from sidebyside.execution.jobs import Job
 
 _AT_A_TIME = 8
 
