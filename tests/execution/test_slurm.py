@@ -381,7 +381,7 @@ def test_a_launch_is_a_job_that_submits_others(project, tmp_path, fault):
     says="",
 )
 def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, fault):
-    grid = ["training.epochs=200", "seed=0,1", "hydra/launcher=slurm"]
+    grid = ["training.epochs=30", "seed=0,1", "hydra/launcher=slurm"]
     with started(project, tmp_path, *grid) as process:
         wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
         process.kill()

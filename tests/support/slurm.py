@@ -15,6 +15,7 @@ import pytest
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 _READY_WITHIN = 60  # seconds
+_ENDED_WITHIN = 30  # seconds; KillWait and what a process does when it is terminated
 _CONFIG = """
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -72,8 +73,7 @@ def running_slurm() -> Iterator[None]:
             _wait_until_idle(folder)
             yield
         finally:
-            subprocess.run(["scancel", "--user=root"], capture_output=True, check=False)
-            time.sleep(1)
+            _end_all_jobs()
             for process in reversed(processes):
                 process.terminate()
                 process.wait(timeout=20)
@@ -120,6 +120,17 @@ def _wait_until_idle(folder: Path) -> None:
         time.sleep(0.2)
     logs = [path.read_text()[-2000:] for path in folder.glob("*.log")]
     pytest.skip("Slurm doesn't start here: " + " ".join(" ".join(logs).split())[-500:])
+
+
+def _end_all_jobs() -> None:
+    """Cancel what is under way and wait for its end; without Slurm it would go on."""
+    subprocess.run(["scancel", "--user=root"], capture_output=True, check=False)
+    deadline = time.monotonic() + _ENDED_WITHIN
+    while time.monotonic() < deadline:
+        done = subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=False)
+        if not done.stdout.strip():
+            return
+        time.sleep(0.2)
 
 
 def _free_ports() -> list[int]:
