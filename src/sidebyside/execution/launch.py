@@ -147,7 +147,7 @@ class _Sweep:
         finally:
             self.got = store.announced(self._launch)
             store.forget_launch(self._launch)
-            tracker.close_dead()
+            tracker.close_dead(stopped=self._epochs.keys() - self.got - self.failures.keys())
             tracker.finish(self._parent, status)
         for job in self._jobs:
             if isinstance(error := self.failures.get(job.run.key), WorkerDiedError):
@@ -256,7 +256,8 @@ def _preflight(
 
 
 def _check_trainable(configs: Sequence[Config]) -> None:
-    from sidebyside.execution.preflight import check_trainable
+    with greetings_hidden():
+        from sidebyside.execution.preflight import check_trainable
 
     check_trainable(configs)
 

@@ -1,6 +1,7 @@
 """The experiment of a config in MLflow: connected, prepared, searched."""
 
 import logging
+from collections.abc import Collection
 from functools import cached_property
 
 import mlflow
@@ -13,7 +14,7 @@ from sidebyside import paths
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
-from sidebyside.tracking.liveness import is_alive
+from sidebyside.tracking.liveness import is_alive, is_elsewhere
 from sidebyside.tracking.reachable import check_reachable, reason_of
 
 PUBLISHED = "published"  # a tag: weights, schema of what is published, evaluation
@@ -64,12 +65,21 @@ class Experiment:
                 )
             ) from None
 
-    def close_dead(self) -> int:
-        """Give runs that a killed process of this machine left RUNNING the status KILLED."""
+    def close_dead(self, stopped: Collection[str] = ()) -> int:
+        """Give runs that a killed process left RUNNING the status KILLED.
+
+        Those of this machine's processes, and by the run keys in ``stopped`` those of other
+        machines, which can't be asked: whoever calls this has ended their workers.
+        """
         running = self._client.search_runs(
             [self._experiment_id()], "attributes.status = 'RUNNING'", max_results=10_000
         )
-        dead = [run for run in running if not is_alive(run.data.tags)]
+        dead = [
+            run
+            for run in running
+            if not is_alive(run.data.tags)
+            or (run.data.tags.get("run_key") in stopped and is_elsewhere(run.data.tags))
+        ]
         for run in dead:
             self._client.set_terminated(run.info.run_id, "KILLED")
         return len(dead)

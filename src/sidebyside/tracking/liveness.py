@@ -20,9 +20,14 @@ def this_process() -> dict[str, str]:
     return {_HOST: socket.gethostname(), _PID: str(os.getpid()), _STARTED: f"{started:.2f}"}
 
 
+def is_elsewhere(tags: dict[str, str]) -> bool:
+    """Whether ``tags`` name a process of another machine."""
+    return tags.get(_HOST) != socket.gethostname()
+
+
 def is_alive(tags: dict[str, str]) -> bool:
     """Whether the process named by ``tags`` may live: one of another machine always may."""
-    if tags.get(_HOST) != socket.gethostname():
+    if is_elsewhere(tags):
         return True
     try:
         process = psutil.Process(int(tags[_PID]))

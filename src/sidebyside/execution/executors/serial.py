@@ -44,6 +44,6 @@ class SerialExecutor:
             own = task.graph
             try:
                 outcome = task.call()
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # Ctrl-C ends the others too
                 outcome = error
             yield number, outcome

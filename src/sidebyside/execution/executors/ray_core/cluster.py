@@ -43,6 +43,7 @@ class Cluster:
         self._settings = settings
         self._connected: Future[None] = Future()
         self._over = threading.Event()
+        self._dashboard: str | None = None
         self._thread = threading.Thread(target=self._hold, daemon=True)
         self._thread.start()
         atexit.register(self.leave)
@@ -65,11 +66,20 @@ class Cluster:
         except TimeoutError:
             raise self._refusal(f"no answer within {_CONNECTED_WITHIN} s") from None
 
+    def tell_dashboard(self) -> None:
+        """Say once where Ray shows what it does."""
+        if self._dashboard:
+            print(f"Ray's dashboard: http://{self._dashboard}", file=sys.stderr, flush=True)
+            self._dashboard = None
+
     def serves(self, settings: Ray) -> bool:
-        """Whether settings would make the same cluster."""
+        """Whether its nodes will do for settings."""
         if self._connected.done() and self._connected.exception() is not None:
             return False
-        return _extent(settings) == _extent(self._settings)
+        own = self._settings
+        if own.address is not None or settings.address is not None:
+            return own.address == settings.address
+        return _cpus(settings) <= _cpus(own) and settings.gpus == own.gpus
 
     def leave(self) -> None:
         """End a cluster that was started here; leave another one."""
@@ -106,20 +116,18 @@ class Cluster:
                 )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise self._refusal(str(error).strip().partition("\n")[0]) from None
-        if url := context.dashboard_url:
-            print(f"Ray's dashboard: http://{url}", file=sys.stderr, flush=True)
+        self._dashboard = context.dashboard_url
 
     def _of_this_machine(self) -> dict[str, Any]:
         """Return what a local cluster is made of; nothing for one that is joined."""
         if not self.is_local:
             return {}
-        settings = self._settings
-        workers = settings.workers or max(1, int(cpu_count() // settings.cpus))
         return {
-            "num_cpus": max(1, round(workers * settings.cpus)),
-            "num_gpus": len(cards.places()) if settings.gpus else 0,
+            "num_cpus": _cpus(self._settings),
+            "num_gpus": len(cards.places()) if self._settings.gpus else 0,
             "object_store_memory": _OBJECTS,
             "include_dashboard": True,
+            "_system_config": {"worker_niceness": 0},  # else whatever runs here goes before runs
         }
 
     def _check_answers(self) -> None:
@@ -165,10 +173,10 @@ def _gpus_shown() -> Iterator[None]:
             os.environ[_SEEN] = hidden
 
 
-def _extent(settings: Ray) -> tuple[Any, ...]:
-    if settings.address is not None:
-        return (settings.address,)
-    return settings.workers, settings.cpus, settings.gpus
+def _cpus(settings: Ray) -> int:
+    """Return how many CPUs a cluster on this machine is to count with, be they there or not."""
+    workers = settings.workers or max(1, int(cpu_count() // settings.cpus))
+    return max(1, round(workers * settings.cpus))
 
 
 _joined: list[Cluster] = []  # a process has one, as Ray has it

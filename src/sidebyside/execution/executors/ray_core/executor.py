@@ -79,6 +79,8 @@ class RayExecutor:
         queue = Queue(tasks)
         while queue or queue.add(more()):
             with self._connected() as driver:
+                assert self._cluster is not None
+                self._cluster.tell_dashboard()
                 yield from self._run(queue, more, driver)
 
     def _run(self, queue: Queue, more: More, driver: Driver) -> Iterator[tuple[int, Any]]:

@@ -121,7 +121,7 @@ class Worker:
         except RayActorError as error:
             if "import" in str(error) or error._actor_init_failed:
                 raise _not_imported(str(error)) from None
-            raise LostError(_how(error)) from None
+            raise LostError(_how(error, "it was given")) from None
         except ImportError as error:
             raise _not_imported(str(error.__cause__ or error)) from None
         assert self.place is not None
@@ -152,8 +152,8 @@ class Worker:
         try:
             result, error = cloudpickle.loads(ray.get(self._answer))
         except RayActorError as death:
-            where = f" on node {self.place.node}" if self.place else ""
-            raise LostError(f"{_how(death)}{where}") from None
+            assert self.place is not None
+            raise LostError(_how(death, self.place.node)) from None
         self.number = self.task = self._answer = self._deadline = None
         return result if error is None else error
 
@@ -181,8 +181,9 @@ def _log_at(place: Place, log: Path) -> Path:
     return place.home.joinpath("outputs", *log.parts[-2:])
 
 
-def _how(error: RayActorError) -> str:
-    return "its node died" if "node has died" in str(error) else "its process died"
+def _how(error: RayActorError, node: str) -> str:
+    died = f"its node {node}" if "node has died" in str(error) else f"its process on node {node}"
+    return f"{died} died"
 
 
 def _not_imported(reason: str) -> UserError:

@@ -1,0 +1,55 @@
+"""The engines that run tasks, and what each of them can't do, for one suite that all must pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sidebyside.config.launchers import ENGINES
+from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.executors.interface import Executor
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine as ``hydra/launcher`` names it.
+
+    Attributes
+    ----------
+    name : str
+    keeps_apart : bool
+        Whether a task has a process of its own: it may die alone, and has limits.
+    starts_again : bool
+        Whether a task that was lost is started once more.
+    leave : callable
+        Ends what an executor may leave for the next one in this process.
+    """
+
+    name: str
+    keeps_apart: bool = True
+    starts_again: bool = False
+    leave: Callable[[], None] = lambda: None
+
+    def executor(self, **settings: Any) -> Executor:
+        """Return an executor with settings, as far as there are such."""
+        known = ENGINES[self.name].__dataclass_fields__
+        own = {key: value for key, value in settings.items() if key in known}
+        return executor_of(ENGINES[self.name](engine=self.name, **own))
+
+    def arguments(self, **settings: Any) -> list[str]:
+        """Return a command's arguments for it, with settings as far as there are such."""
+        known = ENGINES[self.name].__dataclass_fields__
+        own = [f"hydra.launcher.{key}={value}" for key, value in settings.items() if key in known]
+        return [f"hydra/launcher={self.name}", *own]
+
+
+def _leave_ray() -> None:
+    from sidebyside.execution.executors.ray_core.cluster import leave
+
+    leave()
+
+
+ALL = (
+    Engine("local"),
+    Engine("serial", keeps_apart=False),
+    Engine("ray", starts_again=True, leave=_leave_ray),
+)
