@@ -1,5 +1,6 @@
 """Multiruns of tiny networks, and looks at what they leave."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ import mlflow
 from sidebyside.files import read_json
 from support.processes import run, start
 from support.projects import TINY
+
+TWO = ("seed=0,1", "training.epochs=12")  # a sweep of two runs, long enough to be met by faults
 
 
 def runs_of(home: Path):
@@ -28,6 +31,20 @@ def parents_of(home: Path):
 def keys_in(home: Path) -> set[str]:
     """Return the keys of the finished runs in the run store."""
     return {path.parent.name for path in (home / "runs").glob("*/run.json")}
+
+
+def digests(home: Path) -> dict[str, str]:
+    """Return the weights digest of each finished run, by its key."""
+    cards = {key: read_json(home / "runs" / key / "run.json") for key in keys_in(home)}
+    return {key: card["weights_digest"] for key, card in cards.items()}
+
+
+def are_done(home: Path, epochs: int) -> bool:
+    """Whether some run that is being trained has so many epochs done."""
+    progress = (home / "runs" / ".unfinished").glob("*/progress.json")
+    with contextlib.suppress(FileNotFoundError):
+        return any(read_json(path)["epochs_done"] >= epochs for path in progress)
+    return False
 
 
 def sweep(project, home, *arguments, **more):

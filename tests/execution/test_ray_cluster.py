@@ -1,0 +1,134 @@
+"""Sweeps on a Ray cluster of two nodes, some of which are killed."""
+
+import json
+from collections import Counter
+
+import psutil
+import pytest
+
+from support.projects import FOREIGN
+from support.sweeps import TWO, are_done, digests, runs_of, started, sweep, wait_until
+
+pytestmark = pytest.mark.slow
+
+QUICK = {  # a node is given up after two seconds, not after half a minute
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two nodes, a process each, with a CPU each."""
+    from ray.cluster_utils import Cluster
+
+    common = {"num_cpus": 1, "object_store_memory": 2**27}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*FOREIGN, "SIDEBYSIDE_HOME", "SIDEBYSIDE_ROOT", "RAY_ADDRESS"):
+            patch.delenv(name, raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = common | {"include_dashboard": False, "_system_config": QUICK}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster.add_node(**common)
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def command(cluster):
+    """The arguments of a sweep that joins the cluster."""
+    return [*TWO, "hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
+
+
+def finished(home):
+    """Return how often the training of each run has ended, by its key."""
+    lines = (home / "runs" / "journal.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line]
+    return Counter(key for e in entries if e["event"] == "finished" for key in e["keys"])
+
+
+def workers():
+    """Return the processes on this machine in which runs are trained by Ray."""
+    names = ((process, process.info["name"]) for process in psutil.process_iter(["name"]))
+    return [process for process, name in names if name and name.startswith("ray::RayWorker")]
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a sweep that has joined a Ray cluster",
+    lost="nothing finished",
+    repeated="epochs after the last checkpoint",
+    code=-9,
+    says="",
+)
+def test_workers_end_with_the_sweep_that_asked_for_them(
+    project, tmp_path, command, undisturbed, fault
+):
+    with started(project, tmp_path, *command) as process:
+        wait_until(lambda: are_done(tmp_path, 2), 240)
+        process.kill()
+        process.communicate(timeout=60)
+    assert process.returncode == fault.code
+    wait_until(lambda: not workers(), 30)
+    again = sweep(project, tmp_path, *command)
+    assert again.returncode == 0, again.stderr
+    assert digests(tmp_path) == undisturbed
+    assert set(finished(tmp_path).values()) == {1}
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+
+
+@pytest.mark.faults(
+    fault="a node of a Ray cluster that doesn't share the home of the sweep",
+    lost="nothing",
+    repeated="nothing",
+    code=2,
+    says="is a file of this machine, which node",
+)
+def test_a_node_that_shares_no_home_is_refused(project, tmp_path, cluster, command, fault):
+    node = cluster.add_node(num_cpus=1, env_vars={"SIDEBYSIDE_HOME": str(tmp_path / "own")})
+    try:
+        done = sweep(project, tmp_path, *command)
+    finally:
+        cluster.remove_node(node)
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not digests(tmp_path)
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a node of a Ray cluster in the middle of a sweep",
+    lost="nothing",
+    repeated="epochs after the last checkpoint",
+    code=0,
+    says="its run is started again",
+)
+def test_runs_of_a_node_that_dies_end_on_another(
+    project, tmp_path, cluster, command, undisturbed, fault
+):
+    with started(project, tmp_path, *command) as process:
+        wait_until(lambda: len(workers()) == 2 and are_done(tmp_path, 2), 240)
+        (node,) = cluster.worker_nodes
+        node.all_processes["raylet"][0].process.kill()  # with which its workers end
+        _, errors = process.communicate(timeout=240)
+    assert process.returncode == fault.code, errors
+    assert fault.says in errors
+    assert digests(tmp_path) == undisturbed
+    assert set(finished(tmp_path).values()) == {1}
+    assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
+
+
+@pytest.mark.faults(
+    fault="`hydra.launcher.address` where no Ray answers",
+    lost="nothing",
+    repeated="nothing",
+    code=2,
+    says="has no Ray to join (Connection refused)",
+)
+def test_an_address_that_does_not_answer_is_told_at_once(project, tmp_path, fault):
+    address = "hydra.launcher.address=127.0.0.1:1"
+    done = sweep(project, tmp_path, *TWO, "hydra/launcher=ray", address)
+    assert done.returncode == fault.code, done.stderr
+    assert fault.says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert runs_of(tmp_path).empty
