@@ -19,6 +19,7 @@ import ray
 from sidebyside.environment import give_gpu
 from sidebyside.execution.executors.worker import OVER_MEMORY, PRELOADED, print_to
 
+_WATCH = "watch"
 _OWN_HOME = Path(".cache") / "sidebyside"  # below the user's folder, of a node with no other
 _LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
 _END_WITHIN = 5  # seconds for the driver to end a worker that is over its memory
@@ -102,6 +103,7 @@ class RayWorker:
             sys.stdout.flush()
             sys.stderr.flush()
 
+    @ray.method(concurrency_group=_WATCH)  # beside what else it does
     def watch(self, memory_limit: int | None) -> None:
         """Return once this process is over its MiB of memory, else never.
 
@@ -112,6 +114,12 @@ class RayWorker:
             time.sleep(_LOOK_EVERY)
         # The driver ends it, unless that is too busy.
         threading.Timer(_END_WITHIN, os._exit, [OVER_MEMORY]).start()
+
+
+def actor_class(**options: Any) -> Any:
+    """Return Ray's class of workers; Ray itself starts nothing again that is lost."""
+    again = {"max_restarts": 0, "max_task_retries": 0}
+    return ray.remote(concurrency_groups={_WATCH: 1}, **again, **options)(RayWorker)
 
 
 def _home(driver: Driver) -> tuple[Path, bool]:

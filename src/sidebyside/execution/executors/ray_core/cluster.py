@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,7 @@ from typing import Any
 
 import ray
 from joblib import cpu_count
+from ray.exceptions import RayError
 
 from sidebyside.config.launchers import Ray
 from sidebyside.environment import gpus_chosen
@@ -103,6 +105,7 @@ class Cluster:
         os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # GPUs are hidden by ourselves
         # It would print half a page for each worker that dies, of which a sentence is said anyway.
         ray._private.worker._worker_logs_enabled = False
+        warnings.filterwarnings("ignore", module=r"ray\.util\.client")  # says what an error says
         self._check_answers()
         shipped = nullcontext(local_environment()) if self.is_local else shipped_environment()
         try:
@@ -114,7 +117,7 @@ class Cluster:
                     logging_level=logging.ERROR,
                     **self._of_this_machine(),
                 )
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (RayError, RuntimeError, ValueError, OSError) as error:
             raise self._refusal(str(error).strip().partition("\n")[0]) from None
         self._dashboard = context.dashboard_url
 
@@ -155,7 +158,8 @@ class Cluster:
         return UserError(
             f"hydra.launcher.address={self._settings.address} has no Ray to join "
             f"({reason.rstrip('.')}): start it there by `ray start --head`, name its address, or "
-            "set it to null to start Ray on this machine. No run was started."
+            "set it to null to start Ray on this machine; one that wants a token is joined with "
+            "RAY_AUTH_MODE=token. No run was started."
         )
 
 

@@ -8,7 +8,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sidebyside.config.launchers import Ray
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
-from sidebyside.execution.executors.ray_core.actor import Driver, Place, RayWorker
+from sidebyside.execution.executors.ray_core.actor import Driver, Place, actor_class
 
 _MIB = 2**20
 _ASKED_WITHIN = 60  # seconds for all nodes to say where they are
@@ -66,11 +66,12 @@ def _told(amounts: dict[str, float]) -> str:
 
 def places(driver: Driver) -> list[Place]:
     """Ask all nodes where they are, whatever else they do."""
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     actors = [
-        ray.remote(RayWorker)
-        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
-        .remote()
-        for node in (node["NodeID"] for node in ray.nodes() if node["Alive"])
+        actor_class(
+            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote()
+        for node in nodes
     ]
     asked: list[Any] = [actor.settle.remote(driver) for actor in actors]
     found: list[Place] = ray.get(asked, timeout=_ASKED_WITHIN)

@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError
 from sidebyside import paths
 from sidebyside.config.launchers import Ray
 from sidebyside.errors import UserError
-from sidebyside.execution.executors.ray_core.actor import Driver, Place, RayWorker
+from sidebyside.execution.executors.ray_core.actor import Driver, Place, actor_class
 from sidebyside.execution.executors.ray_core.nodes import needs
 from sidebyside.execution.executors.tasks import Task
 
@@ -29,7 +29,7 @@ class LostError(Exception):
 class Worker:
     """An actor of Ray's: one process on some node, which does a task after the other.
 
-    Ray itself starts nothing again that is lost; whoever gave it the task decides.
+    When it dies, whoever gave it a task decides what becomes of that.
 
     Attributes
     ----------
@@ -49,18 +49,10 @@ class Worker:
             options["num_gpus"] = wanted["GPU"]
         if "memory" in wanted:
             options["memory"] = wanted["memory"]
-        made = ray.remote(
-            max_restarts=0,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-            concurrency_groups={"watch": 1},
-            **options,
-        )(RayWorker)
-        self._actor = made.remote()
+        self._actor = actor_class(scheduling_strategy="SPREAD", **options).remote()
         self._settled = self._actor.settle.remote(driver)
         self._warm = self._actor.warm_up.remote(gpu)
-        watch = self._actor.watch.options(concurrency_group="watch")
-        self._life = watch.remote(memory_limit)
+        self._life = self._actor.watch.remote(memory_limit)
         self._answer: Any = None
         self._deadline: float | None = None
         self._graphs: list[str] = []
