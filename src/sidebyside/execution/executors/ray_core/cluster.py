@@ -86,7 +86,8 @@ class Cluster:
     def leave(self) -> None:
         """End a cluster that was started here; leave another one."""
         self._over.set()
-        self._thread.join(_END_WITHIN)
+        if self._connected.done():
+            self._thread.join(_END_WITHIN)
         atexit.unregister(self.leave)
 
     def _hold(self) -> None:
