@@ -86,7 +86,8 @@ class Cluster:
     def leave(self) -> None:
         """End a cluster that was started here; leave another one."""
         self._over.set()
-        self._thread.join(_END_WITHIN)
+        if self._connected.done():
+            self._thread.join(_END_WITHIN)
         atexit.unregister(self.leave)
 
     def _hold(self) -> None:
@@ -105,6 +106,8 @@ class Cluster:
         os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # GPUs are hidden by ourselves
         # It would print half a page for each worker that dies, of which a sentence is said anyway.
         ray._private.worker._worker_logs_enabled = False
+        if not self.is_local:
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # a line for each attempt
         warnings.filterwarnings("ignore", module=r"ray\.util\.client")  # says what an error says
         self._check_answers()
         shipped = nullcontext(local_environment()) if self.is_local else shipped_environment()
