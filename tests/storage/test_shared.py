@@ -137,6 +137,16 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(s3, bare_home, tmp_pa
     assert contents(shared, bundle, tmp_path / "arrived") == FILES
 
 
+@pytest.mark.parametrize("odd", ["../outside", "sub/file", "/tmp/outside", ".hidden"])
+def test_a_bundle_with_files_that_lead_elsewhere_is_not_taken(place, tmp_path, odd):
+    shared = SharedStore(place())
+    shared.put("runs", KEY, {odd: b"content", "plain": b""})
+    [bundle] = shared.find("runs", KEY)
+    assert contents(shared, bundle, tmp_path / "arrived") is None
+    assert list((tmp_path / "arrived").iterdir()) == []
+    assert shared.find("runs", KEY) == []
+
+
 names = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,30}", fullmatch=True)
 
 

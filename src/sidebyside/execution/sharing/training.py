@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ class RunExchange:
             yield lambda epoch: None
             return
         with ThreadPoolExecutor(1) as thread:  # training doesn't wait for a slow store
-            yield _Checkpoints(self._runs, self._key, checkpoints, self._every, thread).keep
+            push = partial(self._push_checkpoint, self._runs)
+            yield _Checkpoints(push, checkpoints, self._every, thread).keep
 
     def push_run(self, trained: bool = False) -> None:
         """Give the run, which is finished; its checkpoints go if it is new or ``trained`` now."""
@@ -112,22 +114,31 @@ class RunExchange:
             with self._tolerated():
                 self._runs.push_evaluation(self._key)
 
+    def _push_checkpoint(self, runs: SharedRuns, staged: Path, epoch: int) -> None:
+        with self._tolerated():
+            runs.push_checkpoint(self._key, staged, epoch)
+
     @contextmanager
     def _tolerated(self) -> Iterator[None]:
         try:
             yield
         except StoreError as error:
             self._say(f"warning: the shared store {error}; going on without it")
+        except OSError as error:  # no room here for what is on its way
+            self._say(f"warning: nothing comes from or goes to the shared store: {error}")
 
 
 class _Checkpoints:
     """Checkpoints that are put in a shared store beside a training, one at a time."""
 
     def __init__(
-        self, runs: SharedRuns, key: str, folder: Path, every: float, thread: ThreadPoolExecutor
+        self,
+        push: Callable[[Path, int], None],
+        folder: Path,
+        every: float,
+        thread: ThreadPoolExecutor,
     ) -> None:
-        self._runs = runs
-        self._key = key
+        self._push = push
         self._folder = folder
         self._every = every
         self._thread = thread
@@ -145,11 +156,14 @@ class _Checkpoints:
         staged.mkdir()
         for path in self._folder.glob(f"epoch-{epoch:06d}.*"):
             # By link, as the training removes old ones; nobody writes to a checkpoint in place.
-            os.link(path, staged / path.name)
-        self._under_way = self._thread.submit(self._push, staged, epoch)
+            try:
+                os.link(path, staged / path.name)
+            except OSError:  # a disk without hard links
+                shutil.copyfile(path, staged / path.name)
+        self._under_way = self._thread.submit(self._pushed, staged, epoch)
 
-    def _push(self, staged: Path, epoch: int) -> None:
+    def _pushed(self, staged: Path, epoch: int) -> None:
         try:
-            self._runs.push_checkpoint(self._key, staged, epoch)
+            self._push(staged, epoch)
         finally:
             shutil.rmtree(staged, ignore_errors=True)

@@ -24,16 +24,18 @@ def pack(files: Mapping[str, Content], archive: Path) -> None:
                     tar.addfile(about, file)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Write an archive's files to a folder, and nothing beside it.
+def unpack(archive: Path, folder: Path) -> bool:
+    """Write an archive's files to a folder; return False, and write none, where it holds others.
 
-    Raises
-    ------
-    ValueError
-        If it holds anything but files with plain names.
+    That is anything but files with plain names, which could lead elsewhere.
     """
-    with tarfile.open(archive, "r") as tar:
-        for member in tar:
-            if not member.isreg() or not paths.is_name(member.name):
-                raise ValueError(f"{member.name} is no plain file")
-            tar.extract(member, folder, filter="data")
+    try:
+        with tarfile.open(archive, "r") as tar:
+            members = tar.getmembers()
+            if not all(member.isreg() and paths.is_name(member.name) for member in members):
+                return False
+            for member in members:
+                tar.extract(member, folder, filter="data")
+    except tarfile.TarError:
+        return False
+    return True

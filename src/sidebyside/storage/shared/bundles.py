@@ -110,8 +110,7 @@ class SharedStore:
                     self.ask(self._download, bundle, archive)
                 except AbsentError:  # removed since it was listed
                     return False
-                if file_digest(archive) == bundle.digest:
-                    unpack(archive, folder)
+                if file_digest(archive) == bundle.digest and unpack(archive, folder):
                     return True
         print(f"warning: {bundle.file} in {self.address} is damaged and removed.", file=sys.stderr)
         self.remove(bundle)

@@ -41,7 +41,11 @@ class SharedRuns:
     def lacking(self, keys: Iterable[str]) -> list[str]:
         """Return those of some finished runs that aren't there as they are here."""
         finished, evaluated = self.finished(), self.evaluated()
-        return [key for key in keys if key not in finished or evaluated.get(key, "") != _basis(key)]
+        return [
+            key
+            for key in keys
+            if key not in finished or _basis(key) not in ("", evaluated.get(key))
+        ]
 
     def push_run(self, key: str) -> bool:
         """Put the finished run of the run store there; return whether that was needed."""
@@ -99,14 +103,14 @@ class SharedRuns:
             with arriving() as folder:
                 if not self.shared.get(bundle, folder):
                     continue
-                lines.adopt(folder)
-                if (seconds := folder / store.INFERENCE).is_file():
-                    os.replace(seconds, paths.run(key) / store.INFERENCE)
                 try:
                     if load_evaluation(folder).key != key:
                         continue
                 except DamagedError:
                     continue
+                lines.adopt(folder)
+                if (seconds := folder / store.INFERENCE).is_file():
+                    os.replace(seconds, paths.run(key) / store.INFERENCE)
                 move_into_place(folder, paths.run(key) / "evaluation")
                 return True
         return False
