@@ -89,10 +89,10 @@ def test_a_login_that_is_missing_or_wrong_is_a_sentence(home, server, experiment
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
         with pytest.raises(UserError, match="refuses the login"):
-            tracker.known_keys()
+            tracker.find_parent("any", "mnist5k")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "right")
         tracker.prepare()
-        assert tracker.known_keys() == {}
+        assert tracker.find_parent("any", "mnist5k") is None
 
 
 def test_a_server_without_an_address_is_a_sentence(run_script):

@@ -95,8 +95,8 @@ class Tracker(Experiment):
 
     def publish(
         self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None = None
-    ) -> str:
-        """Make MLflow's run equal to the stored one and FINISHED; return its id.
+    ) -> str | None:
+        """Make MLflow's run equal to the stored one and FINISHED.
 
         Idempotent: what is there already isn't logged again.
 
@@ -108,16 +108,24 @@ class Tracker(Experiment):
             None where the test set hasn't been opened yet.
         role : str, optional
             What the launch did with the run: "trained", "reused" or "retrained".
+
+        Returns
+        -------
+        str or None
+            The status that it had before, None where MLflow didn't know it.
         """
+        before = self._the_only({"run_key": card.run.key})
+        known = before
         while True:
-            known = self._the_only({"run_key": card.run.key}) or self._create_child(card)
+            known = known or self._create_child(card)
             try:
                 self._complete(known, card, run, evaluation, role)
             except MlflowException:
                 if not self._is_removed(known):  # in favour of one that another machine made
                     raise
+                known = self._the_only({"run_key": card.run.key})
             else:
-                return str(known.info.run_id)
+                return str(before.info.status) if before else None
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
