@@ -1,6 +1,8 @@
 """A team's server: MLflow on PostgreSQL, asked through a proxy."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import mlflow
 import pytest
@@ -8,8 +10,11 @@ import pytest
 from sidebyside import compose as compose_run
 from sidebyside import train
 from sidebyside.config.schema import Tracking
+from sidebyside.config.validate import check
 from sidebyside.errors import UserError
+from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.published.contents import Card
 from support.projects import TINY
 from support.proxies import proxy
 from support.servers import free_port
@@ -89,10 +94,10 @@ def test_a_login_that_is_missing_or_wrong_is_a_sentence(home, server, experiment
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
         with pytest.raises(UserError, match="refuses the login"):
-            tracker.known_keys()
+            tracker.find_parent("any", "mnist5k")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "right")
         tracker.prepare()
-        assert tracker.known_keys() == {}
+        assert tracker.find_parent("any", "mnist5k") is None
 
 
 def test_a_server_without_an_address_is_a_sentence(run_script):
@@ -107,3 +112,20 @@ def test_a_server_that_is_not_there_is_not_waited_for_at_the_start(run_script):
     done = run_script("train", "tracking=server", *TINY, MLFLOW_TRACKING_URI=uri)
     assert done.returncode == 2
     assert f"The tracking store {uri} can't be reached or used (ConnectionError)" in done.stderr
+
+
+def test_of_runs_that_many_make_at_once_one_stays(compose, server, experiment):
+    card = Card(StudyRun("the-same", "", {}, 0), check(compose()).recipe())
+    trackers = [Tracker(Tracking(uri=server.uri, experiment=experiment)) for _ in range(8)]
+    trackers[0].prepare()
+    everyone = Barrier(len(trackers))
+
+    def make(tracker):
+        everyone.wait()
+        for _ in range(3):
+            tracker.log_epochs(tracker.open_run(card), {1: {"loss": 0.5}})
+
+    with ThreadPoolExecutor(len(trackers)) as pool:
+        list(pool.map(make, trackers))
+    client, (kept,) = runs_of(server, experiment)
+    assert len(client.get_metric_history(kept.info.run_id, "loss")) == 1

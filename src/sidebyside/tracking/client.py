@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.entities import Run as MlflowRun
@@ -32,10 +34,12 @@ from sidebyside.tracking.published.contents import PARENT, RUN_NAME, Card, datas
 from sidebyside.tracking.reachable import first_line, speaks_http
 from sidebyside.tracking.waiting import AwayError
 
+T = TypeVar("T")
+
 _MOST_METRICS = 800  # of the 1000 entities that MLflow takes at once
-_SETTLES_WITHIN = (
-    0.5  # seconds from a look for a run to its being made, at a server that isn't slow
-)
+_REMOVED = "Current state is deleted"  # what MLflow says of a run that nobody may write to
+_MOST_REMOVED = 10  # times in a row
+_SETTLES_WITHIN = 0.5  # seconds from a look for a run to its being made, at a quick server
 _log = logging.getLogger(__name__)
 
 
@@ -73,12 +77,7 @@ class Tracker(Experiment):
 
     def open_run(self, card: Card) -> MlflowRun:
         """Return the RUNNING child for a run key, making it where there is none."""
-        known = self._the_only({"run_key": card.run.key})
-        if known is None:
-            return self._create_child(card)
-        self._start(known, card.tags() | self._parent_tag(known, card))
-        self._log(known, params=missing_params(known, card.params()))
-        return known
+        return _while_removed(partial(self._open_child, card))
 
     def log_epochs(self, opened: MlflowRun, epochs: Mapping[int, Mapping[str, float]]) -> None:
         """Log the figures after some epochs, which count from 1, in one request.
@@ -95,8 +94,8 @@ class Tracker(Experiment):
 
     def publish(
         self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None = None
-    ) -> str:
-        """Make MLflow's run equal to the stored one and FINISHED; return its id.
+    ) -> str | None:
+        """Make MLflow's run equal to the stored one and FINISHED.
 
         Idempotent: what is there already isn't logged again.
 
@@ -108,16 +107,13 @@ class Tracker(Experiment):
             None where the test set hasn't been opened yet.
         role : str, optional
             What the launch did with the run: "trained", "reused" or "retrained".
+
+        Returns
+        -------
+        str or None
+            The status that it had before, None where MLflow didn't know it.
         """
-        while True:
-            known = self._the_only({"run_key": card.run.key}) or self._create_child(card)
-            try:
-                self._complete(known, card, run, evaluation, role)
-            except MlflowException:
-                if not self._is_removed(known):  # in favour of one that another machine made
-                    raise
-            else:
-                return str(known.info.run_id)
+        return _while_removed(partial(self._publish, card, run, evaluation, role))
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
@@ -144,6 +140,21 @@ class Tracker(Experiment):
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, to one of their folders if given."""
         self._patience.ask(self._client.log_artifact, run_id, str(path), folder)
+
+    def _open_child(self, card: Card) -> MlflowRun:
+        known = self._the_only({"run_key": card.run.key})
+        if known is None:
+            return self._create_child(card)
+        self._start(known, card.tags() | self._parent_tag(known, card))
+        self._log(known, params=missing_params(known, card.params()))
+        return known
+
+    def _publish(
+        self, card: Card, run: Run, evaluation: Evaluation | None, role: str | None
+    ) -> str | None:
+        before = self._the_only({"run_key": card.run.key})
+        self._complete(before or self._create_child(card), card, run, evaluation, role)
+        return str(before.info.status) if before else None
 
     def _create_child(self, card: Card) -> MlflowRun:
         parent = {PARENT: card.parent} if card.parent else {}
@@ -179,10 +190,6 @@ class Tracker(Experiment):
             with suppress(MlflowException):  # another machine has removed it
                 self._patience.ask(self._client.delete_run, other.info.run_id)
         return found[0] if found else None
-
-    def _is_removed(self, run: MlflowRun) -> bool:
-        now = self._patience.ask(self._client.get_run, run.info.run_id)
-        return bool(now.info.lifecycle_stage != "active")
 
     def _start(self, known: MlflowRun, tags: dict[str, str]) -> None:
         running = RunStatus.to_string(RunStatus.RUNNING)
@@ -272,3 +279,14 @@ class Tracker(Experiment):
             # What the client would do, without asking for the address that is known.
             artifacts = get_artifact_repository(known.info.artifact_uri, self.uri)
             self._patience.ask(artifacts.log_artifacts, str(folder))
+
+
+def _while_removed(call: Callable[[], T]) -> T:
+    """Do something with a run, anew if another machine removes it in favour of an older one."""
+    for _ in range(_MOST_REMOVED):
+        try:
+            return call()
+        except MlflowException as error:
+            if _REMOVED not in str(error):
+                raise
+    return call()

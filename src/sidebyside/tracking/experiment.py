@@ -97,11 +97,6 @@ class Experiment:
             self._patience.ask(self._client.set_terminated, run.info.run_id, "KILLED")
         return len(dead)
 
-    def known_keys(self) -> dict[str, str]:
-        """Return the status of each run key that the store knows."""
-        runs = self._pages("tags.run_key != ''")
-        return {run.data.tags["run_key"]: run.info.status for run in runs}
-
     def vouched(self, run_id: str) -> tuple[str, str] | None:
         """Return run key and weights digest of a published run, None where it isn't one."""
         try:

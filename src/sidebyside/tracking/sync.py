@@ -42,20 +42,18 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
-    known = tracker.known_keys()
     parent = tracker.open_study(study, dataset)
     with tracker.finishing(parent):
         for run, trained in loaded:
-            _publish(tracker, results, run, trained, parent)
-            yield Synced(run, known.get(run.key))
+            yield Synced(run, _publish(tracker, results, run, trained, parent))
 
 
 def _publish(
     tracker: Tracker, results: StudyResults, run: StudyRun, trained: Run, parent: str
-) -> None:
+) -> str | None:
     card = Card(run, trained.recipe, results.study, parent)
     with store.locked(run.key):
-        tracker.publish(card, trained, _evaluation(results, run))
+        return tracker.publish(card, trained, _evaluation(results, run))
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:
