@@ -265,6 +265,8 @@ def document(
     largest = sizes[-1]
     rows = []
     for name, words in WORDS.items():
+        if not found[name]:
+            continue
         row = {"step": words}
         for variants in sizes:
             cost = found[name].get(variants)
@@ -285,7 +287,7 @@ def document(
         targets=_targets(found, largest),
         page=f"{files['page']:.1f}",
         evidence=f"{files['evidence']:.0f}",
-        dvc=_of_dvc(found, max(found["dvc_status"])),
+        dvc=_of_dvc(found),
     )
 
 
@@ -320,8 +322,11 @@ def _summed(costs: Sequence[Mapping[str, float]]) -> tuple[float, float, float]:
     return wall, cpu, max(cost["memory"] for cost in costs)
 
 
-def _of_dvc(found: Mapping[str, Mapping[int, Mapping[str, float]]], largest: int) -> str:
+def _of_dvc(found: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
     """Return from how many runs on DVC is slower than anyone likes."""
+    if not found["dvc_status"]:
+        return "What DVC costs wasn't measured."
+    largest = max(found["dvc_status"].keys() & found["dvc_add"].keys())
     runs = largest * SEEDS
     seconds, commit = (found[name][largest]["wall"] for name in ("dvc_status", "dvc_add"))
     power = exponent(found["dvc_status"])
