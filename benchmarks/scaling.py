@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -213,12 +213,14 @@ def measured(place: Place, sizes: tuple[int, ...]) -> dict[str, dict[int, dict[s
             in_process(place, "generate", variants)
         for name in WORDS:
             found[name][variants] = in_process(place, name, variants)
-        page = place.folder / "reports" / DATASET / study_name(variants) / "report.html"
-        found["compare"][variants]["page"] = page.stat().st_size / 2**20
-        found["write_evidence"][variants]["file"] = (
-            place.folder / "written.npz"
-        ).stat().st_size / 2**20
     return found
+
+
+def file_sizes(place: Place, variants: int) -> dict[str, float]:
+    """Return how large a report's page and evidence are, MB."""
+    folder = place.folder / "reports" / DATASET / study_name(variants)
+    files = {"page": folder / "report.html", "evidence": folder / "evidence.npz"}
+    return {name: path.stat().st_size / 2**20 for name, path in files.items()}
 
 
 def made(folder: Path) -> Place:
@@ -248,23 +250,30 @@ def _dvc_init(place: Place) -> None:
 
 def exponent(costs: Mapping[int, Mapping[str, float]]) -> float:
     """Return by which power of the number of runs CPU time grows, over the two largest sizes."""
+    if len(costs) < 2:
+        return math.nan
     less, more = sorted(costs)[-2:]
     grown = max(costs[more]["cpu"], 1e-3) / max(costs[less]["cpu"], 1e-3)
     return math.log(grown) / math.log(more / less)
 
 
-def document(found: Mapping[str, Mapping[int, Mapping[str, float]]], load: float) -> str:
-    """Return the page."""
-    sizes, largest = sorted(found["compare"]), max(found["compare"])
+def document(
+    found: Mapping[str, Mapping[int, Mapping[str, float]]], files: Mapping[str, float], load: float
+) -> str:
+    """Return the page; ``files`` has the sizes of those of the largest study, MB."""
+    sizes = sorted({size for costs in found.values() for size in costs})
+    largest = sizes[-1]
     rows = []
     for name, words in WORDS.items():
+        if not found[name]:
+            continue
         row = {"step": words}
         for variants in sizes:
-            cost = found[name][variants]
+            cost = found[name].get(variants)
             row[f"{variants * SEEDS:,} runs: wall, CPU s"] = (
-                f"{cost['wall']:.1f}, {cost['cpu']:.1f}"
+                f"{cost['wall']:.1f}, {cost['cpu']:.1f}" if cost else "-"
             )
-        row["peak GB"] = f"{found[name][largest]['memory']:.2f}"
+        row["peak GB"] = f"{found[name][max(found[name])]['memory']:.2f}"
         row["grows as"] = f"n^{exponent(found[name]):.2f}"
         rows.append(row)
     table = tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
@@ -276,20 +285,23 @@ def document(found: Mapping[str, Mapping[int, Mapping[str, float]]], load: float
         runs=f"{largest * SEEDS:,}",
         variants=f"{largest:,}",
         targets=_targets(found, largest),
-        page=f"{found['compare'][largest]['page']:.1f}",
-        evidence=f"{found['write_evidence'][largest]['file']:.0f}",
-        dvc=_of_dvc(found, largest),
+        page=f"{files['page']:.1f}",
+        evidence=f"{files['evidence']:.0f}",
+        dvc=_of_dvc(found),
     )
 
 
 def _targets(found: Mapping[str, Mapping[int, Mapping[str, float]]], largest: int) -> str:
     """Return the targets with what was measured."""
-    of_compare = found["compare"][largest]
-    launch = {kind: sum(found[name][largest][kind] for name in LAUNCH) for kind in ("wall", "cpu")}
+    parts = {
+        ("`compare`", "120 s, 4 GB"): ("compare",),
+        ("compose the configs of a launch", "30 s"): ("compose",),
+        ("finished runs in a launch", "2 s"): LAUNCH,
+    }
     rows = [
-        ("`compare`", "120 s, 4 GB", of_compare["wall"], of_compare["cpu"], of_compare["memory"]),
-        ("compose a launch", "30 s", *_three(found["compose"][largest])),
-        ("finished runs, planned and looked up", "2 s", launch["wall"], launch["cpu"], None),
+        (what, most, *_summed([found[name][largest] for name in names]))
+        for (what, most), names in parts.items()
+        if all(largest in found[name] for name in names)
     ]
     written = [
         {
@@ -297,22 +309,28 @@ def _targets(found: Mapping[str, Mapping[int, Mapping[str, float]]], largest: in
             "at most": most,
             "wall s": f"{wall:.1f}",
             "CPU s": f"{cpu:.1f}",
-            "peak GB": "-" if memory is None else f"{memory:.2f}",
+            "peak GB": f"{memory:.2f}",
         }
         for what, most, wall, cpu, memory in rows
     ]
     return tabulate(written, headers="keys", tablefmt="pipe", disable_numparse=True)
 
 
-def _three(cost: Mapping[str, float]) -> tuple[float, float, float]:
-    return cost["wall"], cost["cpu"], cost["memory"]
+def _summed(costs: Sequence[Mapping[str, float]]) -> tuple[float, float, float]:
+    """Return wall and CPU seconds of steps together, and the most memory that one takes."""
+    wall, cpu = (sum(cost[kind] for cost in costs) for kind in ("wall", "cpu"))
+    return wall, cpu, max(cost["memory"] for cost in costs)
 
 
-def _of_dvc(found: Mapping[str, Mapping[int, Mapping[str, float]]], largest: int) -> str:
+def _of_dvc(found: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
     """Return from how many runs on DVC is slower than anyone likes."""
+    if not found["dvc_status"]:
+        return "What DVC costs wasn't measured."
+    largest = max(found["dvc_status"].keys() & found["dvc_add"].keys())
     runs = largest * SEEDS
     seconds, commit = (found[name][largest]["wall"] for name in ("dvc_status", "dvc_add"))
-    power = max(exponent(found["dvc_status"]), 0.1)
+    power = exponent(found["dvc_status"])
+    power = 1.0 if math.isnan(power) else max(power, 0.1)
     most = runs * (PATIENCE / seconds) ** (1 / power)
     if most >= runs:
         said = f"which stays under {PATIENCE} s up to about {_round(most):,} runs"
@@ -413,11 +431,13 @@ def main() -> None:
     quick = os.environ.get("QUICK", "") not in ("", "0")
     sizes = SIZES[:2] if quick else SIZES
     if kept := os.environ.get("SCALE_FOLDER"):
-        found = measured(made(Path(kept)), sizes)
+        place = made(Path(kept))
+        found, files = measured(place, sizes), file_sizes(place, sizes[-1])
     else:
         with TemporaryDirectory() as folder:
-            found = measured(made(Path(folder) / "place"), sizes)
-    text = document(found, os.getloadavg()[2])
+            place = made(Path(folder) / "place")
+            found, files = measured(place, sizes), file_sizes(place, sizes[-1])
+    text = document(found, files, os.getloadavg()[2])
     print(text)
     if not quick:
         (ROOT / "docs" / "scaling_runs.md").write_text(text)

@@ -152,8 +152,14 @@ def pairs_needed(sd: float, difference: float, alpha: float = ALPHA, folds: int 
         return None
     if sd < ROUNDING:
         return whole(FEWEST, folds)
-    size = abs(difference) / sd
     most = _MOST if folds == 1 else _MOST_REPETITIONS * folds
+    return _fewest(abs(difference) / sd, most, alpha, folds)
+
+
+def _fewest(size: float, most: int, alpha: float, folds: int) -> int | None:
+    """Return the fewest pairs that show a difference of so many sds, None for more than most."""
+    if _reaches(size, most, alpha, folds) < POWER:
+        return None
     counts = range(FEWEST, most + 1)
     at = bisect_left(counts, True, key=lambda n: _reaches(size, n, alpha, folds) >= POWER)
     return whole(counts[at], folds) if at < len(counts) else None
@@ -161,10 +167,9 @@ def pairs_needed(sd: float, difference: float, alpha: float = ALPHA, folds: int 
 
 def more_pairs(difference: float, sd: float, n: int, alpha: float, folds: int = 1) -> int | None:
     """Return how many pairs beyond n would show a mean difference; None for over 200."""
-    if sd >= ROUNDING:  # most pairs would need more by far, which one look tells
-        size, most = abs(difference) / sd, whole(n + _MOST_MORE, folds)
-        if _reaches(size, most, alpha, folds) < POWER:
-            return None
+    most = whole(n + _MOST_MORE, folds)
+    if sd >= ROUNDING and _reaches(abs(difference) / sd, most, alpha, folds) < POWER:
+        return None  # as of most pairs, which one look tells
     needed = pairs_needed(sd, difference, alpha, folds)
     if needed is None or needed - n > _MOST_MORE:
         return None

@@ -54,10 +54,11 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
     before = read_json(path) if path.is_file() else {}
     costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
     for run in evidence.runs:
-        timing = paths.run(run.key) / TIMING
+        folder = paths.run(run.key)
+        timing = folder / TIMING
         if timing.is_file():
             costs[run.key] = {"variant": run.variant, "seconds": read_json(timing)["seconds"]}
-        inference = paths.run(run.key) / INFERENCE
+        inference = folder / INFERENCE
         if inference.is_file():
             named = costs.setdefault(run.key, {"variant": run.variant})
             named["milliseconds"] = read_json(inference)

@@ -175,20 +175,18 @@ class Drawn:
         }
 
     def _runs_at(self, levels: Mapping[str, Any]) -> list[RunEvidence]:
-        (first, *others) = ((name, level_text(level)) for name, level in levels.items())
-        return [
-            run
-            for run in self._by_level.get(first, [])
-            if all(level_text(run.factors[name]) == text for name, text in others)
-        ]
+        (first, *others) = (
+            self._by_level.get((name, level_text(level)), {}) for name, level in levels.items()
+        )
+        return [run for place, run in first.items() if all(place in own for own in others)]
 
     @cached_property
-    def _by_level(self) -> dict[tuple[str, str], list[RunEvidence]]:
-        """The runs at each level of each factor."""
-        by_level: dict[tuple[str, str], list[RunEvidence]] = {}
-        for run in self.page.evidence.runs:
+    def _by_level(self) -> dict[tuple[str, str], dict[int, RunEvidence]]:
+        """The runs at each level of each factor, by their place in the evidence."""
+        by_level: dict[tuple[str, str], dict[int, RunEvidence]] = {}
+        for place, run in enumerate(self.page.evidence.runs):
             for name, level in run.factors.items():
-                by_level.setdefault((name, level_text(level)), []).append(run)
+                by_level.setdefault((name, level_text(level)), {})[place] = run
         return by_level
 
     def _level(self, levels: Mapping[str, Any]) -> Level:
