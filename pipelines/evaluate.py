@@ -29,11 +29,11 @@ def main(config: DictConfig) -> None:
     from sidebyside.storage.results import load_study
 
     settings = HydraConfig.get()
-    tracking = check_tracking(config)
-    executor = executor_of(check_launcher(settings.launcher), tracking)
+    tracking, shared = check_tracking(config), check_store(config)
+    executor = executor_of(check_launcher(settings.launcher), tracking, shared)
     results = load_study(check_dataset(config).name, check_study(config).name)
     folder = Path(settings.runtime.output_dir)
-    if failures := evaluate_study(results, tracking, executor, folder, check_store(config)):
+    if failures := evaluate_study(results, tracking, executor, folder, shared):
         print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
 

@@ -45,7 +45,7 @@ class StudySweeper(BasicSweeper):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
         print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
-        executor = executor_of(launcher, configs[0].config.tracking)
+        executor = executor_of(launcher, configs[0].config.tracking, configs[0].config.store)
         executor.start()  # it takes as long as the other configs
         configs += told(composed, len(grid), "configs composed")
         folder = Path(base.hydra.sweep.dir)

@@ -43,7 +43,7 @@ def run_study(config: Config) -> StudyResults:
     """
     if config.study is None:
         raise UserError("No study is selected: compose the config with study=<name>.")
-    executor = executor_of(compose_launcher(config.overrides), config.tracking)
+    executor = executor_of(compose_launcher(config.overrides), config.tracking, config.store)
     executor.start()
     folder = paths.home() / "outputs" / "python" / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     launched = run_grid(compose_grid(config.overrides), executor, folder)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from sidebyside.config.launchers import Ray
-from sidebyside.config.schema import Tracking
+from sidebyside.config.schema import Store, Tracking
 from sidebyside.execution.executors.interface import More, WorkerDiedError
 from sidebyside.execution.executors.ray_core.actor import Driver
 from sidebyside.execution.executors.ray_core.cluster import Cluster, join
@@ -32,11 +32,15 @@ class RayExecutor:
     settings : Ray
     tracking : Tracking, optional
         Where runs are logged, if tasks are runs.
+    shared : Store, optional
+        Where machines share runs.
     """
 
-    def __init__(self, settings: Ray, tracking: Tracking | None = None) -> None:
+    def __init__(
+        self, settings: Ray, tracking: Tracking | None = None, shared: Store | None = None
+    ) -> None:
         self._settings = settings
-        self._check = partial(check_place, tracking=tracking)
+        self._check = partial(check_place, tracking=tracking, shared=shared)
         self._cluster: Cluster | None = None
         self._checking = threading.Lock()
         self._is_checked = False

@@ -6,7 +6,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sidebyside.config.launchers import Ray
-from sidebyside.config.schema import Tracking
+from sidebyside.config.schema import Store, Tracking
 from sidebyside.errors import UserError
 from sidebyside.execution.executors.ray_core.actor import Driver, Place, actor_class
 
@@ -78,10 +78,10 @@ def places(driver: Driver) -> list[Place]:
     return found
 
 
-def check_place(place: Place, tracking: Tracking | None) -> None:
+def check_place(place: Place, tracking: Tracking | None, shared: Store | None) -> None:
     """Raise a UserError if a node's runs would be lost to the driver.
 
-    This is where a shared store is joined: with one configured, homes needn't be shared.
+    Where it shares no home with the driver, they come by way of a shared store.
     """
     if place.is_shared:
         return
@@ -90,6 +90,8 @@ def check_place(place: Place, tracking: Tracking | None) -> None:
             f"tracking.uri={tracking.uri or 'null'} is a file of this machine, which node "
             f"{place.node} doesn't share: set tracking.uri to a server, as http://host:5000."
         )
+    if shared is not None and shared.uri is not None:
+        return
     raise UserError(
         f"Node {place.node} of the Ray cluster doesn't share this home (its own is {place.home}), "
         "so its runs wouldn't come here: set SIDEBYSIDE_HOME to a folder that all nodes share, or "
