@@ -1,13 +1,16 @@
 """Sweeps on a Ray cluster of two nodes, some of which are killed."""
 
 import json
+import shutil
 from collections import Counter
+from contextlib import contextmanager
 
 import psutil
 import pytest
 
 from support.projects import FOREIGN
-from support.sweeps import TWO, are_done, digests, runs_of, started, sweep, wait_until
+from support.servers import mlflow_server
+from support.sweeps import TWO, are_done, digests, runs_at, runs_of, started, sweep, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -18,21 +21,30 @@ QUICK = {  # a node is given up after two seconds, not after half a minute
 }
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of two nodes, a process each, with a CPU each."""
+@contextmanager
+def two_nodes(*homes):
+    """Run a cluster of two nodes, a process each, with a CPU each, which may have homes."""
     from ray.cluster_utils import Cluster
 
     common = {"num_cpus": 1, "object_store_memory": 2**27}
+    own = [{"env_vars": {"SIDEBYSIDE_HOME": str(home)}} for home in homes]
+    first, second = own or ({}, {})
     with pytest.MonkeyPatch.context() as patch:
         for name in (*FOREIGN, "SIDEBYSIDE_HOME", "SIDEBYSIDE_ROOT", "RAY_ADDRESS"):
             patch.delenv(name, raising=False)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        head = common | {"include_dashboard": False, "_system_config": QUICK}
+        head = common | first | {"include_dashboard": False, "_system_config": QUICK}
         cluster = Cluster(initialize_head=True, head_node_args=head)
-        cluster.add_node(**common)
+        cluster.add_node(**common, **second)
         yield cluster
         cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster whose nodes have the home of whoever joins it."""
+    with two_nodes() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -132,3 +144,38 @@ def test_an_address_that_does_not_answer_is_told_at_once(project, tmp_path, faul
     assert fault.says in done.stderr
     assert "Traceback" not in done.stderr
     assert runs_of(tmp_path).empty
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a node of a Ray cluster whose nodes have homes of their own",
+    lost="nothing",
+    repeated="epochs after the last checkpoint in the shared store, on another node",
+    code=0,
+    says="its run is started again",
+)
+def test_nodes_with_homes_of_their_own_share_runs(
+    project, tmp_path, empty_database, undisturbed, fault
+):
+    home, served, shared, *own = (
+        tmp_path / name for name in ("home", "served", "shared", "head", "node")
+    )
+    for folder in (home, served, shared):
+        folder.mkdir()
+    shutil.copy(empty_database, served)
+    database = f"sqlite:///{served / empty_database.name}"
+    with mlflow_server(database, served) as server, two_nodes(*own) as cluster:
+        joined = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
+        places = [f"tracking.uri={server.uri}", f"store.uri={shared}", "store.checkpoint_every=0.1"]
+        with started(project, home, *TWO, *joined, *places) as process:
+            wait_until(lambda: len(workers()) == 2 and list(shared.glob("checkpoints/*/*")), 240)
+            (node,) = cluster.worker_nodes
+            node.all_processes["raylet"][0].process.kill()
+            _, errors = process.communicate(timeout=240)
+        runs = runs_at(server.uri)
+    assert process.returncode == fault.code, errors
+    assert fault.says in errors
+    assert digests(home) == undisturbed
+    assert digests(own[0]) == undisturbed  # the node that was left has ended with all of them
+    assert set(finished(home).values()) == {1}
+    assert sorted(runs["tags.run_key"]) == sorted(finished(home))
+    assert set(runs["status"]) == {"FINISHED"}

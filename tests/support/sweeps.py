@@ -16,7 +16,12 @@ TWO = ("seed=0,1", "training.epochs=12")  # a sweep of two runs, long enough to 
 
 def runs_of(home: Path):
     """Return MLflow's runs at ``home`` that have a run key."""
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    return runs_at(f"sqlite:///{home / 'mlflow.db'}")
+
+
+def runs_at(uri: str):
+    """Return the runs of a tracking store that have a run key."""
+    mlflow.set_tracking_uri(uri)
     runs = mlflow.search_runs(experiment_names=["sidebyside"])
     return runs[runs["tags.run_key"].notna()] if "tags.run_key" in runs else runs[:0]
 
