@@ -274,7 +274,8 @@ def document(
                 f"{cost['wall']:.1f}, {cost['cpu']:.1f}" if cost else "-"
             )
         row["peak GB"] = f"{found[name][max(found[name])]['memory']:.2f}"
-        row["grows as"] = f"n^{exponent(found[name]):.2f}"
+        power = exponent(found[name])
+        row["grows as"] = "-" if math.isnan(power) else f"n^{power:.2f}"
         rows.append(row)
     table = tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
     return TEXT.format(
@@ -417,9 +418,9 @@ MLflow isn't measured here.
 
 ## DVC
 
-{dvc} From there on let the run store alone carry the runs: train with `python pipelines/train.py -m
-study=...` and compare with `python pipelines/compare.py study=...`; both work without DVC, and
-nothing is trained twice either way.
+{dvc} Where that is too slow, let the run store alone carry the runs: train with `python
+pipelines/train.py -m study=...` and compare with `python pipelines/compare.py study=...`; both work
+without DVC, and nothing is trained twice either way.
 """
 
 
