@@ -17,7 +17,7 @@ from sidebyside.config.validate import check
 from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
-from support.processes import run_here as run
+from support.processes import run
 from support.projects import TINY, copy_project, in_place
 
 ARGUMENTS = (*TINY, "training.epochs=3", "seed=0")

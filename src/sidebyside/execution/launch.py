@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
-from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED, UserError
@@ -19,18 +17,15 @@ from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
+from sidebyside.execution.opening import draw_samples, open_parent
 from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
 from sidebyside.execution.progress import watch
+from sidebyside.execution.reused import Reused
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
-
-if TYPE_CHECKING:
-    from sidebyside.tracking.client import Tracker
-
-_SAMPLES = (4, 10)  # rows and columns of the grid of digits
 
 More = Callable[[Sequence[StudyRun]], Sequence[Wanted]]  # given those that are finished
 
@@ -120,6 +115,7 @@ class _Sweep:
         self._jobs: list[Job] = []
         self._epochs: dict[str, int] = {}
         self._parent: str | None = None
+        self._reused: Reused | None = None
 
     def train(self, jobs: Sequence[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs, and those that are added."""
@@ -132,10 +128,11 @@ class _Sweep:
                     from sidebyside.tracking.client import Tracker
                 tracker = Tracker(config.tracking)
                 tracker.prepare()
-                samples = _draw_samples(config, Path(folder))
+                samples = draw_samples(config, Path(folder))
             tracker.close_dead()
-            self._parent = _open_parent(tracker, config, list(jobs[0].run.factors), self._launch)
+            self._parent = open_parent(tracker, config, list(jobs[0].run.factors), self._launch)
             tracker.log_file(self._parent, samples)
+        self._reused = Reused(tracker, self._parent, self._launch)
         status = "KILLED"
         try:
             with watch(self._launch, self._epochs):
@@ -153,6 +150,7 @@ class _Sweep:
         finally:
             self.got = store.announced(self._launch)
             store.forget_launch(self._launch)
+            self._reused.remember([job for job in self._jobs if job.run.key in self.got])
             tracker.close_dead(stopped=self._epochs.keys() - self.got - self.failures.keys())
             tracker.finish(self._parent, status)
         for job in self._jobs:
@@ -165,12 +163,12 @@ class _Sweep:
         journal.record("launched", jobs[0].config.dataset.name, [j.run.key for j in jobs], "train")
         self._jobs += jobs
         self._epochs |= {job.run.key: job.config.training.epochs for job in jobs}
-        for job in jobs:
-            if job.run.key in done:
-                try:
-                    train_job(job, shares=False)  # all that is finished is shared at once
-                except Exception as error:  # as of a run in a worker
-                    self.failures[job.run.key] = error
+        assert self._reused is not None
+        for job in self._reused.unpublished([job for job in jobs if job.run.key in done]):
+            try:
+                train_job(job, shares=False)  # all that is finished is shared at once
+            except Exception as error:  # as of a run in a worker
+                self.failures[job.run.key] = error
         return [job for job in jobs if job.run.key not in done]
 
     def _train(self, jobs: list[Job], executor: Executor, log_folder: Path) -> None:
@@ -276,24 +274,3 @@ def _check_trainable(configs: Sequence[Config]) -> None:
         from sidebyside.execution.preflight import check_trainable
 
     check_trainable(configs)
-
-
-def _open_parent(tracker: "Tracker", config: Config, factors: Sequence[str], launch_id: str) -> str:
-    if config.study:
-        return tracker.open_study(config.study.name, config.dataset.name)
-    tags = {"launch": launch_id, "level": "parent"}
-    name = f"multirun over {', '.join(factors or ['one run'])}"
-    return tracker.open_parent(name, tags, reopen=False)
-
-
-def _draw_samples(config: Config, folder: Path) -> Path:
-    """Return a picture of what the images of a launch look like."""
-    from sidebyside.report.samples import draw_sample_grid
-
-    arrays = prepare(config.dataset, config.data_format)
-    path = folder / "samples.png"
-    rows, columns = _SAMPLES
-    columns = min(columns, config.dataset.size)
-    rows = min(rows, config.dataset.size // columns)
-    draw_sample_grid(arrays, "train", 0, rows, columns, path, config.dataset.class_names)
-    return path

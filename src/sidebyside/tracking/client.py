@@ -119,6 +119,11 @@ class Tracker(Experiment):
         """End a run with an MLflow status: "FINISHED", "FAILED" or "KILLED"."""
         self._patience.ask(self._client.set_terminated, run_id, status)
 
+    def tag(self, run_id: str, tags: dict[str, str]) -> None:
+        """Set tags of a run."""
+        entities = [RunTag(name, value) for name, value in tags.items()]
+        self._patience.ask(self._client.log_batch, run_id, tags=entities)
+
     @contextmanager
     def finishing(self, run_id: str) -> Iterator[None]:
         """End a run with what is done meanwhile: FINISHED, or KILLED where that is broken off."""

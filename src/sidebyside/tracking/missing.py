@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Container, Mapping
+from functools import cache
 
 from mlflow.entities import Metric
 from mlflow.entities import Run as MlflowRun
@@ -56,6 +57,7 @@ def missing_figures(known: MlflowRun, run: Run, evaluation: Evaluation | None) -
     return at_step(known, new, step) + later
 
 
+@cache
 def schema() -> str:
     """Return a digest of the code that decides what is published of a run."""
     return hashlib.sha256(json.dumps(source_digests(_DECIDING)).encode()).hexdigest()[:12]
