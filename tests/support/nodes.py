@@ -1,0 +1,48 @@
+"""A Ray cluster of two nodes on this machine, and what is done there."""
+
+import json
+from collections import Counter
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from support.projects import FOREIGN
+
+QUICK = {  # a node is given up after two seconds, not after half a minute
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 4,
+}
+
+
+@contextmanager
+def two_nodes(*homes):
+    """Run a cluster of two nodes, a process each, with a CPU each, which may have homes."""
+    from ray.cluster_utils import Cluster
+
+    common = {"num_cpus": 1, "object_store_memory": 2**27}
+    own = [{"env_vars": {"SIDEBYSIDE_HOME": str(home)}} for home in homes]
+    first, second = own or ({}, {})
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*FOREIGN, "SIDEBYSIDE_HOME", "SIDEBYSIDE_ROOT", "RAY_ADDRESS"):
+            patch.delenv(name, raising=False)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = common | first | {"include_dashboard": False, "_system_config": QUICK}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster.add_node(**common, **second)
+        yield cluster
+        cluster.shutdown()
+
+
+def finished(home):
+    """Return how often the training of each run has ended, by its key."""
+    lines = (home / "runs" / "journal.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines if line]
+    return Counter(key for e in entries if e["event"] == "finished" for key in e["keys"])
+
+
+def workers():
+    """Return the processes on this machine in which runs are trained by Ray."""
+    names = ((process, process.info["name"]) for process in psutil.process_iter(["name"]))
+    return [process for process, name in names if name and name.startswith("ray::RayWorker")]
