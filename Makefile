@@ -1,6 +1,7 @@
 # make study   set everything up and run the study that params.yaml selects
 # make test    set everything up and run the tests
 # make faults  kill, cut and damage everything: what docs/faults.md promises
+# make cluster train on Ray, Slurm and for a team, as far as these are installed, and kill them
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
 # make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
@@ -18,7 +19,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults coverage sequential crossvalidation bench scale simulate ui lint docs setup
+.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -27,7 +28,10 @@ test: $(READY)
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)
-	pytest -n 2 --dist worksteal -m faults
+	pytest -n 2 --dist worksteal -m "faults and not cluster"
+
+cluster: $(READY)
+	pytest -n 2 --dist loadfile -m cluster
 
 coverage: $(READY)
 	python benchmarks/coverage.py

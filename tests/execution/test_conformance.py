@@ -27,7 +27,11 @@ from support.sweeps import (
 pytestmark = pytest.mark.slow  # workers import TensorFlow
 
 
-@pytest.fixture(scope="module", params=ALL, ids=lambda engine: engine.name)
+_MARKS = {"ray": [pytest.mark.cluster]}
+_ENGINES = [pytest.param(own, id=own.name, marks=_MARKS.get(own.name, [])) for own in ALL]
+
+
+@pytest.fixture(scope="module", params=_ENGINES)
 def engine(request):
     """An engine, which is left when its last test has ended."""
     yield request.param

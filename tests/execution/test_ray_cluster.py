@@ -8,7 +8,7 @@ from support.nodes import finished, two_nodes, workers
 from support.servers import mlflow_server
 from support.sweeps import TWO, are_done, digests, runs_at, runs_of, started, sweep, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 @pytest.fixture(scope="module")

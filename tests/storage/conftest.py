@@ -14,8 +14,8 @@ from support.servers import SERVED, mlflow_server
 
 PLACES = [
     "folder",
-    pytest.param("s3", marks=pytest.mark.slow),
-    pytest.param("mlflow", marks=pytest.mark.slow),
+    pytest.param("s3", marks=[pytest.mark.slow, pytest.mark.cluster]),
+    pytest.param("mlflow", marks=[pytest.mark.slow, pytest.mark.cluster]),
 ]
 
 

@@ -19,7 +19,7 @@ from support.projects import TINY
 from support.proxies import proxy
 from support.servers import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 SLOW = 0.5  # seconds that each request waits
 EPOCHS = 12

@@ -9,7 +9,7 @@ import pytest
 from sidebyside.files import read_json
 from support.sweeps import keys_in, started, sweep, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 EPOCHS = 8
 THREE = ("seed=0,1,2", f"training.epochs={EPOCHS}", "hydra.launcher.workers=2")

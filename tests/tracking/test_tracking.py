@@ -134,8 +134,8 @@ def test_a_run_of_a_dead_process_is_closed_and_a_live_one_is_not(compose, client
 def test_a_stopped_run_of_another_machine_is_closed_for_whoever_has_stopped_it(compose, client):
     tracker = Tracker(Tracking(uri=None, experiment="sidebyside"))
     tracker.prepare()
-    run_id = tracker.open_run(Card(StudyRun("far", "", {}, 0), check(compose()).recipe()))
-    client.set_tag(run_id, "process.host", "another")
+    run = tracker.open_run(Card(StudyRun("far", "", {}, 0), check(compose()).recipe()))
+    client.set_tag(run.info.run_id, "process.host", "another")
     assert tracker.close_dead() == tracker.close_dead(stopped=["near"]) == 0
     assert tracker.close_dead(stopped=["far"]) == 1
     (logged,) = all_runs(client)
