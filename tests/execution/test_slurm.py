@@ -19,10 +19,8 @@ from support.slurm import running_slurm
 from support.submitted import sidebyside, status, submit
 from support.sweeps import keys_in, parents_of, runs_of, started, sweep, wait_until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.cluster,
-]  # a job takes seconds to start, to end and to be missed
+# A job takes seconds to start, to end and to be missed.
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 NOTHING, SOME_EPOCHS = "nothing finished", "epochs after the last checkpoint"
