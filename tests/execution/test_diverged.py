@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from support.processes import run_here as run
-from support.sweeps import keys_in, runs_of, sweep
+from support.sweeps import keys_in, runs_of, sweep_here
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def own(project, tmp_path_factory):
 def failed(own, tmp_path_factory):
     """A study of which one of two runs diverges, its home and what it printed."""
     home = tmp_path_factory.mktemp("failed")
-    return home, sweep(own, home, *GRID)
+    return home, sweep_here(own, home, *GRID)
 
 
 def compare(project, home):
@@ -55,7 +55,7 @@ def test_it_fails_alone_and_says_why(own, failed):
 
 def test_by_choice_it_counts_and_is_named(own, failed):
     home, _ = failed
-    done = sweep(own, home, *GRID, "training.diverged=counts")
+    done = sweep_here(own, home, *GRID, "training.diverged=counts")
     assert done.returncode == 0, done.stderr
     assert len(keys_in(home)) == 2
     assert set(runs_of(home)["status"]) == {"FINISHED"}

@@ -12,8 +12,7 @@ import mlflow
 import pytest
 
 from sidebyside.files import read_json
-from support.processes import read_until, start
-from support.processes import run_here as run
+from support.processes import read_until, run, start
 from support.projects import TINY
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,7 @@ import pytest
 from sidebyside import UserError
 from sidebyside.config.schema import Study
 from sidebyside.execution.stopping import check_rule
-from support.processes import read_until, start
-from support.processes import run_here as run
+from support.processes import read_until, run, run_here, start
 from support.projects import TINY, copy_project
 
 GRID = ("study=factorial", "model.dropout=true", "optimizer=adam", "data_format=channels_last")
@@ -33,7 +32,7 @@ def project(tmp_path_factory, prepared):
 def comparison(project, home):
     """Compare what the last study left, and return comparison.json."""
     compared = [sys.executable, str(project / "pipelines" / "compare.py"), "study=factorial"]
-    done = run(compared, project, home)
+    done = run_here(compared, project, home)
     assert done.returncode == 0, done.stderr
     return json.loads((project / "reports/mnist5k/factorial/comparison.json").read_text())
 
@@ -106,7 +105,7 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
 def test_no_worker_waits_for_a_look_that_is_sure_to_ask_for_more(project, tmp_path):
     baseline = f"kernel_size=3,{','.join(GRID[1:]).removeprefix('model.')}"
     rule = (*DECIDED, f"study.baseline='{baseline}'", "hydra.launcher.workers=2")
-    done = run(command(project, *rule, sizes="3,5,1"), project, tmp_path)
+    done = run_here(command(project, *rule, sizes="3,5,1"), project, tmp_path)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "runs" / "journal.jsonl").read_text().split("\n")
     entries = [json.loads(line) for line in lines if line]
@@ -120,16 +119,16 @@ def test_no_worker_waits_for_a_look_that_is_sure_to_ask_for_more(project, tmp_pa
 
 @pytest.mark.slow
 def test_seeds_come_from_the_rule_and_from_nowhere_else(project, tmp_path):
-    refused = run(command(project, *DECIDED, "seed=3,4"), project, tmp_path)
+    refused = run_here(command(project, *DECIDED, "seed=3,4"), project, tmp_path)
     assert refused.returncode == 2
     assert "seed=3,4 won't do with study.until" in refused.stderr
     assert not (tmp_path / "runs").exists() or trained(tmp_path) == 0
     narrow = ("study.until=narrow", "study.halfwidth=0.001", "study.max_seeds=6")
-    done = run(command(project, *narrow, sizes="3"), project, tmp_path)
+    done = run_here(command(project, *narrow, sizes="3"), project, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "cut short at study.max_seeds=6; 1 more runs of 1 variants" in done.stderr
     assert trained(tmp_path) == 6
-    decided = run(command(project, *DECIDED), project, tmp_path)
+    decided = run_here(command(project, *DECIDED), project, tmp_path)
     assert decided.returncode == 0, decided.stderr
     assert comparison(project, tmp_path)["statements"][0].startswith(
         "The rule for adding seeds was changed after results were known: it was until intervals"

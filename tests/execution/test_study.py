@@ -5,7 +5,7 @@ import pytest
 from sidebyside import UserError, compose, run_study
 from support.projects import copy_project
 from support.repositories import launch_roles
-from support.sweeps import parents_of, runs_at, runs_of, sweep
+from support.sweeps import parents_of, runs_at, runs_of, sweep_here
 
 
 def test_a_config_without_a_study_is_refused(home):
@@ -23,13 +23,13 @@ def test_of_many_finished_runs_mlflow_is_asked_for_none(prepared, tmp_path, monk
     grid = ("study=factorial", "model.kernel_size=3,5", "model.dropout=true", "optimizer=adam")
     grid += ("data_format=channels_last", "seed=0,1")
     for _ in range(2):
-        done = sweep(project, home, *grid)
+        done = sweep_here(project, home, *grid)
         assert done.returncode == 0, done.stderr
     assert launch_roles(runs_of(home)) == ["trained"] * 4
     told = launch_roles(parents_of(home))
     assert told == ["4 runs were finished and published before"]
     other = f"sqlite:///{home / 'other.db'}"  # it has other parents, and is given all
-    assert sweep(project, home, *grid, f"tracking.uri={other}").returncode == 0
+    assert sweep_here(project, home, *grid, f"tracking.uri={other}").returncode == 0
     runs = runs_at(other)
     assert launch_roles(runs) == ["reused"] * 4
     assert runs["metrics.test_error"].notna().all()

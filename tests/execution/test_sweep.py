@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sidebyside.engine.training.numerics import resolve
-from support.sweeps import keys_in, parents_of, runs_of, sweep
+from support.sweeps import keys_in, parents_of, runs_of, sweep_here
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ GRID = ("model.kernel_size=3,5", "optimizer=adam,sgd", "seed=0,1")
 def swept(project, tmp_path_factory):
     """A finished multirun of eight runs, its home and what it printed."""
     home = tmp_path_factory.mktemp("swept")
-    return home, sweep(project, home, *GRID)
+    return home, sweep_here(project, home, *GRID)
 
 
 def test_eight_runs_end_in_one_table_sorted_by_error(swept):
@@ -52,7 +52,7 @@ def test_mlflow_has_the_same_runs_under_one_parent(swept):
 def test_the_same_sweep_again_trains_nothing(project, swept):
     home, first = swept
     before = {key: (home / "runs" / key / "timing.json").read_text() for key in keys_in(home)}
-    again = sweep(project, home, *GRID)
+    again = sweep_here(project, home, *GRID)
     assert again.returncode == 0, again.stderr
     after = {key: (home / "runs" / key / "timing.json").read_text() for key in keys_in(home)}
     assert after == before
@@ -63,14 +63,14 @@ def test_the_same_sweep_again_trains_nothing(project, swept):
 def test_a_new_level_trains_only_the_new_runs(project, swept):
     home, _ = swept
     before = keys_in(home)
-    more = sweep(project, home, "model.kernel_size=3,5,7", "optimizer=adam", "seed=0")
+    more = sweep_here(project, home, "model.kernel_size=3,5,7", "optimizer=adam", "seed=0")
     assert more.returncode == 0, more.stderr
     assert len(keys_in(home) - before) == 1
 
 
 def test_a_retrained_sweep_keeps_every_bit(project, swept):
     home, _ = swept
-    done = sweep(project, home, "optimizer=adam,sgd", SIDEBYSIDE_RETRAIN="1")
+    done = sweep_here(project, home, "optimizer=adam,sgd", SIDEBYSIDE_RETRAIN="1")
     assert done.returncode == 0, done.stderr
     roles = runs_of(home).filter(like="tags.launch.").stack().tolist()
     assert roles.count("retrained") == 2
@@ -78,7 +78,7 @@ def test_a_retrained_sweep_keeps_every_bit(project, swept):
 
 @pytest.mark.skipif(resolve("auto") == "native", reason="this machine has one numeric class")
 def test_numeric_classes_can_be_swept_and_are_told(project, tmp_path):
-    done = sweep(project, tmp_path, "training.numerics=avx2,native")
+    done = sweep_here(project, tmp_path, "training.numerics=avx2,native")
     assert done.returncode == 0, done.stderr
     assert len(keys_in(tmp_path)) == 2
     assert "Numeric class avx2, not avx512: other bits than in committed results" in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import mlflow
 
 from sidebyside.files import read_json
-from support.processes import run_here, start
+from support.processes import run, run_here, start
 from support.projects import TINY
 
 TWO = ("seed=0,1", "training.epochs=12")  # a sweep of two runs, long enough to be met by faults
@@ -54,6 +54,11 @@ def are_done(home: Path, epochs: int) -> bool:
 
 def sweep(project, home, *arguments, **more):
     """Run a multirun of tiny networks."""
+    return run(_command(project, arguments), project, home, **more)
+
+
+def sweep_here(project, home, *arguments, **more):
+    """Run a multirun of tiny networks in this process, see `support.processes.run_here`."""
     return run_here(_command(project, arguments), project, home, **more)
 
 
