@@ -184,19 +184,19 @@ class _Sweep:
             return tasks(added)
 
         for number, outcome in executor.run(tasks(jobs), more):
-            key = trained[number].run.key
+            job = trained[number]
             if isinstance(outcome, BaseException):
-                self.failures[key] = outcome
-            elif not store.holds(key):
-                self._bring(key)
+                self.failures[job.run.key] = outcome
+            elif not store.is_announced(self._launch, job.run.key):
+                self._bring(job)
 
-    def _bring(self, key: str) -> None:
-        """Take a run whose worker has a home of its own."""
+    def _bring(self, job: Job) -> None:
+        """Take a run whose worker has a home of its own, where it has announced it."""
         try:
-            self._others.bring(key)
-            store.announce(self._launch, key)
+            self._others.bring(job.run.key, job.config.evaluate)
+            store.announce(self._launch, job.run.key)
         except UserError as error:
-            self.failures[key] = error
+            self.failures[job.run.key] = error
 
     def _added(self) -> list[Job]:
         """Return the further runs that a worker has to train, after one that failed none."""

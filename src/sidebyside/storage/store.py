@@ -194,6 +194,11 @@ def announce(launch: str, key: str) -> None:
     (folder / key).touch()
 
 
+def is_announced(launch: str, key: str) -> bool:
+    """Whether a launch has got one of its runs, as far as this home knows."""
+    return (_launch_folder(launch) / key).exists()
+
+
 def announced(launch: str) -> set[str]:
     """Return the keys of the runs that a launch has got so far."""
     folder = _launch_folder(launch)

@@ -59,8 +59,8 @@ class LaunchExchange:
                 self._give_arrays(self._runs, jobs)
         return list(jobs)
 
-    def bring(self, key: str) -> None:
-        """Take a run that a worker with a home of its own has trained.
+    def bring(self, key: str, evaluated: bool) -> None:
+        """Take a run that a worker with a home of its own has trained, or ``evaluated``.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class LaunchExchange:
             )
         with _told():
             _take(self._runs, key)
-        if not store.holds(key):
+        if not store.holds(key) or (evaluated and not evaluations.is_evaluated(key)):
             raise UserError(
                 f"Run {key[:12]} was trained on another machine and isn't in the shared store "
                 f"{self._runs.shared.address}: give the same command again, which takes it from "
