@@ -93,7 +93,7 @@ def wait_for_training(process, home: Path) -> int:
     return workers[0]
 
 
-def wait_until(holds, seconds: float = 120) -> None:
+def wait_until(holds, seconds: float = 300) -> None:
     """Wait until ``holds()`` is true."""
     deadline = time.monotonic() + seconds
     while not holds():
