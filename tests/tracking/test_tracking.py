@@ -17,6 +17,7 @@ from sidebyside.config.validate import check
 from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
+from sidebyside.tracking.publisher import Publisher
 from support.processes import run
 from support.projects import TINY, copy_project, in_place
 
@@ -108,6 +109,7 @@ from sidebyside.config.schema import Tracking
 from sidebyside.engine.recipe import read_recipe
 from sidebyside.storage.results import StudyRun
 from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.publisher import Publisher
 from sidebyside.tracking.published.contents import Card
 card = Card(StudyRun("dead", "", {}, 0), read_recipe(json.loads(sys.argv[1])))
 Tracker(Tracking(uri=None, experiment="sidebyside")).open_run(card)
@@ -140,6 +142,20 @@ def test_a_stopped_run_of_another_machine_is_closed_for_whoever_has_stopped_it(c
     assert tracker.close_dead(stopped=["far"]) == 1
     (logged,) = all_runs(client)
     assert logged.info.status == "KILLED"
+
+
+@pytest.mark.timeout(60)
+def test_a_training_never_waits_for_a_publisher_that_has_met_an_error(compose, client):
+    tracker = Tracker(Tracking(uri=None, experiment="sidebyside"))
+    tracker.prepare()
+    card = Card(StudyRun("long", "", {}, 0), check(compose()).recipe())
+    with Publisher(tracker, card) as publisher:
+        publisher.log_epoch("no number", {"loss": 1.0})
+        for epoch in range(1, 1201):  # more than may wait
+            publisher.log_epoch(epoch, {"loss": 1.0})
+    (logged,) = all_runs(client)
+    steps = {point.step for point in client.get_metric_history(logged.info.run_id, "loss")}
+    assert 1200 in steps
 
 
 def test_a_failure_is_recorded_with_its_reason(compose, client):

@@ -66,15 +66,20 @@ class Publisher:
             more = None not in taken
             epochs = dict(epoch for epoch in taken if epoch is not None)
             if opened is not None and epochs:
-                self._tracker.log_epochs(opened, epochs)
+                self._log(opened, epochs)
 
     def _open(self) -> MlflowRun | None:
         try:
             return self._tracker.open_run(self._card)
         except Exception as error:  # whatever it is, the training goes on
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            _log.warning("MLflow has no run: %s%s", kind, without_passwords(first_line(error)))
+            _warn("MLflow has no run", error)
             return None
+
+    def _log(self, opened: MlflowRun, epochs: dict[int, dict[str, float]]) -> None:
+        try:
+            self._tracker.log_epochs(opened, epochs)
+        except Exception as error:  # without this thread, the training would wait for a full queue
+            _warn(f"MLflow didn't take epoch {list(epochs)[-1]}", error)
 
     def _take(self) -> list[_Epoch | None]:
         """Return all that waits, at least one, to be logged in one request."""
@@ -84,3 +89,8 @@ class Publisher:
                 taken.append(self._queue.get_nowait())
             except Empty:
                 return taken
+
+
+def _warn(what: str, error: Exception) -> None:
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    _log.warning("%s: %s%s", what, kind, without_passwords(first_line(error)))
