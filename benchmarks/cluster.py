@@ -1,6 +1,6 @@
 """A study of 100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md and its picture.
 
-make simulate            100 runs for each worker, in ten minutes of one core
+make simulate            100 runs for each worker, in some ten minutes of two cores
 make simulate RUNS=20    as many
 make simulate QUICK=1    in a minute; it writes nothing
 
@@ -18,6 +18,7 @@ from cluster_sweeps import Sweeps, choosing
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 100
+FEWER = 8  # runs for each worker, where many simulations are needed
 SHORT = 10.0  # seconds of a run, too few for 1 000 workers
 WAITING = (1_000, 10_000, 100_000)
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Simulate and measure; write the page, or with QUICK=1 print it."""
     quick = bool(os.environ.get("QUICK"))
     runs = 4 if quick else int(os.environ.get("RUNS") or RUNS)
-    fewer = runs // 4 + 1  # where many simulations are needed
+    fewer = min(runs // 4 + 1, FEWER)
     sweeps = Sweeps(runs, fewer)
     found = Findings(
         command="make simulate" if runs == RUNS else f"make simulate RUNS={runs}",

@@ -27,15 +27,15 @@ from support.sweeps import (
 pytestmark = pytest.mark.slow  # workers import TensorFlow
 
 
-_MARKS = {"ray": [pytest.mark.cluster]}
+_MARKS = {"ray": [pytest.mark.cluster], "slurm": [pytest.mark.cluster]}
 _ENGINES = [pytest.param(own, id=own.name, marks=_MARKS.get(own.name, [])) for own in ALL]
 
 
 @pytest.fixture(scope="module", params=_ENGINES)
 def engine(request):
-    """An engine, which is left when its last test has ended."""
-    yield request.param
-    request.param.leave()
+    """An engine, with what it needs until its last test has ended."""
+    with request.param.needs():
+        yield request.param
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """The engines that run tasks, and what each of them can't do, for one suite that all must pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from sidebyside.config.launchers import ENGINES
 from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.executors.interface import Executor
+from support.slurm import running_slurm
 
 
 @dataclass(frozen=True)
@@ -18,16 +20,19 @@ class Engine:
     name : str
     keeps_apart : bool
         Whether a task has a process of its own: it may die alone, and has limits.
+    in_order : bool
+        Whether it chooses itself which task is next; a cluster's own queue may be before it.
     starts_again : bool
         Whether a task that was lost is started once more.
-    leave : callable
-        Ends what an executor may leave for the next one in this process.
+    needs : callable
+        A context manager without which it can't run tasks; it ends what executors leave.
     """
 
     name: str
     keeps_apart: bool = True
+    in_order: bool = True
     starts_again: bool = False
-    leave: Callable[[], None] = lambda: None
+    needs: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def executor(self, **settings: Any) -> Executor:
         """Return an executor with settings, as far as there are such."""
@@ -42,14 +47,17 @@ class Engine:
         return [f"hydra/launcher={self.name}", *own]
 
 
-def _leave_ray() -> None:
+@contextmanager
+def _ray() -> Iterator[None]:
     from sidebyside.execution.executors.ray_core.cluster import leave
 
+    yield
     leave()
 
 
 ALL = (
     Engine("local"),
     Engine("serial", keeps_apart=False),
-    Engine("ray", starts_again=True, leave=_leave_ray),
+    Engine("ray", starts_again=True, needs=_ray),
+    Engine("slurm", in_order=False, starts_again=True, needs=running_slurm),
 )

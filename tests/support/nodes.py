@@ -43,6 +43,6 @@ def finished(home):
 
 
 def workers():
-    """Return the processes on this machine in which runs are trained by Ray."""
-    names = ((process, process.info["name"]) for process in psutil.process_iter(["name"]))
-    return [process for process, name in names if name and name.startswith("ray::RayWorker")]
+    """Return the processes in which Ray trains runs on nodes that this process has started."""
+    own = psutil.Process().children(recursive=True)  # another test's cluster has workers as well
+    return [process for process in own if process.name().startswith("ray::RayWorker")]

@@ -292,4 +292,4 @@ def copy(run: Run, destination: Path) -> None:
     """
     destination.mkdir(parents=True)
     for name in [*read_json(run.folder / CARD)["files"], CARD]:
-        shutil.copyfile(run.folder / name, destination / name)
+        shutil.copy2(run.folder / name, destination / name)  # with its time: see `results`
