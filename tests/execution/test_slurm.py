@@ -14,10 +14,9 @@ from sidebyside.errors import UserError
 from sidebyside.execution.executors.interface import WorkerDiedError
 from sidebyside.execution.executors.slurm import SlurmExecutor
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.files import read_json
 from support.slurm import running_slurm
 from support.submitted import sidebyside, status, submit
-from support.sweeps import keys_in, parents_of, runs_of, started, sweep, wait_until
+from support.sweeps import keys_in, runs_of, started, sweep, wait_until
 
 # A job takes seconds to start, to end and to be missed.
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -125,14 +124,6 @@ def test_tasks_that_come_later_are_submitted_too(slurm, task):
 def test_more_jobs_than_an_array_may_have_are_several_arrays(slurm, task):
     done = dict(slurm(chunk=1).run([task(job_of_this) for _ in range(5)]))  # MaxArraySize is 4
     assert len(set(done.values())) == 5
-
-
-def test_the_first_task_returns_or_raises(slurm, task):
-    executor = slurm()
-    answers = [executor.first(task(call)) for call in (job_of_this, fails)]
-    assert answers[0].result(timeout=60)
-    with pytest.raises(ValueError, match="no such level"):
-        answers[1].result(timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -309,45 +300,6 @@ def test_leaving_early_cancels_what_is_under_way(slurm, task, tmp_path):
     assert "CANCELLED" in jobs().values()
     shared = tmp_path / "shared" / "slurm"
     assert not list(shared.glob("**/*.pkl"))  # which may hold a password
-
-
-def digests(home):
-    """Return the digest of each run's weights by its key."""
-    cards = [read_json(path) for path in (home / "runs").glob("*/run.json")]
-    return {card["key"]: card["weights_digest"] for card in cards}
-
-
-def test_a_study_has_the_bits_that_it_has_on_this_machine(project, tmp_path):
-    homes = tmp_path / "local", tmp_path / "slurm"
-    for home in homes:
-        home.mkdir()
-        done = sweep(project, home, "seed=0,1", f"hydra/launcher={home.name}")
-        assert done.returncode == 0, done.stderr
-    assert len(digests(homes[0])) == 2
-    assert digests(homes[0]) == digests(homes[1])
-    assert list(runs_of(homes[1])["status"]) == ["FINISHED"] * 2
-
-
-@pytest.mark.faults(
-    fault="Ctrl-C in a sweep that runs in Slurm",
-    lost=NOTHING,
-    repeated=SOME_EPOCHS,
-    code=130,
-    says="The same command again goes on",
-)
-def test_an_interrupted_sweep_cancels_its_jobs(project, tmp_path, fault):
-    with started(project, tmp_path, "training.epochs=1000000,1", "hydra/launcher=slurm") as process:
-        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
-        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
-    assert process.returncode == fault.code, errors
-    assert fault.says in errors
-    assert "Traceback" not in errors
-    assert not running()
-    assert sorted(runs_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
-    assert list(parents_of(tmp_path)["status"]) == ["KILLED"]
-    assert len(keys_in(tmp_path)) == 1
 
 
 @pytest.mark.faults(

@@ -34,17 +34,22 @@ class Engine:
     starts_again: bool = False
     needs: Callable[[], AbstractContextManager[None]] = nullcontext
 
+    def knows(self, *names: str) -> bool:
+        """Whether it has such settings."""
+        return set(names) <= ENGINES[self.name].__dataclass_fields__.keys()
+
     def executor(self, **settings: Any) -> Executor:
         """Return an executor with settings, as far as there are such."""
-        known = ENGINES[self.name].__dataclass_fields__
-        own = {key: value for key, value in settings.items() if key in known}
+        own = {key: value for key, value in settings.items() if self.knows(key)}
         return executor_of(ENGINES[self.name](engine=self.name, **own))
 
     def arguments(self, **settings: Any) -> list[str]:
         """Return a command's arguments for it, with settings as far as there are such."""
-        known = ENGINES[self.name].__dataclass_fields__
-        own = [f"hydra.launcher.{key}={value}" for key, value in settings.items() if key in known]
-        return [f"hydra/launcher={self.name}", *own]
+        own = {key: value for key, value in settings.items() if self.knows(key)}
+        return [
+            f"hydra/launcher={self.name}",
+            *(f"hydra.launcher.{key}={value}" for key, value in own.items()),
+        ]
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """What every engine that runs tasks offers."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol
 
 from sidebyside.execution.executors.tasks import Task
@@ -31,3 +33,12 @@ class Executor(Protocol):
         ``more`` is asked for further tasks whenever there is none left to begin with. Their numbers
         go on from those of the others. All is done when each task has ended and it has no more.
         """
+
+
+def tell_lost(reason: str, log: Path) -> None:
+    """Say that a task whose worker was lost is started again."""
+    print(
+        f"A worker is lost ({reason}): its run is started again, and prints to {log}.",
+        file=sys.stderr,
+        flush=True,
+    )

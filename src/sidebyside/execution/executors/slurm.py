@@ -16,7 +16,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.config.launchers import Slurm
-from sidebyside.execution.executors.interface import More, WorkerDiedError
+from sidebyside.execution.executors.interface import More, WorkerDiedError, tell_lost
 from sidebyside.execution.executors.slurm_chunk import BEGUN, RESULT, Chunk
 from sidebyside.execution.executors.slurm_states import (
     CANCELLED,
@@ -202,6 +202,8 @@ class _Launch:
                 yield number, WorkerDiedError(reason)
             else:
                 again[number] = task
+        if left[0] in again:  # those that hadn't begun lose nothing
+            tell_lost(reason, again[left[0]].log)
 
     def _reason(self, job: str, state: str) -> str:
         log = self._folder / f"{job}_0_log.err"

@@ -1,6 +1,5 @@
 """Tasks on the workers of a Ray cluster."""
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -10,7 +9,7 @@ from typing import Any
 
 from sidebyside.config.launchers import Ray
 from sidebyside.config.schema import Store, Tracking
-from sidebyside.execution.executors.interface import More, WorkerDiedError
+from sidebyside.execution.executors.interface import More, WorkerDiedError, tell_lost
 from sidebyside.execution.executors.ray_core.actor import Driver
 from sidebyside.execution.executors.ray_core.cluster import Cluster, join
 from sidebyside.execution.executors.ray_core.crew import Crew
@@ -107,7 +106,7 @@ class RayExecutor:
                     if isinstance(outcome, LostError) and number not in lost:
                         lost.add(number)
                         queue.put_back(number, task)
-                        _tell_lost(outcome, task)
+                        tell_lost(str(outcome), task.log)
                     elif isinstance(outcome, LostError):
                         yield number, WorkerDiedError(f"{outcome}, the second time")
                     else:
@@ -141,11 +140,3 @@ class RayExecutor:
                         self._check(place)
                 self._is_checked = True
             yield driver
-
-
-def _tell_lost(error: LostError, task: Task) -> None:
-    print(
-        f"A worker is lost ({error}): its run is started again, and prints to {task.log}.",
-        file=sys.stderr,
-        flush=True,
-    )
