@@ -10,7 +10,8 @@
 # make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
 # make simulate   100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md; QUICK=1, RUNS=20
 # make scale   what 100, 1 000 and 10 000 runs cost once they are trained: docs/scaling_runs.md; QUICK=1
-# make docs    write docs/faults.md and docs/bits.md, put the reports' tables into the documents that show them
+# make docs    write what is generated in docs/: tables of tests, settings, and those of the reports
+# make site    make a site of docs/ in build/site/html/, its notebook executed
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,7 +20,7 @@ PORT ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs setup
+.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -64,7 +65,12 @@ lint: $(READY)
 docs: $(READY)
 	python docs/faults.py > docs/faults.md
 	python docs/bits.py > docs/bits.md
+	python docs/configuration.py > docs/configuration.md
+	python docs/flow.py
 	python docs/embed.py
+
+site: $(READY)
+	sphinx-build --quiet --fail-on-warning --keep-going docs build/site/html
 
 setup: $(READY)
 

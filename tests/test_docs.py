@@ -23,7 +23,7 @@ def test_what_is_shown_is_what_was_generated(path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["faults", "bits"])
+@pytest.mark.parametrize("name", ["faults", "bits", "configuration"])
 def test_a_table_is_that_of_the_tests(name):
     made = subprocess.run(
         [sys.executable, str(SOURCE / "docs" / f"{name}.py")],

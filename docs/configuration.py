@@ -1,0 +1,153 @@
+"""Write the reference of all settings from their schemas: python docs/configuration.py.
+
+It prints docs/configuration.md.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from sidebyside import compose
+from sidebyside.config import launchers
+from sidebyside.config.datasets import Dataset
+from sidebyside.config.schema import Config, Store, Study, Tracking, Training
+
+_MOST = 400  # characters about a choice
+CONF = Path(__file__).resolve().parents[1] / "conf"
+SECTIONS = {
+    "training": Training,
+    "study": Study,
+    "tracking": Tracking,
+    "store": Store,
+    "dataset": Dataset,
+    "hydra.launcher": None,
+}
+HEAD = """# Everything that can be set
+
+Written by `python docs/configuration.py`, from the schemas that each config is checked against
+before any work starts.
+
+`params.yaml` has what DVC tracks; `conf/` has the rest, a folder for each group of choices. The
+command line wins over both: `python pipelines/train.py -m optimizer=adam,sgd training.epochs=5`. A
+setting of a group's file is changed by its path: `model.kernel_size=5`.
+"""
+
+
+def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return in words what a JSON schema allows."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        inner = definitions[name]
+        return (
+            allowed(inner, definitions) if "properties" not in inner else f"a mapping, see `{name}`"
+        )
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            told = [allowed(own, definitions) for own in schema[several]]
+            return ", or ".join(dict.fromkeys(told))
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"a list: {allowed(schema.get('items', {}), definitions)}"
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    words = {
+        "integer": "an integer",
+        "number": "a number",
+        "string": "a text",
+        "boolean": "`true`, `false`",
+        "object": "a mapping",
+        "null": "`null`",
+    }
+    bounds = [f"{word} {schema[name]:g}" for name, word in limits.items() if name in schema]
+    return " ".join([words.get(kind, kind), *([" and ".join(bounds)] if bounds else [])])
+
+
+def table(schema: Any, values: Any) -> Iterator[str]:
+    """Yield a table of a schema's settings; ``values`` has them as the configs come."""
+    described = TypeAdapter(schema).json_schema()
+    yield from ("| setting | allowed | as it comes |", "|---|---|---|")
+    for name, own in described["properties"].items():
+        value = values.get(name, own.get("default", "")) if isinstance(values, dict) else ""
+        shown = "" if isinstance(value, (dict, list)) or value == "" else f"`{_yaml(value)}`"
+        yield f"| `{name}` | {allowed(own, described.get('$defs', {}))} | {shown} |"
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value).split("\n")[0]
+
+
+def prose(schema: Any) -> str:
+    """Return a schema's docstring as paragraphs of Markdown."""
+    text = inspect.cleandoc(schema.__doc__ or "")
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    opening, _, attributes = text.partition("\nAttributes\n----------\n")
+    told = re.sub(r"^(\w+) : (.*)$", r"- `\1`: \2.", attributes, flags=re.MULTILINE)
+    return f"{opening}\n{told}".rstrip()
+
+
+def choices() -> Iterator[str]:
+    """Yield the files of each group, each with its first comment."""
+    yield "## What can be chosen by name\n"
+    for group in sorted(path for path in CONF.iterdir() if path.is_dir()):
+        if group.name == "hydra":
+            continue
+        yield f"### `{group.name}=...`\n"
+        yield from ("| choice | |", "|---|---|")
+        for path in sorted(group.glob("*.yaml")):
+            yield f"| `{path.stem}` | {_about(path)} |"
+        yield ""
+
+
+def _about(path: Path) -> str:
+    """Return a file's first paragraph of comment, or all of it where it has none and is short."""
+    told: list[str] = []
+    for line in path.read_text().splitlines():
+        text = line.lstrip("# ").rstrip()
+        if line[:1] != "#" or (told and not text):
+            break
+        if text and not text.startswith(("@package", "python ")):
+            told.append(text)
+    said = " ".join(told) or f"`{yaml.safe_load(path.read_text())}`".replace("'", "")
+    return said.replace("|", "\\|") if len(said) < _MOST else ""
+
+
+def sections() -> Iterator[str]:
+    """Yield a section for each schema."""
+    config = TypeAdapter(Config).dump_python(compose("study=factorial"))
+    for name, schema in SECTIONS.items():
+        if schema is None:
+            for engine, own in launchers.ENGINES.items():
+                yield f"## `hydra/launcher={engine}`: `hydra.launcher.*`\n\n{prose(own)}\n"
+                values = yaml.safe_load(
+                    (CONF / "hydra" / "launcher" / f"{engine}.yaml").read_text()
+                )
+                yield from table(own, values)
+                yield ""
+            continue
+        assert is_dataclass(schema)
+        yield f"## `{name}.*`\n\n{prose(schema)}\n"
+        yield from table(schema, config[name])
+        yield ""
+
+
+def main() -> None:
+    """Print the page."""
+    print("\n".join([HEAD, *sections(), *choices()]).rstrip())
+
+
+if __name__ == "__main__":
+    main()
