@@ -410,9 +410,9 @@ but mapped into memory when it is read: {evidence} MB here, too much for git.
 A grid is composed once for each choice of files (`optimizer=adam,sgd`), and values are set
 (`model.kernel_size=3,5`) by Hydra's own function: what comes out is what Hydra composes of each
 run. Runs that were found whole are remembered with the sizes and times of their files
-(`runs/.verified.json`), and aren't read again for a launch. What is left are two listings of each
-run's folder, and as many small files that are held against those in `results/`: more than the two
-seconds that were asked for. Of 500 finished runs or more, those that MLflow was given whole aren't
+(`runs/.verified.json`), and aren't read again for a launch; nor are the small files in `results/`
+whose size and time are those of the run store's. What is left are two listings of each run's folder
+and a look at four files' times. Of 500 finished runs or more, those that MLflow was given whole aren't
 asked for there one by one; what publishing takes is in [server_load.md](server_load.md).
 
 ## DVC

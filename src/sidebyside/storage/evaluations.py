@@ -11,6 +11,7 @@ from sidebyside.files import file_digest, read_json, replaced, write_json
 from sidebyside.storage.store import DamagedError
 
 CARD = "evaluation.json"
+FOLDER = "evaluation"  # in that of the run
 ARRAYS = ("probabilities", "predicted")
 _FIELDS = ("key", "test_error", "test_loss", "error_per_class", "confusion", "basis", "layout")
 
@@ -106,4 +107,4 @@ def save_evaluation(
 
 def evaluation_folder(key: str) -> Path:
     """Return where the run store has a run's evaluation."""
-    return paths.run(key) / "evaluation"
+    return paths.run(key) / FOLDER

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sidebyside.storage.evaluations import (
     evaluation_folder,
     load_evaluation,
 )
+from sidebyside.storage.evaluations import FOLDER as EVALUATION
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
 from sidebyside.storage.evidence_files import read_evidence
@@ -107,14 +108,15 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     content = {
         "dataset": dataset,
         "study": study,
-        "runs": [asdict(run) for run in runs],
+        "runs": [vars(run) for run in runs],
         "missing": list(missing),
         "stopping": rule and with_earlier(dataset, study, rule),
     }
     trained = [run.key for run in runs if not run.in_evidence]
     from_evidence = len(trained) < len(runs)
     place = paths.results(dataset, study, "train")
-    cards = {key: paths.run(key) / store.CARD for key in trained}
+    runs_folder = paths.runs()  # a path of each run with all its checks takes a second of 10 000
+    cards = {key: f"{runs_folder}/{key}/{store.CARD}" for key in trained}
     with _locked(dataset, study):
         same_list = has_results(dataset, study) and read_json(place / _LIST) == content
         if same_list and not from_evidence and _same_cards(place, cards):
@@ -138,7 +140,8 @@ def write_evaluate_results(dataset: str, study: str, keys: Sequence[str]) -> Non
     """
     place = paths.results(dataset, study, "evaluate")
     with _locked(dataset, study):
-        if _same_cards(place, {key: evaluation_folder(key) / CARD for key in keys}):
+        runs_folder = paths.runs()
+        if _same_cards(place, {key: f"{runs_folder}/{key}/{EVALUATION}/{CARD}" for key in keys}):
             return
         with replaced(place) as folder:
             for key in keys:
@@ -154,7 +157,7 @@ def _locked(dataset: str, study: str) -> AbstractContextManager[None]:
     return store.locked(f"results-{dataset}-{study}")
 
 
-def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
+def _same_cards(folder: Path, cards: dict[str, str]) -> bool:
     """Whether a folder of results holds these runs and no other, by their cards.
 
     A card has the digests of all files beside it.
@@ -164,7 +167,8 @@ def _same_cards(folder: Path, cards: dict[str, Path]) -> bool:
     with os.scandir(folder) as entries:
         runs = {entry.name for entry in entries if entry.is_dir()}
     return runs == cards.keys() and all(
-        _same_content(f"{folder}/{key}/{card.name}", str(card)) for key, card in cards.items()
+        _same_content(f"{folder}/{key}/{os.path.basename(card)}", card)
+        for key, card in cards.items()
     )
 
 

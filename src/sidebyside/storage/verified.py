@@ -11,6 +11,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.files import read_json, write_json
+from sidebyside.storage.evaluations import FOLDER as EVALUATION
 
 FILE = ".verified.json"
 
@@ -53,7 +54,7 @@ class Verified:
     def _stamp(self, key: str) -> str | None:
         """Return names, sizes and times of a run's files, None where there are none."""
         folder, parts = os.path.join(self._runs, key), []
-        for place in (folder, os.path.join(folder, "evaluation")):
+        for place in (folder, os.path.join(folder, EVALUATION)):
             with suppress(OSError), os.scandir(place) as files:
                 for file in files:
                     about = file.stat(follow_symlinks=False)

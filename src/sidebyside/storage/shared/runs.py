@@ -111,7 +111,7 @@ class SharedRuns:
                 lines.adopt(folder)
                 if (seconds := folder / store.INFERENCE).is_file():
                     os.replace(seconds, paths.run(key) / store.INFERENCE)
-                move_into_place(folder, paths.run(key) / "evaluation")
+                move_into_place(folder, paths.run(key) / evaluations.FOLDER)
                 return True
         return False
 
@@ -142,7 +142,7 @@ class SharedRuns:
 def _basis(key: str) -> str:
     """Return the first digits of the basis of a run's evaluation, "" where there is none."""
     try:
-        basis: str = read_json(paths.run(key) / "evaluation" / evaluations.CARD)["basis"]
+        basis: str = read_json(paths.run(key) / evaluations.FOLDER / evaluations.CARD)["basis"]
     except (OSError, ValueError, KeyError):
         return ""
     return basis[:_BASIS]
