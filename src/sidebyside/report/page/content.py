@@ -10,11 +10,13 @@ import numpy as np
 from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.selection import validation_figure
+from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.page.matrix import without_shared
 from sidebyside.report.page.origins import origins
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
@@ -108,6 +110,36 @@ class Page:
         return {variant["name"]: number for number, variant in enumerate(self._every, 1)}
 
     @cached_property
+    def varied(self) -> list[str]:
+        """The heads of the columns that tell variants apart: what has several levels."""
+        levels = self.comparison.content["factors"].items()
+        names = [name for name, of_factor in levels if len(of_factor) > 1]
+        return [*names, "protocol"] if self._protocol_apart else names
+
+    def cells(self, variant: str) -> list[str]:
+        """Return a variant's levels of what is `varied`, without what all levels begin with."""
+        return list(self._cells[variant])
+
+    def levels(self, variant: str) -> dict[str, str]:
+        """Return a variant's levels of what is `varied`, in full."""
+        levels = self.evidence.of_variant(variant)[0].factors
+        texts = {name: level_text(levels[name]) for name in self.varied if name in levels}
+        return texts | ({"protocol": self._protocol(variant)} if self._protocol_apart else {})
+
+    @cached_property
+    def _cells(self) -> dict[str, tuple[str, ...]]:
+        columns = []
+        for name in self.varied:
+            texts = [self.levels(variant)[name] for variant in self.numbers]
+            columns.append(without_shared(texts))
+        return dict(zip(self.numbers, zip(*columns, strict=True), strict=True)) if columns else {}
+
+    @property
+    def _protocol_apart(self) -> bool:
+        """Whether protocols differ, and the factors don't say so."""
+        return len(self.protocols) > 1 and "protocol" not in self.evidence.runs[0].factors
+
+    @cached_property
     def values(self) -> dict[str, list[float]]:
         """What each variant's runs are judged by."""
         return {
@@ -150,9 +182,7 @@ class Page:
     def label(self, variant: str) -> str:
         """Return number and name of a variant, and its protocol where the name doesn't tell."""
         text = f"{self.numbers[variant]}  {spelled(variant)}"
-        if len(self.protocols) == 1 or "protocol" in self.evidence.runs[0].factors:
-            return text
-        return f"{text} ({self._protocol(variant)})"
+        return f"{text} ({self._protocol(variant)})" if self._protocol_apart else text
 
     def _protocol(self, variant: str) -> str:
         return self.comparison.analysis.protocols[variant]
