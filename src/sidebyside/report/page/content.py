@@ -29,6 +29,7 @@ from sidebyside.report.text.sections import smaller_rows
 from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
+_MOST_COLUMNS = 8  # factors with columns of their own
 _OPENING = 3  # statements that are the answer
 _PROTOCOLS = {
     "clean": "A sixth of the training images is held out for validation; the test images were "
@@ -125,6 +126,17 @@ class Page:
         levels = self.evidence.of_variant(variant)[0].factors
         texts = {name: level_text(levels[name]) for name in self.varied if name in levels}
         return texts | ({"protocol": self._protocol(variant)} if self._protocol_apart else {})
+
+    @property
+    def levels_shown(self) -> dict[str, list[str]]:
+        """The levels of what is `varied`, of the variants that are shown."""
+        of_variants = [self.levels(own["name"]) for own in self.variants]
+        return {name: list(dict.fromkeys(own[name] for own in of_variants)) for name in self.varied}
+
+    @property
+    def by_level(self) -> bool:
+        """Whether the table of variants has a column for each factor, in place of names."""
+        return 0 < len(self.varied) <= _MOST_COLUMNS
 
     @cached_property
     def _cells(self) -> dict[str, tuple[str, ...]]:

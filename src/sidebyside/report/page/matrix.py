@@ -1,9 +1,9 @@
 """Rows whose labels are a matrix: a column a factor, its levels beside the rows."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -53,7 +53,8 @@ class Matrix:
 
 def without_shared(texts: Sequence[str]) -> list[str]:
     """Return levels of a factor without the words that all begin with, e.g. "…last", "…first"."""
-    shared = os.path.commonprefix(list(texts))
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    shared = "".join(letters[0] for letters in alike)
     begin = max(shared.rfind(sign) for sign in "_-. ") + 1
     if begin < _LEAST_SHARED or len(set(texts)) < 2 or any(len(text) == begin for text in texts):
         return list(texts)

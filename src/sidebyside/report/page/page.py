@@ -1,13 +1,16 @@
-"""The report as one page of HTML: no network, no script, readable on a phone and on paper."""
+"""The report as one page of HTML: no network, readable on a phone, on paper and without script."""
 
 import base64
 import io
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,6 +18,9 @@ from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.drawn import Drawn
+from sidebyside.report.page.interactive import libraries
+from sidebyside.report.page.interactive.known import known
+from sidebyside.report.page.interactive.specs import charts
 from sidebyside.report.text.numbers import fixed, p_value, spelled
 from sidebyside.storage.evidence import Evidence
 
@@ -58,12 +64,27 @@ def write_report(
     )
     drawn = Drawn(page)
     template = _environment().get_template("report.html.j2")
-    path.write_text(template.render(page=page, drawn=drawn))
+    path.write_text(template.render(page=page, drawn=drawn, **_interactive(page)))
     folder = path.with_name("pictures")
     shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
     folder.mkdir()
     for name, svg in drawn.files().items():
         (folder / f"{name}.svg").write_text(svg)
+
+
+def _interactive(page: Page) -> dict[str, Any]:
+    """Return what makes a page answer; there is nothing to ask of a single variant."""
+    specs = charts(page)
+    if not specs:
+        return {"charts": {}}
+    datatables, style = libraries.datatables()
+    return {
+        "charts": specs,
+        "known": known(page),
+        "vega": libraries.vega(),
+        "datatables": datatables,
+        "style": style,
+    }
 
 
 def _environment() -> Environment:
@@ -79,10 +100,22 @@ def _environment() -> Environment:
         "p_value": p_value,
         "spelled": spelled,
         "level": level_text,
+        "json": _json,
+        "breakable": _breakable,
         "svg": _svg_uri,
         "image": _image_uri,
     }
     return environment
+
+
+def _json(content: Any) -> Markup:
+    """Return JSON that no name can break out of."""
+    return htmlsafe_json_dumps(content, separators=(",", ":"), sort_keys=False)
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name whose line may break at each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _svg_uri(svg: str) -> str:
