@@ -218,9 +218,18 @@ def parallel_chart(lines: Rows, labels: Rows, order: Sequence[str], axis: str) -
     axis : str
         What is measured.
     """
-    across = alt.X("axis:N", sort=list(order), title=None, axis=alt.Axis(
-        labelAngle=0, labelExpr="split(datum.label, /[_ ]/)", orient="top", domain=False, grid=True, gridColor="#bbb",
-        gridWidth=1.5, ticks=False), scale=alt.Scale(type="point", padding=0.35))  # fmt: skip
+    ruled = alt.Axis(
+        orient="top",
+        labelAngle=0,
+        labelExpr="split(datum.label, /[_ ]/)",  # a line a word: a phone has little room
+        domain=False,
+        ticks=False,
+        grid=True,
+        gridColor="#bbb",
+        gridWidth=1.5,
+    )
+    between = alt.Scale(type="point", padding=0.35)
+    across = alt.X("axis:N", sort=list(order), title=None, axis=ruled, scale=between)
     up = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[0, 1]))
     hovered = alt.selection_point(
         name="hovered", fields=["number"], on="pointerover", clear="pointerout"

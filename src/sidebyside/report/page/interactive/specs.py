@@ -97,6 +97,7 @@ def _parallel(page: Page, rows: Sequence[dict[str, Any]], axis: str) -> Spec | N
         return None
     lines: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
+    order = [*page.varied]
     for number, name in enumerate(page.varied):
         levels = list(dict.fromkeys(row["levels"][number] for row in rows))
         labels += [
@@ -107,22 +108,25 @@ def _parallel(page: Page, rows: Sequence[dict[str, Any]], axis: str) -> Spec | N
             aside = _SPREAD * (row["number"] / (len(page.numbers) + 1) - 0.5)
             place = (levels.index(row["levels"][number]) + 0.5 + aside) / len(levels)
             lines.append({"axis": name, "place": place} | _told(row))
-    numeric = {"parameters": "parameters", f"mean {axis}": "mean"}
-    for name, field in numeric.items():
+    for field, name in (("parameters", "parameters"), ("mean", page.scale.mean)):
         values = [row[field] for row in rows]
         low, high = min(values), max(values)
         if low == high:
             continue
+        order.append(name)
         for row in rows:
             lines.append({"axis": name, "place": (row[field] - low) / (high - low)} | _told(row))
-        texts = (page.scale.fixed(low), page.scale.fixed(high)) if field == "mean" else (
-            f"{low:,}", f"{high:,}")  # fmt: skip
+        written = page.scale.fixed if field == "mean" else _short
         labels += [
-            {"axis": name, "place": place, "text": text}
-            for place, text in zip((0.02, 0.98), texts, strict=True)
+            {"axis": name, "place": place, "text": written(value)}
+            for place, value in ((0.02, low), (0.98, high))
         ]
-    order = [*page.varied, *numeric]
     return parallel_chart(lines, labels, order, axis)
+
+
+def _short(count: float) -> str:
+    """Return e.g. "1.20M" or "873k"."""
+    return f"{count / 1e6:.2f}M" if count >= 1e6 else f"{count / 1e3:.0f}k"
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
