@@ -10,13 +10,12 @@ import numpy as np
 from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.selection import validation_figure
-from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
-from sidebyside.report.page.matrix import without_shared
+from sidebyside.report.page.apart import Levels
 from sidebyside.report.page.origins import origins
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
@@ -29,7 +28,6 @@ from sidebyside.report.text.sections import smaller_rows
 from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
-_MOST_COLUMNS = 8  # factors with columns of their own
 _OPENING = 3  # statements that are the answer
 _PROTOCOLS = {
     "clean": "A sixth of the training images is held out for validation; the test images were "
@@ -111,45 +109,9 @@ class Page:
         return {variant["name"]: number for number, variant in enumerate(self._every, 1)}
 
     @cached_property
-    def varied(self) -> list[str]:
-        """The heads of the columns that tell variants apart: what has several levels."""
-        levels = self.comparison.content["factors"].items()
-        names = [name for name, of_factor in levels if len(of_factor) > 1]
-        return [*names, "protocol"] if self._protocol_apart else names
-
-    def cells(self, variant: str) -> list[str]:
-        """Return a variant's levels of what is `varied`, without what all levels begin with."""
-        return list(self._cells[variant])
-
-    def levels(self, variant: str) -> dict[str, str]:
-        """Return a variant's levels of what is `varied`, in full."""
-        levels = self.evidence.of_variant(variant)[0].factors
-        texts = {name: level_text(levels[name]) for name in self.varied if name in levels}
-        return texts | ({"protocol": self._protocol(variant)} if self._protocol_apart else {})
-
-    @property
-    def levels_shown(self) -> dict[str, list[str]]:
-        """The levels of what is `varied`, of the variants that are shown."""
-        of_variants = [self.levels(own["name"]) for own in self.variants]
-        return {name: list(dict.fromkeys(own[name] for own in of_variants)) for name in self.varied}
-
-    @property
-    def by_level(self) -> bool:
-        """Whether the table of variants has a column for each factor, in place of names."""
-        return 0 < len(self.varied) <= _MOST_COLUMNS
-
-    @cached_property
-    def _cells(self) -> dict[str, tuple[str, ...]]:
-        columns = []
-        for name in self.varied:
-            texts = [self.levels(variant)[name] for variant in self.numbers]
-            columns.append(without_shared(texts))
-        return dict(zip(self.numbers, zip(*columns, strict=True), strict=True)) if columns else {}
-
-    @property
-    def _protocol_apart(self) -> bool:
-        """Whether protocols differ, and the factors don't say so."""
-        return len(self.protocols) > 1 and "protocol" not in self.evidence.runs[0].factors
+    def levels(self) -> Levels:
+        """What tells the variants apart."""
+        return Levels.of_variants(self.evidence, self.comparison.analysis.protocols)
 
     @cached_property
     def values(self) -> dict[str, list[float]]:
@@ -194,7 +156,7 @@ class Page:
     def label(self, variant: str) -> str:
         """Return number and name of a variant, and its protocol where the name doesn't tell."""
         text = f"{self.numbers[variant]}  {spelled(variant)}"
-        return f"{text} ({self._protocol(variant)})" if self._protocol_apart else text
+        return f"{text} ({self._protocol(variant)})" if self.levels.protocol_apart else text
 
     def _protocol(self, variant: str) -> str:
         return self.comparison.analysis.protocols[variant]

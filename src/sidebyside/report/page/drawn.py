@@ -90,8 +90,8 @@ class Drawn:
         )
 
     def _matrix(self, names: Sequence[str], ends: Sequence[str] = ()) -> Matrix:
-        rows = [(str(self.page.numbers[name]), *self.page.cells(name)) for name in names]
-        return Matrix(["", *self.page.varied], rows, ends)
+        rows = [(str(self.page.numbers[name]), *self.page.levels.cells[name]) for name in names]
+        return Matrix(["", *self.page.levels.heads], rows, ends)
 
     @cached_property
     def pairs(self) -> str:

@@ -42,7 +42,7 @@ def variant_rows(page: Page) -> list[dict[str, Any]]:
             "number": page.numbers[own["name"]],
             "name": spelled(own["name"]),
             "key": own["name"],
-            "levels": list(page.levels(own["name"]).values()),
+            "levels": page.levels.of[own["name"]],
             "n": own["n"],
             "parameters": own["parameters"],
             "mean": _rounded(page.value(own)["mean"]),

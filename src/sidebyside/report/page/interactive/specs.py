@@ -1,23 +1,23 @@
 """Which charts a page has, of what it knows."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.interactive.charts import (
     Columns,
     Spec,
-    curve_chart,
     interval_chart,
     pair_chart,
-    parallel_chart,
 )
 from sidebyside.report.page.interactive.known import curve_rows, run_rows, variant_rows
+from sidebyside.report.page.interactive.lines import curve_chart, parallel_chart
 from sidebyside.report.page.style import value_limits
 
 _MOST_CURVES = 24  # variants whose learning curves are drawn
 _MOST_SEEDS = 20  # of each
-_BESIDE = 40  # letters of a matrix that leaves room for a chart on a phone
+_BESIDE = 36  # letters of a matrix that leaves room for a chart on a phone
 _SPREAD = 0.5  # of the room of a level over which its lines are spread
 
 
@@ -43,7 +43,7 @@ def charts(page: Page) -> dict[str, Spec]:
 def _flat(page: Page, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as a chart reads it: no lists, and texts for what it tells."""
     seeds, together = row["seeds"] or [None] * 2, row["together"] or [None] * 2
-    cells = [str(row["number"]), *page.cells(row["key"])]
+    cells = [str(row["number"]), *page.levels.cells[row["key"]]]
     texts = {
         "over_seeds": page.scale.ends({"low": seeds[0], "high": seeds[1]}),
         "together": page.scale.ends({"low": together[0], "high": together[1]}),
@@ -60,14 +60,13 @@ def _flat(page: Page, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _columns(page: Page) -> Columns:
-    """Return the matrix beside the rows; their numbers alone where it is too wide."""
-    of_names = {own["name"]: page.numbers[own["name"]] for own in page.variants}
-    heads = ["", *page.varied]
-    cells = {number: (str(number), *page.cells(name)) for name, number in of_names.items()}
-    widest = sum(max(map(len, column)) for column in zip(*cells.values(), strict=True))
-    if widest <= _BESIDE:
-        return Columns(heads, cells)
-    return Columns([""], {number: of[:1] for number, of in cells.items()})
+    """Return the matrix beside the rows: as many of its columns as leave room for a chart."""
+    heads = ["", *page.levels.heads]
+    of = {page.numbers[own["name"]]: page.levels.cells[own["name"]] for own in page.variants}
+    cells = {number: (str(number), *own) for number, own in of.items()}
+    widths = accumulate(max(map(len, column)) for column in zip(*cells.values(), strict=True))
+    fitting = sum(width <= _BESIDE for width in widths)
+    return Columns(heads[:fitting], {number: own[:fitting] for number, own in cells.items()})
 
 
 def _limits(page: Page, rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
@@ -88,17 +87,17 @@ def _curves(page: Page, rows: Sequence[dict[str, Any]]) -> Spec | None:
         | {f"f{number}": level for number, level in enumerate(row["levels"])}
         for row in shown
     ]
-    return curve_chart(variants, curves, page.varied, known) if known else None
+    return curve_chart(variants, curves, page.levels.heads, known) if known else None
 
 
 def _parallel(page: Page, rows: Sequence[dict[str, Any]], axis: str) -> Spec | None:
     """Return parallel coordinates of levels, parameters and mean; None of a single factor."""
-    if len(page.varied) < 2:
+    if len(page.levels.heads) < 2:
         return None
     lines: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
-    order = [*page.varied]
-    for number, name in enumerate(page.varied):
+    order = [*page.levels.heads]
+    for number, name in enumerate(page.levels.heads):
         levels = list(dict.fromkeys(row["levels"][number] for row in rows))
         labels += [
             {"axis": name, "place": (place + 0.5) / len(levels), "text": text}
