@@ -13,7 +13,8 @@ def vega() -> str:
     """
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(vl_version=vl_convert.get_vegalite_versions()[-1]))
+    newest = vl_convert.get_vegalite_versions()[-1]
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=newest)
 
 
 @cache
