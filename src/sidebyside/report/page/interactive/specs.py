@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
+
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.interactive.charts import (
     Columns,
@@ -25,6 +27,13 @@ def charts(page: Page) -> dict[str, Spec]:
     """Return the charts of a page, by the place where they are drawn."""
     if len(page.variants) < 2:
         return {}
+    with debug_mode(
+        False
+    ):  # Altair checks each part against its schema, which takes longer than all
+        return _charts(page)
+
+
+def _charts(page: Page) -> dict[str, Spec]:
     rows = variant_rows(page)
     names = {row["number"]: row["name"] for row in rows}
     runs = [run | {"name": names[run["number"]]} for run in run_rows(page)]
