@@ -36,7 +36,7 @@ async function tables() {
   for (const table of all("table.data").filter((table) => table.rows.length > 3)) {
     const filter = (content) => ["order", [content]];
     const made = new DataTable(table, {
-      autoWidth: false, info: false, order: [], ordering: { indicators: false }, paging: false,
+      autoWidth: false, info: false, order: [], ordering: { handler: false, indicators: false }, paging: false,
       layout: { topStart: null, topEnd: table.closest(".first") || table.rows.length < 8 ? null : "search" },
       columnDefs: [
         { targets: "level", columnControl: filter("searchList") },
