@@ -185,9 +185,10 @@ def test_a_report_of_the_log_loss_speaks_of_nats_alone(folder):
     assert re.search(r"have a lower log loss than one of them by 0\.\d{4} nats", statements)
     assert re.search(r"equivalent within 0\.02 nats|aren't shown to be equiv", statements)
     markdown, page = (folder / "comparison.md").read_text(), (folder / "report.html").read_text()
-    before, _, after = markdown.partition("## Other scores, without claims")
-    after = after[after.index("## What each factor does") :]
-    told = [statements, before, after, page, pictures_text(folder)]
+    before, _, after = markdown.partition("<summary>Other scores, without claims")
+    after = after[after.index("<summary>What each factor does") :]
+    seen = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    told = [statements, before, after, seen, pictures_text(folder)]
     for text in told:
         assert re.findall(r"[^;.]*(?:[\d,] points\b|test error)[^;.]*", text) == []
     assert "difference, nats" in after
@@ -270,7 +271,7 @@ def test_claims_are_made_in_the_metrics_unit(folder):
 def test_other_scores_are_tabled_without_claims(folder):
     compared(folder, "log_loss")
     markdown = (folder / "comparison.md").read_text()
-    section = markdown.split("## Other scores, without claims")[1].split("##")[0]
+    section = markdown.split("<summary>Other scores, without claims")[1].split("</details>")[0]
     rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| ")]
     head, first = ([cell.strip() for cell in row] for row in rows[:2])
     assert head[2:] == [
@@ -297,7 +298,7 @@ def test_an_error_has_other_scores_where_they_are_asked_for(folder):
     found = compared(folder, "error", errors, other_scores=True)
     assert "metric" not in found
     markdown = (folder / "comparison.md").read_text()
-    assert "## Other scores, without claims" in markdown
+    assert "<summary>Other scores, without claims" in markdown
     assert "dataset=made ++study.other_scores=true`." in markdown
 
 

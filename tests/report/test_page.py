@@ -6,16 +6,18 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 
+import altair as alt
 import numpy as np
 import pytest
 
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.datasets import Dataset, File
-from sidebyside.config.factors import variant_name
+from sidebyside.config.factors import level_text, variant_name
 from sidebyside.config.schema import Study
 from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
@@ -28,7 +30,8 @@ IMAGES = 400
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10
 MADE = {"git commit": "0123456789ab", "uncommitted changes": "no"}
 HOSTILE = "<script>alert(1)</script>"
-PHONE, DESKTOP = 360, 1280
+PHONE, DESKTOP = 390, 1280
+HEIGHTS = {PHONE: 844, DESKTOP: 800}
 
 
 def run(factors, seed, number, protocol="clean", validation=True, epochs=3):
@@ -256,7 +259,8 @@ def pages(tmp_path_factory):
 def test_every_study_gets_a_page_that_needs_nothing_else(pages, name):
     page = pages(name)
     tags = parsed(page.html).tags
-    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe", "object", "base")]
+    assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "base")]
+    assert not [tag for tag, attributes in tags if tag == "script" and "src" in attributes]
     for tag, attributes in tags:
         assert not [one for one in attributes if one.startswith("on")]
         if tag == "img":
@@ -264,9 +268,10 @@ def test_every_study_gets_a_page_that_needs_nothing_else(pages, name):
             assert attributes["alt"]
         if tag == "a":
             assert attributes["href"].startswith("#")
-    assert "@import" not in page.html
-    assert "url(" not in page.html
-    assert len(page.html) < 3_000_000
+    styles = "".join(re.findall(r"<style>.*?</style>", page.html, flags=re.S))
+    assert "@import" not in styles
+    assert not re.search(r"url\((?!data:)", styles)
+    assert len(page.html.encode()) < 3_000_000
     for svg in embedded(page.html, "svg+xml"):
         without_names = re.sub(rb'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>', b"", svg)
         assert b'href="http' not in without_names
@@ -307,16 +312,19 @@ def test_a_comparison_has_its_tables_as_frames(pages):
 def test_the_numbers_are_those_of_comparison_json(pages, name):
     page = pages(name)
     rows = [" ".join(row.split()) for row in table_rows(page.html)]
+    factors = page.json["factors"]
     for variant in page.json["variants"]:
         error, images = variant["test_error"], variant["over_images"]
         both = variant["seeds_and_images"]
         together = f"{both['low']:.2f} to {both['high']:.2f}" if both else "-"
         seeds = "-" if error["low"] is None else f"{error['low']:.2f} to {error['high']:.2f}"
-        row = (
-            f"{variant['n']} {error['mean']:.2f} {together} {seeds} "
-            f"{images['low']:.2f} to {images['high']:.2f}"
-        )
-        assert [one for one in rows if spelled(variant["name"]) in one and row in one]
+        levels = [
+            level_text(variant["factors"][name]) for name in factors if len(factors[name]) > 1
+        ]
+        over_images = f"{images['low']:.2f} to {images['high']:.2f}"
+        cells = [f"{error['mean']:.2f}", *levels, together, seeds, over_images, str(variant["n"])]
+        row = " ".join(cells)
+        assert [one for one in rows if row in one]
     for pair in page.json["pairs"]:
         difference = pair["difference"]
         low, high = difference["low"], difference["high"]
@@ -339,6 +347,7 @@ def test_a_whole_study_has_every_section(pages):
     assert ids == [
         "answer",
         "variants",
+        "parallel",
         "factors",
         "pairs",
         "equivalence",
@@ -365,8 +374,8 @@ def test_a_whole_study_has_every_section(pages):
         "python pipelines/compare.py study=synthetic dataset=digits",
     ):
         assert words in page.text
-    captions = page.html.count("<figcaption>")
-    assert page.html.count("How to read it:") == captions + 1  # the gallery's stands above it
+    figures = page.html.count("<figure")
+    assert page.html.count("<summary>How to read it</summary>") == figures
 
 
 @pytest.mark.slow
@@ -510,17 +519,19 @@ class Browser:
         os.close(inbox)
         os.close(outbox)
         self._number, self._unread, self._events, self._session = 0, b"", [], {}
+        self.asked_for, self.failed = [], []  # addresses; what a script stumbled over
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
-        self.call("Page.enable")
+        for domain in ("Page", "Network", "Runtime"):
+            self.call(f"{domain}.enable")
 
     def call(self, method, **parameters):
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters} | self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         while (answer := self._read()).get("id") != self._number:
-            self._events.append(answer.get("method"))
+            self._note(answer)
         return answer["result"]
 
     def _read(self):
@@ -531,13 +542,40 @@ class Browser:
         message, self._unread = self._unread.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, path, width):
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    def open(self, path, width, scripted=True):
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripted)
+        self.asked_for.clear()
+        size = {
+            "width": width,
+            "height": HEIGHTS[width],
+            "deviceScaleFactor": 1,
+            "mobile": width < 600,
+        }
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self._events.clear()
         self.call("Page.navigate", url=path.as_uri())
         while "Page.loadEventFired" not in self._events:
-            self._events.append(self._read().get("method"))
+            self._note(self._read())
+        if scripted and self.evaluate("!!document.getElementById('charts')"):
+            self.wait_for("'ready' in document.documentElement.dataset")
+
+    def wait_for(self, condition):
+        """Wait until an expression is true, whose value is returned."""
+        for _ in range(300):
+            if found := self.evaluate(condition):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{condition} has not become true")
+
+    def _note(self, event):
+        self._events.append(event.get("method"))
+        if event.get("method") == "Network.requestWillBeSent":
+            self.asked_for.append(event["params"]["request"]["url"])
+        if event.get("method") == "Runtime.exceptionThrown":
+            self.failed.append(event["params"]["exceptionDetails"])
+
+    def move_to(self, x, y):
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def evaluate(self, expression):
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
@@ -570,7 +608,7 @@ def browser(tmp_path_factory):
 OVERFLOWING = """(() => {
     for (const closed of document.querySelectorAll("details")) closed.open = true;
     return [...document.querySelectorAll("body *")]
-        .filter(one => !one.parentElement.closest(".scroll, pre"))
+        .filter(one => !one.parentElement.closest(".scroll, pre, .chart"))
         .filter(one => {
             const box = one.getBoundingClientRect();
             return box.width && (box.right > innerWidth + 0.5 || box.left < -0.5);
@@ -591,6 +629,132 @@ def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, 
     assert browser.evaluate(BROKEN) == []
     browser.screenshot(tmp_path / f"{name}_{width}.png")
     assert (tmp_path / f"{name}_{width}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_answer_a_picture_and_rows_are_on_the_first_screen(pages, browser, width, scripted):
+    browser.open(pages("whole").path, width, scripted)
+    shown = browser.evaluate("""(() => {
+        const end = (one) => one.getBoundingClientRect().bottom;
+        const pictures = [...document.querySelectorAll(".opening > img, #variants-chart svg")];
+        return {
+            answer: end(document.getElementById("answer")),
+            pictures: pictures.filter(one => one.getBoundingClientRect().height).map(end),
+            row: end(document.querySelectorAll("#variants tbody tr")[1]),
+        };
+    })()""")
+    assert 0 < shown["answer"] < HEIGHTS[width]
+    assert len(shown["pictures"]) == 1
+    assert shown["pictures"][0] < shown["row"] < HEIGHTS[width]
+
+
+@pytest.mark.slow
+def test_a_page_asks_for_nothing_over_the_network(pages, browser):
+    browser.open(pages("whole").path, DESKTOP)
+    browser.evaluate("document.getElementById('compare-two').click(), 1")
+    browser.wait_for("!!document.querySelector('#pair-chart svg')")
+    schemes = {address.partition(":")[0] for address in browser.asked_for}
+    assert schemes <= {"file", "data", "blob"}
+    assert [own for own in browser.asked_for if own.startswith("file")] == [
+        pages("whole").path.as_uri()
+    ]
+    assert browser.failed == []
+
+
+@pytest.mark.slow
+def test_pointing_at_a_run_tells_variant_seed_error_and_key(pages, browser):
+    page = pages("whole")
+    browser.open(page.path, DESKTOP)
+    x, y = browser.evaluate("""(() => {
+        const dot = document.querySelector("#variants-chart .mark-symbol path");
+        const { x, y, width, height } = dot.getBoundingClientRect();
+        return [x + width / 2, y + height / 2];
+    })()""")
+    browser.move_to(x, y)
+    told = browser.wait_for(
+        "document.querySelector('#vg-tooltip-element.visible')?.innerText.replace(/\\s+/g, ' ')"
+    )
+    runs = {
+        f"variant {spelled(run.variant)} seed {run.seed} test error in % "
+        f"{page.evidence.value(run):g} run key {run.key}"
+        for run in page.evidence.runs
+    }
+    assert told.strip().replace(": ", " ") in runs
+
+
+@pytest.mark.slow
+def test_tables_sort_and_levels_hide_in_all_of_the_page(pages, browser):
+    browser.open(pages("whole").path, DESKTOP)
+    numbers = "[...document.querySelectorAll('#variants tbody .chip')].map(one => +one.innerText)"
+    drawn = "document.querySelector('#variants-chart .mark-text.role-mark').children"
+    assert browser.evaluate(numbers) == [1, 2, 3, 4, 5, 6, 7, 8]
+    mean = "document.querySelectorAll('#variants th')[1].querySelector('.dtcc-button_order')"
+    browser.evaluate(f"{mean}.click(), 1")
+    browser.wait_for("document.querySelectorAll('#variants th')[1].ariaSort === 'ascending'")
+    browser.evaluate(f"{mean}.click(), 1")
+    browser.wait_for(f"{numbers}[0] === 8")
+    assert browser.evaluate(f"{drawn}.length") == 8
+    browser.evaluate("document.querySelector('#levels input').click(), 1")
+    browser.wait_for(f"{drawn}.length === 4")
+    left = browser.evaluate(numbers)
+    assert len(left) == 4
+    against = "[...document.querySelectorAll('#pairs .scroll tbody')][0].rows.length"
+    assert browser.evaluate(against) < 7
+    browser.evaluate("document.querySelector('#levels input').click(), 1")
+    browser.wait_for(f"{drawn}.length === 8")
+
+
+@pytest.mark.slow
+def test_two_variants_that_are_picked_are_compared(pages, browser):
+    page = pages("whole")
+    browser.open(page.path, DESKTOP)
+    names = list(page.comparison.variants.sort_values("test_error_mean")["name"])
+    chips = "document.querySelectorAll('#variants .chip')"
+    browser.evaluate(f"{chips}[0].click(), 1")
+    assert not browser.evaluate("document.getElementById('pair').open")
+    browser.evaluate(f"{chips}[6].click(), 1")
+    browser.wait_for("document.getElementById('pair').open")
+    browser.wait_for("!!document.querySelector('#pair-chart .mark-rule line')")
+    (pair,) = [one for one in page.json["pairs"] if {one["a"], one["b"]} == {names[0], names[6]}]
+    said = browser.evaluate("document.querySelector('#pair').innerText")
+    for ends in (pair["difference"], pair["seeds_and_images"]):
+        assert f"{ends['low']:+.2f} to {ends['high']:+.2f}" in said
+    assert pair["verdict"] in said
+    a, b = (
+        np.mean([run.predicted == TARGET for run in page.evidence.of_variant(name)], axis=0)
+        for name in (names[0], names[6])
+    )
+    assert f"{np.count_nonzero(a != b)} test images are got right by a different share" in said
+    cards = browser.evaluate(
+        "[...document.querySelectorAll('#pair .card')].map(one => one.innerText)"
+    )
+    assert len(cards) == min(24, np.count_nonzero(a != b))
+    furthest = int(np.argmax(np.abs(a - b).round(6)))
+    n = len(page.evidence.of_variant(names[0]))
+    assert f"test image {furthest}\n" in cards[0]
+    assert f"variant 1: right in {round(a[furthest] * n)} of {n} runs" in cards[0]
+
+
+@pytest.mark.slow
+def test_without_scripts_a_page_is_whole(pages, browser):
+    browser.open(pages("whole").path, DESKTOP, scripted=False)
+    assert browser.evaluate(BROKEN) == []
+    seen = browser.evaluate("document.body.innerText")
+    assert spelled(pages("whole").json["statements"][0]) in " ".join(seen.split())
+    for words in ("Hide levels", "Parallel", "Two variants", "Search"):
+        assert words not in seen
+    assert browser.evaluate(
+        "[...document.querySelectorAll('.static')].every(one => one.getBoundingClientRect().height)"
+    )
+
+
+@pytest.mark.slow
+def test_what_is_drawn_is_as_vega_has_it(pages):
+    known = re.search(r'id="charts">(.*?)</script>', pages("whole").html, re.S)
+    for spec in json.loads(known[1]).values():
+        alt.Chart.from_dict(spec)  # raises where it doesn't fit the schema
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The command ``sidebyside``: look, predict, export, submit, compare, verify and browse."""
+"""The command ``sidebyside``: look, predict, export, submit, compare, report, verify and browse."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,13 @@ from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
+_OF_NETWORKS = ("summary", "samples", "predict", "export")
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
 _COMMANDS = (
-    *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
+    *("data", *_OF_NETWORKS, "compare", "report", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
 )
+_FOLDERS = dict.fromkeys(_OF_NETWORKS, "networks.") | dict.fromkeys(_OF_LAUNCHES, "submitted.")
 
 
 class _Commands(click.Group):
@@ -29,8 +31,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        above = "sidebyside.cli.submitted" if name in _OF_LAUNCHES else "sidebyside.cli"
-        command: click.Command = import_module(f"{above}.{name}").command
+        module = import_module(f"sidebyside.cli.{_FOLDERS.get(name, '')}{name}")
+        command: click.Command = module.command
         return command
 
 

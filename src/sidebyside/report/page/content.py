@@ -15,6 +15,7 @@ from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
+from sidebyside.report.page.apart import Levels
 from sidebyside.report.page.origins import origins
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
@@ -108,6 +109,11 @@ class Page:
         return {variant["name"]: number for number, variant in enumerate(self._every, 1)}
 
     @cached_property
+    def levels(self) -> Levels:
+        """What tells the variants apart."""
+        return Levels.of_variants(self.evidence, self.comparison.analysis.protocols)
+
+    @cached_property
     def values(self) -> dict[str, list[float]]:
         """What each variant's runs are judged by."""
         return {
@@ -150,9 +156,7 @@ class Page:
     def label(self, variant: str) -> str:
         """Return number and name of a variant, and its protocol where the name doesn't tell."""
         text = f"{self.numbers[variant]}  {spelled(variant)}"
-        if len(self.protocols) == 1 or "protocol" in self.evidence.runs[0].factors:
-            return text
-        return f"{text} ({self._protocol(variant)})"
+        return f"{text} ({self._protocol(variant)})" if self.levels.protocol_apart else text
 
     def _protocol(self, variant: str) -> str:
         return self.comparison.analysis.protocols[variant]

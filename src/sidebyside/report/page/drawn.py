@@ -16,6 +16,7 @@ from sidebyside.report.page.content import Page, count_text
 from sidebyside.report.page.intervals import Row, interval_plot
 from sidebyside.report.page.levels import Level, interaction_plots, level_plots
 from sidebyside.report.page.looks import look_plots
+from sidebyside.report.page.matrix import Matrix
 from sidebyside.report.page.plots import (
     Point,
     confusion_plot,
@@ -79,16 +80,23 @@ class Drawn:
             )
             for variant in self.page.variants
         ]
+        names = [variant["name"] for variant in self.page.variants]
         return interval_plot(
             rows,
             self._axis,
             "95 % interval over seeds",
             lowest=self._metric.low,
+            matrix=self._matrix(names),
         )
+
+    def _matrix(self, names: Sequence[str], ends: Sequence[str] = ()) -> Matrix:
+        rows = [(str(self.page.numbers[name]), *self.page.levels.cells[name]) for name in names]
+        return Matrix(["", *self.page.levels.heads], rows, ends)
 
     @cached_property
     def pairs(self) -> str:
         """Differences from the baseline."""
+        known = [pair for pair in self.page.against if pair["difference"]["mean"] is not None]
         rows = [
             Row(
                 label=f"{self.page.label(pair['a'])} (n={pair['n']}): {_unbroken(pair['verdict'])}",
@@ -97,12 +105,13 @@ class Drawn:
                 together=_ends(pair["seeds_and_images"]),
                 color=_COLORS[pair["verdict"]],
             )
-            for pair in self.page.against
-            if pair["difference"]["mean"] is not None
+            for pair in known
         ]
         label = self._scale.apart_column(f"{self._metric.label} minus the baseline's")
         label += f" ({self._scale.better_side}: better)"
-        return self._differences(rows, label, "95 % interval over seeds")
+        verdicts = [pair["verdict"] for pair in known]
+        matrix = self._matrix([pair["a"] for pair in known], verdicts) if known else None
+        return self._differences(rows, label, "95 % interval over seeds", matrix)
 
     @cached_property
     def looks(self) -> dict[str, str]:
@@ -129,10 +138,13 @@ class Drawn:
         ]
         return self._differences(rows, self._scale.differences, "90 % interval over seeds")
 
-    def _differences(self, rows: Sequence[Row], label: str, over_seeds: str) -> str:
+    def _differences(
+        self, rows: Sequence[Row], label: str, over_seeds: str, matrix: Matrix | None = None
+    ) -> str:
         if not rows:
             return ""
-        return interval_plot(rows, label, over_seeds, self.page.margin or 0, zero=True)
+        margin = self.page.margin or 0
+        return interval_plot(rows, label, over_seeds, margin, zero=True, matrix=matrix)
 
     @property
     def _factors(self) -> dict[str, list[Any]]:

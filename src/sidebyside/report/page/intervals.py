@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
+from sidebyside.report.page.matrix import Matrix, matrix_rows
 from sidebyside.report.page.style import (
     PAGE_STYLE,
     WIDTH,
@@ -27,6 +28,7 @@ class Row:
     Attributes
     ----------
     label : str
+        Above the row, where there is no room for a matrix.
     mean : float
     seeds, together : tuple of float or None
         Ends of the intervals over seeds, and for new seeds and images together.
@@ -51,6 +53,7 @@ def interval_plot(
     margin: float = 0,
     zero: bool = False,
     lowest: float | None = 0.0,
+    matrix: Matrix | None = None,
 ) -> str:
     """Return rows of means with intervals.
 
@@ -68,9 +71,14 @@ def interval_plot(
         Whether to draw a line at 0.
     lowest : float or None
         See `sidebyside.report.page.style.value_limits`.
+    matrix : Matrix or None
+        What stands beside the rows, in place of their labels above, if it fits.
     """
     with mpl.rc_context(PAGE_STYLE):
-        figure, axes, places = labelled_rows([row.label for row in rows], WIDTH, spare=1.05)
+        if matrix is not None and matrix.fits:
+            figure, axes, places = matrix_rows(matrix, spare=0.95)
+        else:
+            figure, axes, places = labelled_rows([row.label for row in rows], WIDTH, spare=1.05)
         limits = _limits(rows, margin, zero, lowest)
         if zero:
             axes.axvline(0, color="black", lw=0.8)
@@ -94,7 +102,7 @@ def _limits(rows: Sequence[Row], margin: float, zero: bool, lowest: float | None
 
 def _draw_row(axes: Axes, row: Row, y: float, limits: Ends, over_seeds: str) -> None:
     # Of equal labels `legend_below` keeps the first.
-    below = y + 0.08
+    below = y + 0.06
     if row.together:
         label = "95 % interval, new seeds and images"
         axes.plot(row.together, [below] * 2, color="black", lw=0.9, marker="|", ms=4, label=label)
@@ -107,4 +115,4 @@ def _draw_row(axes: Axes, row: Row, y: float, limits: Ends, over_seeds: str) -> 
     if row.runs:
         dots = [y - 0.02] * len(row.runs)
         axes.plot(row.runs, dots, "o", color=ORANGE, ms=4, alpha=0.8, label="one run", ls="none")
-    axes.plot(row.mean, y, "|", color=row.color, ms=11, mew=2.2, label="mean", ls="none")
+    axes.plot(row.mean, y, "|", color=row.color, ms=10, mew=2.2, label="mean", ls="none")

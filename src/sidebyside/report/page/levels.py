@@ -17,7 +17,7 @@ from sidebyside.report.page.style import (
 from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE, new_figure
 
 # The rest of Okabe & Ito's palette, for lines beyond the house's four colours.
-_LINES = (BLUE, ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00", GREY)
+LINES = (BLUE, ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00", GREY)
 _MARKERS = "osD^v<>P"
 
 
@@ -95,7 +95,7 @@ def _interaction_plot(lines: Mapping[str, Sequence[Level]], limits: Ends, axis: 
     axes = figure.add_subplot()
     for number, (name, line) in enumerate(lines.items()):
         aside = 0.08 * (number - (len(lines) - 1) / 2)  # so that intervals don't hide each other
-        color = _LINES[number % len(_LINES)]
+        color = LINES[number % len(LINES)]
         where = [names.index(level.name) + aside for level in line]
         for x, level in zip(where, line, strict=True):
             if level.ends:

@@ -1,21 +1,17 @@
-"""The report as one page of HTML: no network, no script, readable on a phone and on paper."""
+"""The report as one page of HTML: no network, readable on a phone, on paper and without script."""
 
-import base64
-import io
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from numpy.typing import NDArray
-from PIL import Image
-
-from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.drawn import Drawn
-from sidebyside.report.text.numbers import fixed, p_value, spelled
+from sidebyside.report.page.environment import environment
+from sidebyside.report.page.interactive import libraries
+from sidebyside.report.page.interactive.known import known
+from sidebyside.report.page.interactive.specs import charts
 from sidebyside.storage.evidence import Evidence
 
 
@@ -57,8 +53,8 @@ def write_report(
         comparison, evidence, seconds, made, disputed, margin, class_names, milliseconds or {}
     )
     drawn = Drawn(page)
-    template = _environment().get_template("report.html.j2")
-    path.write_text(template.render(page=page, drawn=drawn))
+    template = environment().get_template("report.html.j2")
+    path.write_text(template.render(page=page, drawn=drawn, **_interactive(page)))
     folder = path.with_name("pictures")
     shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
     folder.mkdir()
@@ -66,33 +62,16 @@ def write_report(
         (folder / f"{name}.svg").write_text(svg)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sidebyside.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "fixed": fixed,
-        "p_value": p_value,
-        "spelled": spelled,
-        "level": level_text,
-        "svg": _svg_uri,
-        "image": _image_uri,
+def _interactive(page: Page) -> dict[str, Any]:
+    """Return what makes a page answer; there is nothing to ask of a single variant."""
+    specs = charts(page)
+    if not specs:
+        return {"charts": {}}
+    datatables, style = libraries.datatables()
+    return {
+        "charts": specs,
+        "known": known(page),
+        "vega": libraries.vega(),
+        "datatables": datatables,
+        "style": style,
     }
-    return environment
-
-
-def _svg_uri(svg: str) -> str:
-    # As an image of its own, its ids can't clash with those of the others.
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _image_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return pixels, 255 is white on black, as a PNG dark on light."""
-    file = io.BytesIO()
-    shown = 255 - pixels if pixels.ndim == 2 else pixels  # dark on light, but not in colour
-    Image.fromarray(shown).save(file, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -23,6 +23,7 @@ from sidebyside.storage.evidence import RunEvidence
 
 Curves = Mapping[str, NDArray[np.float64]]  # each shape (seeds, epochs), percent
 _DIVERGING = LinearSegmentedColormap.from_list("difference", [BLUE, "white", ORANGE])
+_MOST_SEEDS = 10  # whose own lines are drawn in a small picture
 _SHORT = 3  # letters of a name that has room below a cell
 _MOST_WRITTEN = 20  # classes; of more, a cell has no room for its number
 
@@ -149,7 +150,9 @@ def _curve_plot(of: Curves, limits: Ends, epochs: int) -> str:
             errors = np.maximum(of[name], limits[0])
             x = np.arange(1, errors.shape[1] + 1)
             low, high = np.nanmin(errors, 0), np.nanmax(errors, 0)
-            axes.fill_between(x, low, high, color=color, alpha=0.25, lw=0)
+            axes.fill_between(x, low, high, color=color, alpha=0.18, lw=0)
+            if len(errors) <= _MOST_SEEDS:
+                axes.plot(x, errors.T, color=color, lw=0.5, alpha=0.4)
             axes.plot(x, np.nanmean(errors, 0), color=color, lw=1.5, marker="o", ms=2.5)
     log_by_epoch(axes, numticks=8, nbins=5)
     axes.set(xlim=(0.7, epochs + 0.3), ylim=limits, xlabel="epoch", ylabel="error in %")

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sidebyside.analysis.looks import looks_up_to
+from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import compare_command, condition_rows, training_command
 from sidebyside.report.folding import folded, of_folding, shown
 from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
+from sidebyside.report.text.folds import fold, fold_sections
 from sidebyside.report.text.others import other_scores_text
 from sidebyside.report.text.published import published_text
 from sidebyside.report.text.rules import rule_text
@@ -17,6 +19,8 @@ from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import analysis_text
 from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
+
+_ANSWER = 3  # statements; the others are folded
 
 
 def document(comparison: Comparison, evidence: Evidence) -> str:
@@ -30,29 +34,43 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
             f"**Not finished: {len(evidence.missing)} runs are missing** "
             f"({'; '.join(evidence.missing)})."
         )
+    said = [f"- {sentence}" for sentence in comparison.statements]
     if comparison.published:
-        parts += [published_text(comparison.published), "## Findings"]
-    parts.append("\n".join(f"- {sentence}" for sentence in comparison.statements))
-    if evidence.stopping:
-        parts.append(of_stopping(evidence.stopping))
+        parts.append(_verdicts(comparison.published))
     scale, analysis = Scale(evidence.metric), comparison.analysis
     names = shown(comparison.content, analysis.baseline, evidence.metric)
     content = folded(comparison.content, names)
     folding = of_folding(len(names), len(comparison.content["variants"]))
+    how = _intervals(scale) if evidence.folds == 1 else in_folds(scale)
     parts += [
-        "## All variants",
-        paragraph(_intervals(scale) if evidence.folds == 1 else in_folds(scale)),
+        "\n".join(said[:_ANSWER]),
+        f"![{scale.title} by variant](pictures/variants.svg)",
         *([folding] if folding else []),
         table(_variant_rows(content["variants"], scale)),
+        fold("How to read these intervals", paragraph(how)),
+    ]
+    if said[_ANSWER:]:
+        parts.append(fold("More findings", "\n".join(said[_ANSWER:])))
+    if evidence.stopping:
+        parts.append(of_stopping(evidence.stopping))
+    if comparison.published:
+        _, *others = fold_sections(published_text(comparison.published))
+        parts += others
+    sections = [
         *other_scores_text(evidence, names),
         analysis_text(replace(analysis, content=content)),
         *_made(evidence),
-        "## Pictures",
-        f"![{scale.title} by variant](pictures/variants.svg)",
+        "## More pictures",
         "![Confusion matrix of the best variant](confusion_best.png)",
         "![Sample digits](samples.png)",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *fold_sections("\n\n".join(sections))]) + "\n"
+
+
+def _verdicts(published: Published) -> str:
+    """Return the first section on published figures, which is the answer there."""
+    text = published_text(published)
+    return text[: text.index("\n## ", 1)].strip()
 
 
 def _intervals(scale: Scale) -> str:

@@ -1,0 +1,1 @@
+"""Commands that look at networks, and at the images that they are for."""
