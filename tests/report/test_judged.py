@@ -347,7 +347,10 @@ def test_a_margin_is_asked_for_in_the_metrics_unit(compose):
         ("top1_error", "should be one of error, log_loss, brier"),
         ("{name:gain}", "should have a _target_"),
         ("{name:brier,_target_:own.gain}", "should have another name"),
-        ("{name:gain,_target_:own.gain,colour:red}", "study.metric.colour is not a known key"),
+        (
+            "{name:gain,_target_:own.gain,colour:red}",
+            "study.metric.colour isn't a setting",
+        ),
     ):
         with pytest.raises(UserError, match=said):
             check_study(compose("study=factorial", f"study.metric={wrong}", "study.margin=2.0"))
