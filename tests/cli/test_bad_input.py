@@ -94,7 +94,7 @@ MISTAKES = {
     ),
     "a launcher that isn't there": (
         ["-m", "hydra/launcher=rya", "seed=0,1"],
-        ["hydra/launcher=rya is unknown", "did you mean ray?"],
+        ["hydra/launcher=rya is unknown", "did you mean ray"],
     ),
     "a key that is deleted and isn't there": (["~training.epochz"], ["mean training.epochs?"]),
     "something that isn't supported": (
