@@ -222,8 +222,9 @@ def test_all_that_is_told_is_told_by_the_metric(folder, chosen):
     assert f"Cost beside {label}" in page
     if metric.unit != "%":
         assert "points" not in text
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert sorted(own[metric.name] for own in metrics.values()) == pytest.approx(sorted(means))
+    rows = [json.loads(path.read_text()) for path in (folder / "metrics").iterdir()]
+    assert sorted(row[metric.name] for row in rows) == pytest.approx(sorted(means))
+    assert all({"n", f"{metric.name}_low", f"{metric.name}_high"} < row.keys() for row in rows)
 
 
 def test_a_higher_gain_is_better(folder):
