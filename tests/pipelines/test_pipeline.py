@@ -2,10 +2,9 @@
 
 import json
 import time
-
-import numpy as np
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
