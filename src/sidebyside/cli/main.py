@@ -14,7 +14,9 @@ from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
+_OF_PROJECTS = ("init", "add")
 _COMMANDS = (
+    *_OF_PROJECTS,
     *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
 )
@@ -30,6 +32,7 @@ class _Commands(click.Group):
         if name not in _COMMANDS:
             return None
         above = "sidebyside.cli.submitted" if name in _OF_LAUNCHES else "sidebyside.cli"
+        above = "sidebyside.cli.projects" if name in _OF_PROJECTS else above
         command: click.Command = import_module(f"{above}.{name}").command
         return command
 

@@ -10,12 +10,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from sidebyside import paths
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
 
 _OPTIONS = ("--multirun", "-m", "--cfg", "--info", "--help", "--resolve", "--package", "--run")
 _MULTIRUN = "hydra.mode=MULTIRUN"  # the same as -m
 _LAUNCHER = "hydra.launcher"
+_LONGEST = 100  # letters of a name
 _ELSEWHERE = {  # what no run is trained by
     "allow_partial": "as it is for compare.py",
     "select": "as dvc.yaml reads it from params.yaml; a command takes dataset= and study=",
@@ -55,6 +57,24 @@ def check_arguments(arguments: Sequence[str], script: str, reads: Collection[str
         _refuse_several(overrides, script, reads)
     if not (options.cfg or options.info):
         _refuse_ignored(overrides, script, reads, multirun)
+
+
+def check_choosable(what: str, name: str) -> None:
+    """Raise a UserError for a name of a config's file that no command line can choose.
+
+    ``what`` is what the name was given as, "--name" or "model" for instance.
+    """
+    plain = paths.is_name(name) and len(name) <= _LONGEST
+    if plain and not name.endswith((".yaml", ".yml")) and _is_text(name):
+        return
+    raise UserError(
+        f"{what} {name} won't do: use letters, digits, _, . and -, up to {_LONGEST}, and "
+        "nothing that is read as a number or ends in .yaml."
+    )
+
+
+def _is_text(value: str) -> bool:
+    return isinstance(OverridesParser.create().parse_override(f"model={value}").value(), str)
 
 
 def _parsed_options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
