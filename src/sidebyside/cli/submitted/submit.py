@@ -22,7 +22,8 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
 
     if not (paths.root() / "pipelines" / "train.py").is_file():
         raise UserError(
-            f"There is no pipelines/train.py in {paths.root()}: start it in a project, see sidebyside init."
+            f"There is no pipelines/train.py in {paths.root()}: start it in a project, which "
+            "sidebyside init makes."
         )
     check_choices(overrides)
     launcher = compose_launcher(overrides)
