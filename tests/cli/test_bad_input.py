@@ -191,6 +191,19 @@ def test_a_project_that_lost_its_parameters_is_told(run_script, project, home):
         kept.rename(path)
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("optimzer=adam", "did you mean optimizer?"),
+        ("model", "model sets nothing"),
+        ("seed=0,1", "seed=0,1 is several values, and one is wanted here"),
+    ],
+)
+def test_other_commands_say_the_same(project, home, argument, words):
+    summary = [sys.executable, "-m", "sidebyside.cli.main", "summary", argument]
+    refused(run_here(summary, project, home), [words])
+
+
 def test_m_may_stand_behind_everything(run_script):
     done = run_script("train", "seed=0,1", "training.batch_size=9999", "-m")
     refused(done, ["batch_size=9999", "at most 3334"])

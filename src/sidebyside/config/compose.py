@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from sidebyside import paths
+from sidebyside.config.command_line.arguments import check_values
 from sidebyside.config.command_line.explained import check_parameters, explained, load_yaml
 from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
@@ -64,6 +65,7 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     UserError
         If Hydra can't compose it, or a preset's recipe is changed by hand.
     """
+    check_values(overrides)
     check_choices(list(overrides))
     with _composing(overrides):
         config = hydra.compose("config", list(overrides))

@@ -59,6 +59,18 @@ def check_arguments(arguments: Sequence[str], script: str, reads: Collection[str
         _refuse_ignored(overrides, script, reads, multirun)
 
 
+def check_values(overrides: Sequence[str]) -> None:
+    """Raise a UserError for what is no override, or gives several values where one is wanted."""
+    for override in map(_parsed, overrides):
+        if override.is_sweep_override():
+            text = without_passwords(str(override.input_line))
+            key, _, value = text.partition("=")
+            raise UserError(
+                f"{text} is several values, and one is wanted here. One value with a comma is put "
+                f"in quotes, \"{key}='{value}'\"."
+            )
+
+
 def check_choosable(what: str, name: str) -> None:
     """Raise a UserError for a name of a config's file that no command line can choose.
 
