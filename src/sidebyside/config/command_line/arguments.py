@@ -63,12 +63,8 @@ def check_values(overrides: Sequence[str]) -> None:
     """Raise a UserError for what is no override, or gives several values where one is wanted."""
     for override in map(_parsed, overrides):
         if override.is_sweep_override():
-            text = without_passwords(str(override.input_line))
-            key, _, value = text.partition("=")
-            raise UserError(
-                f"{text} is several values, and one is wanted here. One value with a comma is put "
-                f"in quotes, \"{key}='{value}'\"."
-            )
+            text = _shown(override)
+            raise UserError(f"{text} is several values, and one is wanted here. {_quoting(text)}")
 
 
 def check_choosable(what: str, name: str) -> None:
@@ -152,23 +148,17 @@ def _refuse_several(
     overrides: Sequence[Override], script: str, reads: Collection[str] | None
 ) -> None:
     for override in overrides:
-        text = without_passwords(str(override.input_line))
+        text = _shown(override)
         if reads is None and override.key_or_group == "study" and override.value():
             raise UserError(
                 f"{text} is a grid of runs, and without -m one run is trained: python "
                 f"pipelines/{script} -m {text}."
             )
-        if not override.is_sweep_override():
-            continue
-        if reads is None:
-            how = f"add -m to train each of them, python pipelines/{script} -m {text}"
-        else:
+        if override.is_sweep_override():
             how = f"{script} takes one of a key"
-        key, _, value = text.partition("=")
-        raise UserError(
-            f"{text} is several values: {how}. One value with a comma is put in quotes, "
-            f"\"{key}='{value}'\"."
-        )
+            if reads is None:
+                how = f"add -m to train each of them, python pipelines/{script} -m {text}"
+            raise UserError(f"{text} is several values: {how}. {_quoting(text)}")
 
 
 def _refuse_ignored(
@@ -176,28 +166,41 @@ def _refuse_ignored(
 ) -> None:
     chosen = any(override.key_or_group == "study" for override in overrides)
     for override in overrides:
-        text = without_passwords(str(override.input_line))
-        key = override.key_or_group.replace("/", ".")
+        text, key = _shown(override), override.key_or_group.replace("/", ".")
         top = key.partition(".")[0]
         if top == "study" and key != top and not chosen and (reads is None or top in reads):
             raise UserError(f"{text} is of a study, and none is chosen: add study=<its name>.")
         if reads is None:
-            if top in _ELSEWHERE:
-                raise UserError(f"{script} doesn't read {key}: leave it out, {_ELSEWHERE[top]}.")
+            _refuse_untrained(text, key, script, multirun)
         elif not _is_read(key, top, reads):
             listed = ", ".join(sorted(own for own in reads if own != _LAUNCHER))
             raise UserError(
                 f"{script} doesn't read {key}, so {text} would change nothing: leave it out. "
                 f"It reads {listed}."
             )
-        if reads is None and not multirun and key.startswith(_LAUNCHER):
-            raise UserError(
-                f"{text} is for many runs, and without -m one is trained, in this very process: "
-                "add -m, or leave it out."
-            )
+
+
+def _refuse_untrained(text: str, key: str, script: str, multirun: bool) -> None:
+    """Refuse what no run is trained by."""
+    if why := _ELSEWHERE.get(key.partition(".")[0]):
+        raise UserError(f"{script} doesn't read {key}: leave it out, {why}.")
+    if key.startswith(_LAUNCHER) and not multirun:
+        raise UserError(
+            f"{text} is for many runs, and without -m one is trained, in this very process: "
+            "add -m, or leave it out."
+        )
 
 
 def _is_read(key: str, top: str, reads: Collection[str]) -> bool:
     if key.startswith(_LAUNCHER):
         return _LAUNCHER in reads
     return top == "hydra" or top in reads
+
+
+def _shown(override: Override) -> str:
+    return without_passwords(str(override.input_line))
+
+
+def _quoting(text: str) -> str:
+    key, _, value = text.partition("=")
+    return f"One value with a comma is put in quotes, \"{key}='{value}'\"."
