@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from sidebyside.cli import stage
 
 
-@stage.main(ROOT)
+@stage.main(ROOT, reads=("allow_partial", "dataset", "study", "tracking"))
 def main(config: DictConfig) -> None:
     """Write a study's report and print where it is."""
     from sidebyside.config.validate import check_dataset, check_study, check_tracking

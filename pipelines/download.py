@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from sidebyside.cli import stage
 
 
-@stage.main(ROOT)
+@stage.main(ROOT, reads=("dataset",))
 def main(config: DictConfig) -> None:
     """Fetch a dataset's files and verify them."""
     from sidebyside.config.validate import check_dataset

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from sidebyside.cli import stage
 
 
-@stage.main(ROOT)
+@stage.main(ROOT, reads=("dataset", "hydra.launcher", "store", "study", "tracking"))
 def main(config: DictConfig) -> None:
     """Evaluate and publish every run of a study that has been trained."""
     from hydra.core.hydra_config import HydraConfig

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from sidebyside.cli import stage
 
 
-@stage.main(ROOT)
+@stage.main(ROOT, reads=("data_format", "dataset"))
 def main(config: DictConfig) -> None:
     """Write a dataset's arrays in one data format and print their shapes."""
     from sidebyside.config.validate import check_data_format, check_dataset

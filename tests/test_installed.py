@@ -1,5 +1,6 @@
 """The package where no clone is around it, and from Python."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -11,13 +12,26 @@ from support.projects import SOURCE, TINY
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def own_project():
+    """The module that tries a project of one's own."""
+    spec = importlib.util.spec_from_file_location("own_project", SOURCE / "docs/own_project.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["own_project"] = module  # where its dataclasses look
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["own_project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, own_project):
+    """The wheel of this code."""
+    return own_project.build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel):
     """A folder with what a wheel holds, and an environment that finds it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=SOURCE, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    target = folder / "installed"
+    target = wheel.parent / "installed"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target"]
     subprocess.run([*install, str(target), str(wheel)], check=True, capture_output=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SIDEBYSIDE")}
@@ -66,3 +80,20 @@ def test_the_lines_in_the_documentation_run(installed, tmp_path):
     assert re.fullmatch("[0-9a-f]{12}", key)
     assert 0 < float(error) < 100
     assert (tmp_path / "reports" / "mnist5k" / "factorial" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_project_of_ones_own_answers_within_minutes(own_project, wheel, tmp_path):
+    # Its environment finds the packages that are here; the wheel alone is installed there.
+    shared = os.pathsep.join(path for path in sys.path if "site-packages" in path)
+    alone = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FORCE_REINSTALL": "1"}
+    followed = list(own_project.follow(tmp_path, wheel, PYTHONPATH=shared, **alone))
+    assert sum(seconds for _, _, seconds in followed) < 600
+    said = {step.content.split()[0]: text for step, text, _ in followed}
+    assert "Total params" in said["sidebyside"]
+    assert re.search(r"\.html\n- Chosen by validation error, model=\w+ is best", said["ls"])
+    assert re.search(r"metrics/conv_pair\.json .*\n.*metrics/my_net\.json ", said["dvc"])
+    assert len(re.findall(r"^ *(?:my_net|conv_pair) +[01] +\d", said["python"], flags=re.M)) == 4
+    document = (SOURCE / "docs" / "own_project.md").read_text()
+    for block in own_project.blocks(wheel.name):
+        assert block in document, "python docs/own_project.py writes the page anew"

@@ -14,25 +14,64 @@ from sidebyside.errors import UserError
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 _PACKAGE = Path(__file__).resolve().parent
+_CLONE = _PACKAGE.parents[1]
 
 
 def root() -> Path:
     """Return the root of the workspace whose code is running.
 
-    That is the clone of the code, and for an installed package the working directory. A stage
-    script sets ``SIDEBYSIDE_ROOT`` to its own project, so that an experiment in a
-    temporary workspace uses the code and config found there.
+    That is the project around the working directory, else the clone of the code, and for an
+    installed package without a project the working directory. A stage script sets
+    ``SIDEBYSIDE_ROOT`` to its own project, so that an experiment in a temporary workspace uses the
+    code and config found there.
     """
     if named := os.environ.get("SIDEBYSIDE_ROOT"):
         return Path(named)
-    clone = _PACKAGE.parents[1]
-    return clone if (clone / "conf").is_dir() else Path.cwd()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if is_project(folder):
+            return folder
+    return _CLONE if (_CLONE / "conf").is_dir() else here
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder has what a project of one's own begins with, see ``sidebyside init``."""
+    return (folder / "conf").is_dir() and (folder / "params.yaml").is_file()
 
 
 def conf() -> Path:
-    """Return the folder of the configs: the workspace's, else those that are installed."""
+    """Return the folder of the configs: the workspace's, else the library's."""
     own = root() / "conf"
-    return own if own.is_dir() else _PACKAGE / "conf"
+    return own if own.is_dir() else library_conf()
+
+
+def library_conf() -> Path:
+    """Return the configs that come with the code, ``pkg://sidebyside.conf`` of a wheel."""
+    packaged = _PACKAGE / "conf"
+    return packaged if packaged.is_dir() else _CLONE / "conf"
+
+
+def library_address() -> str:
+    """Return the library's configs as Hydra's search path names them."""
+    packaged = (_PACKAGE / "conf").is_dir()
+    return "pkg://sidebyside.conf" if packaged else f"file://{library_conf()}"
+
+
+def conf_folders() -> list[Path]:
+    """Return where configs are looked for, in this order; a project has its own files only."""
+    return list(dict.fromkeys([conf(), library_conf()]))
+
+
+def conf_file(*names: str) -> Path:
+    """Return a file of the configs, which needn't be there: the workspace's, else the library's."""
+    found = [folder.joinpath(*names) for folder in conf_folders()]
+    return next((path for path in found if path.is_file()), found[0])
+
+
+def conf_names(group: str) -> list[str]:
+    """Return what can be chosen for a config group, sorted."""
+    files = (path for folder in conf_folders() for path in (folder / group).glob("*.yaml"))
+    return sorted({path.stem for path in files})
 
 
 def home() -> Path:

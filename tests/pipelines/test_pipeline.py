@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -119,9 +120,13 @@ def test_results_from_dvc_alone_are_published(repository, tmp_path):
 
 def test_dvc_shows_metrics_and_plots(repository, tmp_path):
     shown = json.loads(repository.run("dvc", "metrics", "show", "--json"))
-    (metrics,) = shown[""]["data"].values()
-    errors = {v["name"]: v["test_error"]["mean"] for v in repository.comparison()["variants"]}
-    assert {name: one["test_error"] for name, one in metrics["data"].items()} == errors
+    rows = {Path(path).stem: row["data"] for path, row in shown[""]["data"].items()}
+    variants = repository.comparison()["variants"]
+    errors = {f"tiny,{v['factors']['data_format']}": v["test_error"]["mean"] for v in variants}
+    assert {name: row["test_error"] for name, row in rows.items()} == errors
+    # A row a variant, whose name is the first of five columns.
+    columns = {"n", "test_error", "test_error_low", "test_error_high"}
+    assert all(row.keys() == columns for row in rows.values())
     repository.run("dvc", "plots", "show", "-o", str(tmp_path))
     page = (tmp_path / "index.html").read_text()
     assert "variants.svg" in page

@@ -223,8 +223,9 @@ def test_all_that_is_told_is_told_by_the_metric(folder, chosen):
     assert f"Cost beside {label}" in page
     if metric.unit != "%":
         assert "points" not in text
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert sorted(own[metric.name] for own in metrics.values()) == pytest.approx(sorted(means))
+    rows = [json.loads(path.read_text()) for path in (folder / "metrics").iterdir()]
+    assert sorted(row[metric.name] for row in rows) == pytest.approx(sorted(means))
+    assert all({"n", f"{metric.name}_low", f"{metric.name}_high"} < row.keys() for row in rows)
 
 
 def test_a_higher_gain_is_better(folder):
@@ -348,7 +349,10 @@ def test_a_margin_is_asked_for_in_the_metrics_unit(compose):
         ("top1_error", "should be one of error, log_loss, brier"),
         ("{name:gain}", "should have a _target_"),
         ("{name:brier,_target_:own.gain}", "should have another name"),
-        ("{name:gain,_target_:own.gain,colour:red}", "study.metric.colour is not a known key"),
+        (
+            "{name:gain,_target_:own.gain,colour:red}",
+            "study.metric.colour isn't a setting",
+        ),
     ):
         with pytest.raises(UserError, match=said):
             check_study(compose("study=factorial", f"study.metric={wrong}", "study.margin=2.0"))

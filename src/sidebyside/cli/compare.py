@@ -32,8 +32,7 @@ def command(first: str, second: str, study: str | None, dataset: str | None, as_
     from sidebyside.report.text.sections import pair_rows
 
     study, dataset = selected(study, dataset)
-    known = {path.stem for path in (paths.root() / "conf" / "study").glob("*.yaml")}
-    names = {study, *known.intersection([first, second])}
+    names = {study, *set(paths.conf_names("study")).intersection([first, second])}
     studies = {name: check_study(compose_config([f"study={name}"])) for name in names}
     config = compose_config([f"dataset={dataset}"])
     pairs = compare_two(

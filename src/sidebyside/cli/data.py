@@ -4,16 +4,15 @@ from pathlib import Path
 
 import click
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from sidebyside import paths
 from sidebyside.cli.tables import print_table
+from sidebyside.config.command_line.arguments import check_choosable
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset
 from sidebyside.errors import UserError
 
-_LONGEST = 100  # letters of a dataset's name
 _SHOWN = 5  # pairs of images that are nearly the same
 
 
@@ -40,11 +39,7 @@ def add(place: str, name: str, test_fraction: float) -> None:
     """
     from sidebyside.data.adding import describe
 
-    if not paths.is_name(name) or len(name) > _LONGEST or not _is_a_choice(name):
-        raise UserError(
-            f"--name {name} won't do: use letters, digits, _, . and -, up to {_LONGEST}, and "
-            "nothing that is read as a number or ends in .yaml."
-        )
+    check_choosable("--name", name)
     path = paths.root() / "conf" / "dataset" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path} is there already: choose another --name, or delete it.")
@@ -64,14 +59,6 @@ def add(place: str, name: str, test_fraction: float) -> None:
         f"{path}: {content['training_images']} training images of {shape}, "
         f"{content['classes']} classes. Look at it with: sidebyside data check {name}"
     )
-
-
-def _is_a_choice(name: str) -> bool:
-    """Whether ``dataset=<name>`` can be told to Hydra."""
-    if name.endswith((".yaml", ".yml")):
-        return False
-    value = OverridesParser.create().parse_override(f"dataset={name}").value()
-    return isinstance(value, str)
 
 
 def _text(content: dict[str, object]) -> str:

@@ -15,11 +15,21 @@ from sidebyside.errors import UserError
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
 _OF_NETWORKS = ("summary", "samples", "predict", "export")
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
+_OF_PROJECTS = ("init", "add")
 _COMMANDS = (
+    *_OF_PROJECTS,
     *("data", *_OF_NETWORKS, "compare", "report", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
 )
-_FOLDERS = dict.fromkeys(_OF_NETWORKS, "networks.") | dict.fromkeys(_OF_LAUNCHES, "submitted.")
+_FOLDERS = {
+    name: f"{folder}."
+    for folder, names in {
+        "networks": _OF_NETWORKS,
+        "submitted": _OF_LAUNCHES,
+        "projects": _OF_PROJECTS,
+    }.items()
+    for name in names
+}
 
 
 class _Commands(click.Group):

@@ -6,35 +6,40 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from sidebyside.cli.program import collect_seldom, user_errors_reported
+from sidebyside.config.command_line.arguments import check_arguments
+from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.compose import check_choices
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.environment import set_environment
-from sidebyside.errors import UserError
-from sidebyside.redaction import save_config, without_passwords
+from sidebyside.redaction import save_config
 from sidebyside.storage import store
 from sidebyside.tracking.liveness import end_with_dvc
 
 _AGAIN = 0.1  # seconds
+_RAISE = "HYDRA_FULL_ERROR"  # errors are raised, where Hydra would print them and end
 
 
-def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def main(
+    root: Path, *, reads: Collection[str] | None = None
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a function of a config the Hydra app of a stage script.
 
     Parameters
     ----------
     root : pathlib.Path
         The project whose ``conf/`` to use: the script's own, wherever it is started from.
+    reads : collection of str, optional
+        The keys at the top of the config that the script reads, so that another one is refused;
+        None is all that decides a run, and sweeps.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -52,17 +57,26 @@ def main(root: Path) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             set_environment()
             _make_interruptible()
             end_with_dvc()
+            os.environ[_RAISE] = "1"
             logging.raiseExceptions = False  # a log that can't be written is no reason for pages
             with user_errors_reported():
-                store.check_writable()
-                _check_readable(sys.argv[1:])
-                check_choices(sys.argv[1:])
+                _check(sys.argv[1:], Path(sys.argv[0]).name, reads)
                 conf = str(root / "conf")
-                hydra.main(config_path=conf, config_name="config", version_base="1.3")(guarded)()
+                with explained(sys.argv[1:]):
+                    hydra.main(config_path=conf, config_name="config", version_base="1.3")(
+                        guarded
+                    )()
 
         return start
 
     return decorate
+
+
+def _check(arguments: list[str], script: str, reads: Collection[str] | None) -> None:
+    store.check_writable()
+    check_parameters()
+    check_arguments(arguments, script, reads)
+    check_choices(arguments)
 
 
 def _make_interruptible() -> None:
@@ -86,19 +100,3 @@ def _write_hydra_folder(config: DictConfig) -> None:
     save_config(config, folder / "config.yaml")
     save_config(OmegaConf.create({"hydra": settings}), folder / "hydra.yaml")
     save_config(OmegaConf.create(settings.overrides.task), folder / "overrides.yaml")
-
-
-def _check_readable(arguments: list[str]) -> None:
-    """Raise a UserError for a value that Hydra can't parse and would print as it is."""
-    parser = OverridesParser.create()
-    for argument in arguments:
-        if argument.startswith("-") or "=" not in argument:
-            continue
-        try:
-            parser.parse_override(argument)
-        except HydraException:
-            key, _, value = without_passwords(argument).partition("=")
-            raise UserError(
-                f"{key}={value} can't be read, as its value has signs with a meaning of their "
-                f"own: put it in quotes, \"{key}='{value}'\"."
-            ) from None

@@ -10,12 +10,12 @@ from typing import Any
 import hydra
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
+from sidebyside.config.command_line.arguments import check_values
+from sidebyside.config.command_line.explained import check_parameters, explained, load_yaml
 from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
 from sidebyside.config.grid import points
@@ -37,6 +37,7 @@ _GROUPS = (
     "training",
     "tracking",
     "store",
+    "hydra/launcher",
 )
 
 
@@ -64,8 +65,9 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     UserError
         If Hydra can't compose it, or a preset's recipe is changed by hand.
     """
+    check_values(overrides)
     check_choices(list(overrides))
-    with _composing():
+    with _composing(overrides):
         config = hydra.compose("config", list(overrides))
     if config.preset is not None:
         refuse_pinned([config.preset.name], overrides)
@@ -82,7 +84,7 @@ def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Le
     """
     params = _hydra_node(overrides, "sweeper.params") or {}
     grid = points(params, overrides)
-    with _composing():
+    with _composing(overrides):
         composed = compose_points(grid, partial(hydra.compose, "config"))
         return [(own.config, point.factors) for own, point in zip(composed, grid, strict=True)]
 
@@ -93,7 +95,7 @@ def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:
 
 
 def _hydra_node(overrides: Sequence[str], node: str) -> Any:
-    with _composing():
+    with _composing(overrides):
         # As a multirun composes it, to which what is swept comes later.
         composer = GlobalHydra.instance().hydra
         assert composer is not None
@@ -105,13 +107,11 @@ def _hydra_node(overrides: Sequence[str], node: str) -> Any:
 
 
 @contextmanager
-def _composing() -> Iterator[None]:
+def _composing(overrides: Sequence[str]) -> Iterator[None]:
     set_environment()
-    try:
-        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-            yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(" ".join(str(error).split())) from None
+    check_parameters()
+    with explained(overrides), initialize_config_dir(str(paths.conf()), version_base="1.3"):
+        yield
 
 
 def check_choices(arguments: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ def check_choices(arguments: Sequence[str]) -> None:
         group, equals, names = argument.lstrip("+").partition("=")
         if not equals or group not in _GROUPS:
             continue
-        known = sorted(path.stem for path in (paths.conf() / group).glob("*.yaml"))
+        known = paths.conf_names(group)
         for name in names.split(","):
             if not any(sign in name for sign in "$(){}[]"):  # Hydra's own functions and lists
                 _check_choice(group, name.strip("'\" "), known)
@@ -132,10 +132,10 @@ def check_choices(arguments: Sequence[str]) -> None:
 
 def _check_settings_of_study(arguments: Sequence[str]) -> None:
     chosen = [a.partition("=")[2] for a in arguments if a.startswith("study=")]
-    path = paths.conf() / "study" / f"{chosen[-1]}.yaml" if chosen else None
+    path = paths.conf_file("study", f"{chosen[-1]}.yaml") if chosen else None
     if path is None or not path.is_file():
         return
-    named = OmegaConf.select(OmegaConf.load(path), "study") or {}
+    named = OmegaConf.select(load_yaml(path), "study") or {}
     known = [own.name for own in fields(Study)]
     for argument in arguments:
         key, equals, _ = argument.partition("=")
@@ -146,7 +146,11 @@ def _check_settings_of_study(arguments: Sequence[str]) -> None:
             raise UserError(
                 f"{path} doesn't name study.{setting}: write ++{argument}, or add it there."
             )
-        raise UserError(f"study.{setting} is unknown. A study's settings are {', '.join(known)}.")
+        near = difflib.get_close_matches(setting, known, n=1)
+        hint = f"did you mean study.{near[0]}? " if near else ""
+        raise UserError(
+            f"study.{setting} is unknown: {hint}A study's settings are {', '.join(known)}."
+        )
 
 
 def _check_choice(group: str, name: str, known: list[str]) -> None:

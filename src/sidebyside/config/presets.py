@@ -1,11 +1,11 @@
 """What a preset pins, which nobody may change on top of it unnoticed."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from sidebyside import paths
+from sidebyside.config.command_line.explained import load_yaml
 from sidebyside.errors import UserError
 
 
@@ -21,7 +21,7 @@ def refuse_pinned(presets: Iterable[str], overrides: Iterable[str]) -> None:
     """
     by_hand = [override.lstrip("+~").partition("=")[0] for override in overrides]
     for preset in presets:
-        pinned = pinned_keys(paths.conf(), preset)
+        pinned = pinned_keys(preset)
         for key in by_hand:
             # A pinned group pins all of its keys: preset.model=conv_pair, by hand model.dropout.
             if key in pinned or key.split(".")[0] in pinned:
@@ -31,10 +31,9 @@ def refuse_pinned(presets: Iterable[str], overrides: Iterable[str]) -> None:
                 )
 
 
-def pinned_keys(conf: Path, preset: str) -> set[str]:
+def pinned_keys(preset: str) -> set[str]:
     """Return the config groups and the dotted keys that a preset decides."""
-    recipe = OmegaConf.load(conf / "preset" / f"{preset}.yaml")
-    assert isinstance(recipe, DictConfig)
+    recipe = load_yaml(paths.conf_file("preset", f"{preset}.yaml"))
     groups = {str(key).rpartition("/")[2] for entry in recipe.defaults for key in entry}
     values = OmegaConf.masked_copy(
         recipe, [str(key) for key in recipe if key not in ("defaults", "preset")]

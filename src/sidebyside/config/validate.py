@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from sidebyside.config.command_line.unknown import unknown_key
 from sidebyside.config.datasets import ROLES, Dataset
 from sidebyside.config.launchers import ENGINES, Launcher
 from sidebyside.config.protocols import HOLDS_OUT, training_size
@@ -114,22 +115,31 @@ def _validate(schema: type[T], config: DictConfig, node: str) -> T:
         return TypeAdapter(schema).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise UserError(" ".join(_sentence(detail, node) for detail in details)) from None
+        raise UserError(" ".join(_sentence(own, node, config) for own in details)) from None
 
 
-def _sentence(detail: ErrorDetails, node: str) -> str:
+def _sentence(detail: ErrorDetails, node: str, config: DictConfig) -> str:
     parts = _keys(detail["loc"])
     path = ".".join([node, *parts] if node else parts)
     if detail["type"] == "missing":
         return f"{path} is missing: set it under conf/ or on the command line."
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{path} is not a known key: remove it or check its spelling."
+        return unknown_key(path, _whole(config, node))
     message = detail["msg"].removeprefix("Input ").removeprefix("String ")
     value = json.dumps(detail["input"])
     return (
         f"{path}={value} won't do: it {message}. "
         "Change it on the command line, in params.yaml or under conf/."
     )
+
+
+def _whole(config: DictConfig, node: str) -> DictConfig:
+    """Return a config that has ``config`` at a node."""
+    if not node:
+        return config
+    whole = OmegaConf.create()
+    OmegaConf.update(whole, node, config)
+    return whole
 
 
 def _keys(location: Sequence[str | int]) -> list[str]:

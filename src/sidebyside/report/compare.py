@@ -66,7 +66,7 @@ def compare(
 def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -> Comparison:
     """Write the report of a study to ``reports/<dataset>/<study>/``, and return its tables.
 
-    ``comparison.json``, ``metrics.json``, ``comparison.md``, ``runs.csv``, ``evidence.npz``,
+    ``comparison.json``, ``metrics/``, ``comparison.md``, ``runs.csv``, ``evidence.npz``,
     ``costs.json``, ``report.html`` and pictures. They are made from what train and evaluate left
     under ``results/``; where there is nothing, from the evidence committed beside the report, to
     the same bytes.

@@ -4,7 +4,6 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -153,20 +152,18 @@ def compare_command(evidence: Evidence) -> str:
 
 
 def _overrides(evidence: Evidence) -> Iterator[str]:
-    conf, common = paths.root() / "conf", fixed(evidence)
+    common = fixed(evidence)
     yield f"study={evidence.study}"
     yield f"dataset={evidence.dataset}"
-    study = _read(conf / "study" / f"{evidence.study}.yaml")
+    study = _read("study", f"{evidence.study}.yaml")
     yield from _of_factors(evidence, study)
-    pinned = _pinned(evidence, conf)
+    pinned = _pinned(evidence)
     for group in ("model", "optimizer", "schedule", "augmentation"):
         name = common.get(f"{group}.name")
         if name is not None and group not in {*_varied(evidence), *pinned}:
             yield f"{group}={name}"
-            yield from _unlike_its_file(
-                group, common, _read(conf / group / f"{name}.yaml"), evidence
-            )
-    usual = _read(conf / "config.yaml") | {key: study[key] for key in _PLAIN if key in study}
+            yield from _unlike_its_file(group, common, _read(group, f"{name}.yaml"), evidence)
+    usual = _read("config.yaml") | {key: study[key] for key in _PLAIN if key in study}
     for key in _PLAIN:
         if key in common and common[key] != usual.get(key) and key not in pinned:
             yield f"{key}={common[key]}"
@@ -197,7 +194,7 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
 
 def _of_metric(evidence: Evidence) -> list[str]:
     """Return the overrides of what runs are judged by, nothing of what the study's file has."""
-    file = _read(paths.root() / "conf" / "study" / f"{evidence.study}.yaml").get("study", {})
+    file = _read("study", f"{evidence.study}.yaml").get("study", {})
     metric, in_file = evidence.metric, metric_from(file.get("metric", "error"))
     overrides = []
     if metric != ERROR and (in_file, file.get("margin")) != (metric, evidence.margin):
@@ -234,10 +231,10 @@ def _varied(evidence: Evidence) -> set[str]:
     return names | {name.removeprefix("training.") for name in names}
 
 
-def _pinned(evidence: Evidence, conf: Path) -> set[str]:
+def _pinned(evidence: Evidence) -> set[str]:
     """Return the keys that the presets of a study pin, and the groups that they choose."""
     presets = {str(run.factors["preset"]) for run in evidence.runs if "preset" in run.factors}
-    return {key for preset in presets for key in pinned_keys(conf, preset)}
+    return {key for preset in presets for key in pinned_keys(preset)}
 
 
 def _unlike_its_file(
@@ -282,8 +279,9 @@ def _value_text(name: str, value: Any) -> str:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(*names: str) -> dict[str, Any]:
     """Return a config file as it stands, nothing where there is none."""
+    path = paths.conf_file(*names)
     if not path.is_file():
         return {}
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -1,9 +1,14 @@
 """The files of a report but for its pictures and its page."""
 
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sidebyside import paths
+from sidebyside.config.factors import Level, level_text
 from sidebyside.files import each_number, read_json, without_links, write_json
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.text.document import document
@@ -13,6 +18,8 @@ from sidebyside.storage.evidence_files import FILE, write_evidence
 from sidebyside.storage.store import INFERENCE, TIMING
 
 _COSTS = "costs.json"
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.,=+-]")  # in the name of a file
+_LONGEST = 120
 _DECIMALS = 6  # the last bits of a sum may differ between machines; nobody reads them
 
 
@@ -20,7 +27,7 @@ def write_files(comparison: Comparison, evidence: Evidence) -> None:
     """Write numbers, tables, text and evidence to the report's folder."""
     folder = without_links(comparison.folder)
     write_json(folder / "comparison.json", _rounded(comparison.content))
-    write_json(folder / "metrics.json", _rounded(_metrics(comparison)))
+    _write_metrics(folder / "metrics", comparison)
     (folder / "comparison.md").write_text(document(comparison, evidence))
     if comparison.published:
         (folder / "verdicts.md").write_text(verdict_text(comparison.published))
@@ -33,17 +40,29 @@ def _rounded(content: Any) -> Any:
     return each_number(content, lambda number: round(number, _DECIMALS))
 
 
-def _metrics(comparison: Comparison) -> dict[str, dict[str, float]]:
-    """Return what ``dvc metrics`` shows: numbers only, by variant."""
+def _write_metrics(folder: Path, comparison: Comparison) -> None:
+    """Write what ``dvc metrics show`` makes a row of, a file for each variant."""
+    shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
+    folder.mkdir()
     metric = comparison.analysis.metric.name
-    return {
-        variant["name"] or "variant": {
-            metric: variant[metric]["mean"],
-            "test_loss": variant["test_loss"]["mean"],
-            "n": variant["n"],
-        }
-        for variant in comparison.content["variants"]
-    }
+    for variant in comparison.content["variants"]:
+        interval = variant.get("seeds_and_images") or {}
+        row = {"n": variant["n"], metric: variant[metric]["mean"]}
+        row |= {f"{metric}_{end}": interval.get(end) for end in ("low", "high")}
+        write_json(folder / f"{_row_name(variant['factors'])}.json", _rounded(row))
+
+
+def _row_name(factors: Mapping[str, Level]) -> str:
+    """Return the name of a variant's file, in which a level that is a word stands alone."""
+    parts = (
+        level if isinstance(level, str) else f"{name}={level_text(level)}"
+        for name, level in factors.items()
+    )
+    name = ",".join(parts) or "variant"
+    plain = _NOT_PLAIN.sub("_", name)[:_LONGEST]
+    if plain == name:
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _write_costs(path: Path, evidence: Evidence) -> None:

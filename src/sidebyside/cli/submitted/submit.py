@@ -21,7 +21,10 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     from sidebyside.execution.submitted import drivers, records
 
     if not (paths.root() / "pipelines" / "train.py").is_file():
-        raise UserError(f"There is no pipelines/train.py in {paths.root()}: start it in a clone.")
+        raise UserError(
+            f"There is no pipelines/train.py in {paths.root()}: start it in a project, which "
+            "sidebyside init makes."
+        )
     check_choices(overrides)
     launcher = compose_launcher(overrides)
     drivers.check_driver(launcher)

@@ -67,7 +67,8 @@ def shipped_environment() -> Iterator[dict[str, Any]]:
 def _copy(destination: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(_PACKAGE, destination / "src" / "sidebyside", ignore=ignored)
-    shutil.copytree(paths.conf(), destination / "conf", ignore=ignored)
+    for conf in reversed(paths.conf_folders()):  # the project's files over the library's
+        shutil.copytree(conf, destination / "conf", ignore=ignored, dirs_exist_ok=True)
     for path in paths.root().iterdir():
         if path.name.startswith(".") or path.name in (*_STATE, "conf"):
             continue

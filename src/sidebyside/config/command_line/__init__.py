@@ -1,0 +1,1 @@
+"""What a command line says, and the sentences for what it can't mean."""
