@@ -1,8 +1,9 @@
 """A study's results to a tracking store that doesn't have them, or not all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sidebyside import paths
 from sidebyside.config.schema import Tracking
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
@@ -10,6 +11,9 @@ from sidebyside.storage.results import StudyResults, StudyRun, load_study
 from sidebyside.storage.store import DamagedError, Run
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
+from sidebyside.tracking.reports import publish_report
+from sidebyside.tracking.shown.variants import Variants
+from sidebyside.tracking.shown.views import study_views
 
 
 @dataclass(frozen=True)
@@ -38,22 +42,31 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
         If there are no results, they are damaged, or the store can't be reached.
     """
     results = load_study(dataset, study)
-    loaded = [(run, results.load(run)) for run in results.trained]  # before anything is logged
+    loaded = [results.load(run) for run in results.trained]  # before anything is logged
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
     parent = tracker.open_study(study, dataset)
     with tracker.finishing(parent):
-        for run, trained in loaded:
-            yield Synced(run, _publish(tracker, results, run, trained, parent))
+        variants = Variants(tracker, parent)
+        tested = {run.key: _evaluation(results, run) for run in results.trained}
+        cards = variants.open(study_cards(results, loaded, parent))
+        for card, trained in zip(cards, loaded, strict=True):
+            with store.locked(card.run.key):
+                status = tracker.publish(card, trained, tested[card.run.key])
+            yield Synced(card.run, status)
+        variants.close(cards, tested.keys(), tested.get)
+    if cards:
+        tracker.show(study_views(study, dataset, list(cards[0].run.factors)))
+    publish_report(paths.reports(dataset, study), study, dataset, tracking)
 
 
-def _publish(
-    tracker: Tracker, results: StudyResults, run: StudyRun, trained: Run, parent: str
-) -> str | None:
-    card = Card(run, trained.recipe, results.study, parent)
-    with store.locked(run.key):
-        return tracker.publish(card, trained, _evaluation(results, run))
+def study_cards(results: StudyResults, loaded: Sequence[Run], parent: str) -> list[Card]:
+    """Return what MLflow is told about a study's runs, which are given as they were loaded."""
+    return [
+        Card(run, trained.recipe, results.study, parent)
+        for run, trained in zip(results.trained, loaded, strict=True)
+    ]
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:
