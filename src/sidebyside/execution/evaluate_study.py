@@ -68,8 +68,7 @@ def evaluate_study(
     executor.start()  # it takes as long as to connect
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
-        from sidebyside.tracking.shown.variants import Variants
-        from sidebyside.tracking.sync import study_cards
+        from sidebyside.tracking.shown.variants import Variants, study_cards
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()

@@ -158,7 +158,7 @@ class Tracker(Parents):
             metrics = missing_epochs(known, run, self._epochs_of(known, run))
             metrics += changed_metrics(known, figures(evaluation))
             self._log(known, metrics, missing_params(known, params))
-            self._log_dataset(known, run.identity)
+            self.log_dataset(known, run.identity)
             self._log_artifacts(known, card, run, evaluation)
             self._remove_tags(known)
             tags |= card.tags(self.labels) | measured_tags(run) | {PUBLISHED: state}

@@ -117,6 +117,10 @@ class Parents(Experiment):
         finally:
             self.finish(run_id, status)
 
+    def run(self, run_id: str) -> MlflowRun:
+        """Return what MLflow knows of a run."""
+        return self._patience.ask(self._client.get_run, run_id)
+
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Add a file to a run's artifacts, to one of their folders if given."""
         self._patience.ask(self._client.log_artifact, run_id, str(path), folder)
@@ -178,7 +182,8 @@ class Parents(Experiment):
             ask(self._client.log_batch, run_id, metrics[:_MOST_METRICS], more_params, more_tags)
             metrics, more_params, more_tags = metrics[_MOST_METRICS:], [], []
 
-    def _log_dataset(self, known: MlflowRun, identity: Mapping[str, Any]) -> None:
+    def log_dataset(self, known: MlflowRun, identity: Mapping[str, Any]) -> None:
+        """Name the dataset that a run with an identity was trained on, unless that is done."""
         if known.inputs is not None and known.inputs.dataset_inputs:
             return
         # Two that log the same new dataset at once break its uniqueness; a server is asked again.

@@ -1,6 +1,6 @@
 """A study's results to a tracking store that doesn't have them, or not all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sidebyside import paths
@@ -8,11 +8,10 @@ from sidebyside.config.schema import Tracking
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, load_study
-from sidebyside.storage.store import DamagedError, Run
+from sidebyside.storage.store import DamagedError
 from sidebyside.tracking.client import Tracker
-from sidebyside.tracking.published.contents import Card
 from sidebyside.tracking.reports import publish_report
-from sidebyside.tracking.shown.variants import Variants
+from sidebyside.tracking.shown.variants import Variants, study_cards
 from sidebyside.tracking.shown.views import study_views
 
 
@@ -59,14 +58,6 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
     if cards:
         tracker.show(study_views(study, dataset, list(cards[0].run.factors)))
     publish_report(paths.reports(dataset, study), study, dataset, tracking)
-
-
-def study_cards(results: StudyResults, loaded: Sequence[Run], parent: str) -> list[Card]:
-    """Return what MLflow is told about a study's runs, which are given as they were loaded."""
-    return [
-        Card(run, trained.recipe, results.study, parent)
-        for run, trained in zip(results.trained, loaded, strict=True)
-    ]
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:

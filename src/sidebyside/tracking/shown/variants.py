@@ -7,6 +7,8 @@ from statistics import mean, stdev
 from mlflow.entities import Run as MlflowRun
 
 from sidebyside.storage.evaluations import Evaluation
+from sidebyside.storage.results import StudyResults
+from sidebyside.storage.store import Run
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
 
@@ -69,6 +71,14 @@ class Variants:
                 {},
                 "FINISHED" if whole else status,
             )
+
+
+def study_cards(results: StudyResults, loaded: Sequence[Run], parent: str) -> list[Card]:
+    """Return what MLflow is told about a study's runs, which are given as they were loaded."""
+    return [
+        Card(run, trained.recipe, results.study, parent)
+        for run, trained in zip(results.trained, loaded, strict=True)
+    ]
 
 
 def _figures(tested: Sequence[Evaluation]) -> dict[str, float]:
