@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+import subprocess
 import sys
 
 import click
@@ -10,11 +11,30 @@ import click
 from sidebyside import paths
 from sidebyside.errors import UserError
 
+# Browsers take each name below localhost for this machine. To one of another name than localhost
+# and 127.0.0.1 MLflow offers no assistant, and no other MLflow shares what a browser keeps for it.
+_NAME = "sidebyside.localhost"
+_WAITER = """
+import socket, sys, time, webbrowser
+host, port, page = sys.argv[1:]
+for _ in range(300):
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        time.sleep(0.2)
+    else:
+        webbrowser.open(page)
+        break
+"""
+
 
 @click.command("ui")
 @click.option("--port", type=int, default=5000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="of this machine")
-def command(port: int, host: str) -> None:
+@click.option(
+    "--browser/--no-browser", default=True, help="open it in a browser, where there is a desktop"
+)
+def command(port: int, host: str, browser: bool) -> None:
     """Browse the runs in MLflow, on this machine alone."""
     # By the environment: a command line is there for everybody on this machine to read.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = _store()
@@ -23,9 +43,15 @@ def command(port: int, host: str) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # its jobs aren't ours
     own = f"[{host}]" if ":" in host else host
-    print(f"http://{own}:{port} shows the runs; Ctrl-C ends it.", flush=True)
+    address = f"http://{own}:{port}"
+    print(f"{address} shows the runs; Ctrl-C ends it.", flush=True)
+    if (first := _first_page(f"http://{_NAME}:{port}")) is not None:
+        print(f"What was trained last: {first}", flush=True)
+        if browser and _has_desktop():
+            _open_when_started(first, own, port)
     server = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     server += ["--allowed-hosts", _allowed(own)]
+    server += ["--cors-allowed-origins", f"http://{_NAME}:*"]
     server += ["--default-artifact-root", (paths.home() / "mlartifacts").as_uri()]
     os.execv(sys.executable, server)  # noqa: S606 - the interpreter that runs this
 
@@ -35,6 +61,36 @@ def _store() -> str:
     if named and named.startswith(("http:", "https:")):
         raise UserError(f"MLFLOW_TRACKING_URI={named} has a UI of its own: open it in a browser.")
     return named or f"sqlite:///{paths.home() / 'mlflow.db'}"
+
+
+def _first_page(address: str) -> str | None:
+    """Return the link to the view of what was trained last, None where nothing was."""
+    database = paths.home() / "mlflow.db"
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not database.is_file():
+        return None
+    from sidebyside.config.compose import compose_config
+    from sidebyside.config.validate import check_tracking
+    from sidebyside.tracking.experiment import Experiment
+    from sidebyside.tracking.shown.views import link
+
+    experiment = Experiment(check_tracking(compose_config([])))
+    experiment.prepare()
+    return link(address, experiment.experiment.experiment_id, experiment.last_shown())
+
+
+def _has_desktop() -> bool:
+    """Whether a browser can show a page here, other than in this very terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _open_when_started(page: str, host: str, port: int) -> None:
+    """Let a process beside the server open a page in a browser once the server answers."""
+    waiter = [sys.executable, "-c", _WAITER, host.strip("[]"), str(port), page]
+    subprocess.Popen(  # noqa: S603 - the interpreter that runs this
+        waiter, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def _check_host(host: str) -> None:
@@ -65,7 +121,7 @@ def _allowed(own: str) -> str:
     A name elsewhere that is made to point here, so that its page could read the runs (DNS
     rebinding), isn't among them. The port may be another one, as of a tunnel.
     """
-    names = dict.fromkeys(["localhost", own])
+    names = dict.fromkeys(["localhost", _NAME, own])
     # MLflow matches what has a star as a pattern, where a bracket would begin a set.
     patterns = [f"{name.replace('[', '[[]', 1)}:*" for name in names]
     return ",".join([*names, *patterns])

@@ -55,7 +55,7 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
     known = tracker.variants(parent)
     for row in rows:
         if row["name"] in known:
-            figures = _of_variant(content, row) | tested.get(row["name"], {})
+            figures = tested.get(row["name"], {}) | _of_variant(content, row)
             tracker.complete(known[row["name"]], figures, {}, {"verdict": row["verdict"]})
     identity = read_evidence(folder / FILE).runs[0].identity
     known_parent = tracker.run(parent)
@@ -118,7 +118,7 @@ def _tested(runs: Path) -> dict[str, dict[str, float]]:
                 own = values.setdefault(row["variant"], {}).setdefault(name, [])
                 own.append(float(row[name]))
     return {
-        variant: {name: mean(own) for name, own in figures.items()}
+        variant: {name: round(mean(own), 6) for name, own in figures.items()}
         for variant, figures in values.items()
     }
 

@@ -86,8 +86,10 @@ def _figures(tested: Sequence[Evaluation]) -> dict[str, float]:
         return {}
     errors = [own.test_error for own in tested]
     figures = {
-        "n": float(len(tested)),
+        "n": len(tested),
         "test_error": mean(errors),
         "test_loss": mean(own.test_loss for own in tested),
     }
-    return figures | ({"sd": stdev(errors)} if len(errors) > 1 else {})
+    if len(errors) > 1:
+        figures["sd"] = stdev(errors)
+    return {name: round(figure, 6) for name, figure in figures.items()}  # as in a report

@@ -13,8 +13,13 @@ from typing import Any
 _TAG = "mlflow.sharedViewState."
 _TREE = "attributes.start_time"  # the one order in which the UI nests runs
 _RESULTS = ("test_error", "test_loss")
-_OF_VARIANT = ("rank", "n", "sd", "interval_low", "interval_high")
+_OF_VARIANT = ("rank", "test_error", "interval_low", "interval_high", "n", "sd", "test_loss")
+_NARROW = 80  # pixels of a column
 _SWEPT = ("model", "kernel_size", "dropout", "optimizer", "data_format", "seed")
+_ALL_BUT_SEED = {
+    "aggregateFunction": "average",
+    "groupByKeys": [{"mode": "tag", "groupByData": "all_but_seed"}],
+}
 
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",
@@ -78,11 +83,12 @@ def study_views(study: str, dataset: str, factors: Sequence[str]) -> list[View]:
     of_study = f"tags.study = '{study}' and tags.dataset = '{dataset}'"
     varied = [_param(name) for name in factors]
     results = [_metric(name) for name in _RESULTS]
-    of_variant = [*results, *(_metric(name) for name in _OF_VARIANT), *varied, "tags.`verdict`"]
+    of_variant = [*(_metric(name) for name in _OF_VARIANT), "tags.`verdict`", *varied]
     of_run = [*results, *varied, _param("seed")]
+    runs = _state(f"tags.level = 'run' and {of_study}", of_run) | {"groupBy": _ALL_BUT_SEED}
     return [
         View(key, title, _state(f"tags.level = 'variant' and {of_study}", of_variant)),
-        View(f"{key}-runs", f"{title}: runs", _state(f"tags.level = 'run' and {of_study}", of_run)),
+        View(f"{key}-runs", f"{title}: runs", runs),
         View(f"{key}-tree", f"{title}: tree", _state(of_study, of_run, _TREE)),
     ]
 
@@ -130,4 +136,5 @@ def _state(runs: str, columns: Sequence[str], order: str = _metric("test_error")
         "orderByAsc": True,
         "selectedColumns": list(columns),
         "columnOrder": list(columns),
+        "columnWidths": dict.fromkeys(columns, _NARROW) | {"tags.`verdict`": 2 * _NARROW},
     }
