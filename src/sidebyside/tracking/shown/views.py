@@ -14,7 +14,10 @@ _TAG = "mlflow.sharedViewState."
 _TREE = "attributes.start_time"  # the one order in which the UI nests runs
 _RESULTS = ("test_error", "test_loss")
 _OF_VARIANT = ("rank", "test_error", "interval_low", "interval_high", "n", "sd", "test_loss")
-_NARROW = 80  # pixels of a column
+# What the UI calls columns that it always shows, and how wide they are, in pixels.
+_NAME, _CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
+_WIDTHS = {_NAME: 250, _CREATED: 130, "tags.`verdict`": 150}
+_NARROW = 95
 _SWEPT = ("model", "kernel_size", "dropout", "optimizer", "data_format", "seed")
 _ALL_BUT_SEED = {
     "aggregateFunction": "average",
@@ -135,6 +138,6 @@ def _state(runs: str, columns: Sequence[str], order: str = _metric("test_error")
         "orderByKey": order,
         "orderByAsc": True,
         "selectedColumns": list(columns),
-        "columnOrder": list(columns),
-        "columnWidths": dict.fromkeys(columns, _NARROW) | {"tags.`verdict`": 2 * _NARROW},
+        "columnOrder": [_NAME, *columns, _CREATED],
+        "columnWidths": dict.fromkeys(columns, _NARROW) | _WIDTHS,
     }
