@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -66,7 +67,8 @@ def _store() -> str:
 def _first_page(address: str) -> str | None:
     """Return the link to the view of what was trained last, None where nothing was."""
     database = paths.home() / "mlflow.db"
-    if not os.environ.get("MLFLOW_TRACKING_URI") and not database.is_file():
+    stored = os.environ.get("MLFLOW_TRACKING_URI") or database.is_file()
+    if not stored and not any(_results()):
         return None
     from sidebyside.config.compose import compose_config
     from sidebyside.config.validate import check_tracking
@@ -75,7 +77,20 @@ def _first_page(address: str) -> str | None:
 
     experiment = Experiment(check_tracking(compose_config([])))
     experiment.prepare()
+    for study, dataset in _results():
+        if experiment.find_parent(study, dataset) is None:
+            print(
+                f"The results of study={study} on dataset={dataset} aren't there: `sidebyside sync "
+                f"--study {study} --dataset {dataset}` publishes them.",
+                flush=True,
+            )
     return link(address, experiment.experiment.experiment_id, experiment.last_shown())
+
+
+def _results() -> Iterator[tuple[str, str]]:
+    """Yield study and dataset of all results in the workspace, which DVC may have restored."""
+    for path in sorted((paths.root() / "results").glob("*/*/train/study.json")):
+        yield path.parents[1].name, path.parents[2].name
 
 
 def _has_desktop() -> bool:

@@ -125,6 +125,10 @@ class Parents(Experiment):
         """Add a file to a run's artifacts, to one of their folders if given."""
         self._patience.ask(self._client.log_artifact, run_id, str(path), folder)
 
+    def log_files(self, run_id: str, source: Path, folder: str) -> None:
+        """Add all files of a folder to a folder of a run's artifacts."""
+        self._patience.ask(self._client.log_artifacts, run_id, str(source), folder)
+
     def _create(
         self, tags: dict[str, str], identity: dict[str, str], settle: bool = False
     ) -> MlflowRun:

@@ -1,10 +1,12 @@
 """A report in MLflow: its study's run, and those of its variants, say what it says."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
@@ -70,10 +72,12 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
         factors | {"dataset": content["dataset"], "protocol": content["protocol"]} | seeds,
         {"mlflow.note.content": f"{_links(tracker, parent)}\n\n{note(content)}"},
     )
-    for pattern in _SHOWN:
-        for path in sorted(folder.glob(pattern)):
-            below = path.parent.relative_to(folder)
-            tracker.log_file(parent, path, str(Path("report") / below))
+    with TemporaryDirectory() as temporary:
+        for path in (path for pattern in _SHOWN for path in folder.glob(pattern)):
+            copy = Path(temporary) / path.relative_to(folder)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+        tracker.log_files(parent, Path(temporary), "report")
 
 
 def _of_variant(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float]:

@@ -85,10 +85,11 @@ def _figures(tested: Sequence[Evaluation]) -> dict[str, float]:
     if not tested:
         return {}
     errors = [own.test_error for own in tested]
+    # The UI's comparison of variants opens on the first.
     figures = {
-        "n": len(tested),
         "test_error": mean(errors),
         "test_loss": mean(own.test_loss for own in tested),
+        "n": len(tested),
     }
     if len(errors) > 1:
         figures["sd"] = stdev(errors)
