@@ -26,7 +26,7 @@ STUDY, DATASET = "factorial", "mnist5k"
 _SIZE = (1280, 720)
 _SIZES = {"charts": (1280, 1000), "study": (1280, 800), "comparison": (1280, 1100)}
 _COLOURS = 128  # of a picture, which keeps it small
-_SETTLES = 3  # seconds until what is drawn stands still
+_SETTLES = 5  # seconds until what is drawn stands still
 _EXPERIMENT = "#/experiments/1/runs"
 
 
@@ -52,7 +52,7 @@ def _pages(client: mlflow.MlflowClient) -> dict[str, tuple[str, list[str]]]:
     return {
         "run_list": (view, ["16 matching runs", "verdict"]),
         "runs": (f"{view}-runs", ["32 matching runs", "Group by: all_but_seed"]),
-        "charts": (f"{view}-runs&compareRunsMode=CHART", ["Model metrics (6)"]),
+        "charts": (f"{view}-runs&compareRunsMode=CHART", ["Add chart"]),
         "study": (f"{_EXPERIMENT}/{study}?{training}", ["best_test_error"]),
         "variant": (f"{_EXPERIMENT}/{best}?{training}", ["interval_high"]),
         "seed": (f"{_EXPERIMENT}/{run.info.run_id}/model-metrics?{training}", ["Step"]),
