@@ -24,7 +24,8 @@ from support.browser import Browser, browsing  # noqa: E402 - found by the line 
 
 STUDY, DATASET = "factorial", "mnist5k"
 _SIZE = (1280, 720)
-_SIZES = {"charts": (1280, 1000), "study": (1280, 800), "comparison": (1280, 1100)}
+_SIZES = {"run_list": (1440, 760), "charts": (1280, 1000), "study": (1280, 1000)}
+_MORE = "[...document.querySelectorAll('button')].find(one => one.innerText == 'Show more')"
 _COLOURS = 128  # of a picture, which keeps it small
 _SETTLES = 5  # seconds until what is drawn stands still
 _EXPERIMENT = "#/experiments/1/runs"
@@ -38,6 +39,7 @@ def main() -> None:
             for name, (page, awaited) in _pages(client).items():
                 browser.open(f"{address}/{page}", *_SIZES.get(name, _SIZE))
                 browser.wait_for(*awaited)
+                browser.evaluate(f"{_MORE}?.click()")  # a description is folded
                 _draw(browser, ROOT / "docs" / "ui" / f"{name}.png")
 
 

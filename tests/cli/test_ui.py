@@ -140,6 +140,9 @@ def test_each_level_has_a_page_that_tells_it(started, browser):
     browser.wait_for("The whole report", "Chosen by validation error", "best_test_error")
     for name in ("5x5 drop adam last", "3x3 drop adam last"):  # among the child runs
         assert name in browser.text()
+    table = browser.evaluate("document.querySelector('a[href*=viewStateShareKey]').href")
+    browser.open(table)
+    browser.wait_for("2 matching runs", "baseline")
     browser.open(f"{page}/{run.info.run_id}/model-metrics?workflowType=machine_learning")
     browser.wait_for("Model metrics\n(6)")
     for chart in ("loss", "accuracy", "val_loss", "val_accuracy"):

@@ -69,7 +69,8 @@ def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):
     told = study.data.tags["mlflow.note.content"]
     assert content["statements"][0] in told
     assert "can't tell" in told
-    assert f"/runs/{parent}/artifacts/report/report.html" in told
+    assert f"(#/experiments/1/runs/{parent}/artifacts/report/report.html?workflow" in told
+    assert "viewStateShareKey=factorial-mnist5k)" in told
     assert study.data.params["kernel_size"] == "3, 5"
     assert study.data.metrics["runs"] == 32
     assert [one.dataset.name for one in study.inputs.dataset_inputs] == ["mnist5k"]

@@ -17,8 +17,11 @@ from sidebyside.files import read_json
 from sidebyside.report.files import training_seconds
 from sidebyside.report.text.note import metric_of, note, variant_rows
 from sidebyside.storage.evidence_files import FILE, read_evidence
+from sidebyside.tracking.shown.views import TRAINING, key_for, link
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
     from sidebyside.tracking.client import Tracker
 
 _SHOWN = ("*.png", "*.md", "report.html", "pictures/*.svg")
@@ -70,7 +73,7 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
         known_parent,
         _of_study(content, rows, folder),
         factors | {"dataset": content["dataset"], "protocol": content["protocol"]} | seeds,
-        {"mlflow.note.content": f"{_links(tracker, parent)}\n\n{note(content)}"},
+        {"mlflow.note.content": f"{_links(tracker, known_parent)}\n\n{note(content)}"},
     )
     with TemporaryDirectory() as temporary:
         for path in (path for pattern in _SHOWN for path in folder.glob(pattern)):
@@ -127,7 +130,11 @@ def _tested(runs: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def _links(tracker: "Tracker", parent: str) -> str:
-    """Return links from a study's run to its report and back to the table of its variants."""
-    run = f"#/experiments/{tracker.experiment.experiment_id}/runs/{parent}"
-    return f"[The whole report]({run}/artifacts/report/report.html)"
+def _links(tracker: "Tracker", parent: "MlflowRun") -> str:
+    """Return links from a study's run to its report and to the table of its variants."""
+    experiment = tracker.experiment.experiment_id
+    report = f"#/experiments/{experiment}/runs/{parent.info.run_id}/artifacts/report/report.html"
+    return (
+        f"[The whole report]({report}?{TRAINING}) - "
+        f"[its variants as a table]({link('', experiment, key_for(parent.data.tags)).lstrip('/')})"
+    )

@@ -13,17 +13,19 @@ from typing import Any
 _TAG = "mlflow.sharedViewState."
 _TREE = "attributes.start_time"  # the one order in which the UI nests runs
 _RESULTS = ("test_error", "test_loss")
-_OF_VARIANT = ("rank", "test_error", "interval_low", "interval_high", "n", "sd", "test_loss")
+_OF_VARIANT = ("rank", "test_error", "interval_low", "interval_high")
+_MORE_OF_VARIANT = ("n", "sd", "test_loss")
 # What the UI calls columns that it always shows, and how wide they are, in pixels.
 _NAME, _CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
-_WIDTHS = {_NAME: 250, _CREATED: 130, "tags.`verdict`": 150}
-_NARROW = 95
+_WIDTHS = {_NAME: 250, _CREATED: 130, "metrics.`rank`": 65, "metrics.`n`": 50}
+_NARROW = 100
 _SWEPT = ("model", "kernel_size", "dropout", "optimizer", "data_format", "seed")
 _ALL_BUT_SEED = {
     "aggregateFunction": "average",
     "groupByKeys": [{"mode": "tag", "groupByData": "all_but_seed"}],
 }
 
+TRAINING = "workflowType=machine_learning"  # the part of the UI that is about training
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": (
@@ -86,11 +88,11 @@ def study_views(study: str, dataset: str, factors: Sequence[str]) -> list[View]:
     of_study = f"tags.study = '{study}' and tags.dataset = '{dataset}'"
     varied = [_param(name) for name in factors]
     results = [_metric(name) for name in _RESULTS]
-    of_variant = [*(_metric(name) for name in _OF_VARIANT), "tags.`verdict`", *varied]
+    of_variant = [*map(_metric, _OF_VARIANT), "tags.`verdict`", *map(_metric, _MORE_OF_VARIANT)]
     of_run = [*results, *varied, _param("seed")]
     runs = _state(f"tags.level = 'run' and {of_study}", of_run) | {"groupBy": _ALL_BUT_SEED}
     return [
-        View(key, title, _state(f"tags.level = 'variant' and {of_study}", of_variant)),
+        View(key, title, _state(f"tags.level = 'variant' and {of_study}", [*of_variant, *varied])),
         View(f"{key}-runs", f"{title}: runs", runs),
         View(f"{key}-tree", f"{title}: tree", _state(of_study, of_run, _TREE)),
     ]
@@ -117,11 +119,11 @@ def keys_of(tags: Mapping[str, str]) -> Collection[str]:
 def link(address: str, experiment_id: str, key: str | None) -> str:
     """Return the link to a view, or to all runs, in the UI at an address.
 
-    It asks for the part of the UI that is about training: the other one, about language models, is
-    what a browser is shown first.
+    It asks for the part of the UI that is about training: a browser is shown the other one first,
+    about language models.
     """
     shared = f"&viewStateShareKey={key}" if key else ""
-    return f"{address}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{shared}"
+    return f"{address}/#/experiments/{experiment_id}/runs?{TRAINING}{shared}"
 
 
 def _param(name: str) -> str:
