@@ -1,17 +1,23 @@
 """The UI, really started: for this machine alone."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import mlflow
 import pytest
 import requests
 
 from sidebyside.cli.main import main
-from support.projects import environment
+from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.reports import publish_report
+from support.browser import browsing, program
+from support.projects import SOURCE, environment, in_place
+from support.stores import TRACKING, publish_study, report_of
 
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search"
 
@@ -62,9 +68,15 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """A UI that answers."""
-    ui = Ui(Path(__file__).resolve().parents[2], tmp_path_factory.mktemp("home"))
+def started(tmp_path_factory, empty_database):
+    """A UI that answers, of a store with three runs of a study of two variants."""
+    home = tmp_path_factory.mktemp("home")
+    shutil.copy(empty_database, home)
+    with in_place(SOURCE, home):
+        study = publish_study(Tracker(TRACKING), {3: [6.0, 7.0], 5: [4.0]})
+        publish_report(report_of(SOURCE), "factorial", "mnist5k", TRACKING)
+    ui = Ui(SOURCE, home)
+    ui.study = study
     try:
         ui.wait()
         yield ui
@@ -83,6 +95,57 @@ def test_a_ui_is_for_this_machine_alone(started):
     assert started.post(f"localhost:{started.port}", "http://evil.example.com") == 403
     assert started.post(f"localhost:{started.port}", f"http://localhost:{started.port}") == 200
     assert listening(started.port) == {"0100007F"}  # 127.0.0.1, as /proc writes it
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if program() is None:
+        pytest.skip("no Chromium on the PATH to show the UI: apt-get install chromium")
+    with browsing(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def rows(browser):
+    """Return what the table of runs shows: the names of the runs, from top to bottom."""
+    cells = "document.querySelectorAll('[col-id=\"attributes.`Run Name`\"][role=gridcell]')"
+    ordered = (
+        f"[...{cells}].sort((a, b) => a.getBoundingClientRect().y - b.getBoundingClientRect().y)"
+    )
+    return browser.evaluate(f"{ordered}.map(cell => cell.innerText.split('\\n').pop())")
+
+
+@pytest.mark.slow
+def test_the_first_page_is_the_table_of_variants(started, browser):
+    (link,) = [word for word in started.log.read_text().split() if "viewStateShareKey" in word]
+    browser.open(link)
+    browser.wait_for("2 matching runs", "rank", "verdict", "baseline", "can't tell")
+    assert rows(browser) == ["5x5 drop adam last", "3x3 drop adam last"]  # by test error
+    shown = browser.text()
+    for column in ("test_error", "interval_low", "interval_high", "n", "sd"):
+        assert column in shown
+    for foreign in ("Assistant", "Judges", "Prompts", "Agent versions"):
+        assert foreign not in shown
+    browser.evaluate("document.querySelector('[data-testid=column-selection-dropdown]').click()")
+    browser.open(link.replace("factorial-mnist5k", "factorial-mnist5k-runs"))
+    browser.wait_for("3 matching runs", "Group by: all_but_seed", "5x5 drop adam last s0")
+    assert "seed" in browser.text()
+
+
+@pytest.mark.slow
+def test_each_level_has_a_page_that_tells_it(started, browser):
+    client = mlflow.MlflowClient(f"sqlite:///{started.log.parent / 'mlflow.db'}")
+    run = client.search_runs(["1"], "tags.level = 'run'")[0]
+    page = f"http://sidebyside.localhost:{started.port}/#/experiments/1/runs"
+    browser.open(f"{page}/{started.study}?workflowType=machine_learning")
+    browser.wait_for("The whole report", "Chosen by validation error", "best_test_error")
+    browser.wait_for("5x5 drop adam last", "3x3 drop adam last")  # among the child runs
+    table = browser.evaluate("document.querySelector('a[href*=viewStateShareKey]').href")
+    browser.open(table)
+    browser.wait_for("2 matching runs", "baseline")
+    browser.open(f"{page}/{run.info.run_id}/model-metrics?workflowType=machine_learning")
+    browser.wait_for("Model metrics\n(6)")
+    for chart in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        browser.wait_for(f"{run.info.run_name} ({chart})")
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")

@@ -49,7 +49,7 @@ def timings(home):
 
 def roles(home):
     """Return what launches did with runs: trained, reused or retrained."""
-    return runs_of(home).filter(like="tags.launch.").stack().tolist()
+    return runs_of(home).filter(like="tags.mlflow.launch.").stack().tolist()
 
 
 @pytest.mark.parametrize(

@@ -346,4 +346,4 @@ def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, faul
     runs = runs_of(tmp_path)
     assert list(runs["status"]) == ["FINISHED"] * 2
     assert set(runs["tags.run_key"]) == keys_in(tmp_path)
-    assert (runs.filter(like="tags.launch.") == "trained").sum().sum() == 2
+    assert (runs.filter(like="tags.mlflow.launch.") == "trained").sum().sum() == 2

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sidebyside.engine.training.numerics import resolve
-from support.sweeps import keys_in, parents_of, runs_of, sweep_here
+from support.sweeps import keys_in, parents_of, runs_of, sweep_here, variants_of
 
 pytestmark = pytest.mark.slow
 
@@ -41,12 +41,30 @@ def test_mlflow_has_the_same_runs_under_one_parent(swept):
     runs, parents = runs_of(home), parents_of(home)
     assert set(runs["tags.run_key"]) == keys_in(home)
     assert set(runs["status"]) == {"FINISHED"}
-    assert len(parents) == 1
-    assert set(runs["tags.mlflow.parentRunId"]) == set(parents["run_id"])
+    assert list(parents["tags.mlflow.runName"]) == [
+        "conv_pair on mnist5k: kernel_size x optimizer x seed"
+    ]
+    variants = variants_of(home).set_index("run_id")
+    assert set(variants["tags.mlflow.parentRunId"]) == set(parents["run_id"])
+    assert set(variants["status"]) == {"FINISHED"}
+    by_variant = runs.groupby("tags.mlflow.parentRunId")
+    assert by_variant["tags.all_but_seed"].nunique().eq(1).all()
+    assert set(runs["tags.all_but_seed"]) == {"3x3 adam", "3x3 sgd", "5x5 adam", "5x5 sgd"}
+    assert (
+        by_variant.size().to_dict()
+        == variants["metrics.n"].to_dict()
+        == dict.fromkeys(variants.index, 2)
+    )
+    means = by_variant["metrics.test_error"].agg(["mean", "std"]).loc[variants.index]
+    assert variants["metrics.test_error"].tolist() == pytest.approx(means["mean"].tolist())
+    assert variants["metrics.sd"].tolist() == pytest.approx(means["std"].tolist(), abs=1e-6)
     for column in ("kernel_size", "dropout", "optimizer", "data_format", "seed", "protocol"):
         assert runs[f"params.{column}"].notna().all()
     assert (runs["metrics.test_error"] > 0).all()
-    assert (runs["metrics.parameters"].astype(int).astype(str) == runs["params.parameters"]).all()
+    assert (runs["params.parameters"].astype(int) > 0).all()
+    figures = {"loss", "accuracy", "val_loss", "val_accuracy", "test_error", "test_loss"}
+    known = runs.filter(like="metrics.").dropna(axis="columns", how="all").columns
+    assert {name.removeprefix("metrics.") for name in known} == figures
 
 
 def test_the_same_sweep_again_trains_nothing(project, swept):
@@ -72,7 +90,7 @@ def test_a_retrained_sweep_keeps_every_bit(project, swept):
     home, _ = swept
     done = sweep_here(project, home, "optimizer=adam,sgd", SIDEBYSIDE_RETRAIN="1")
     assert done.returncode == 0, done.stderr
-    roles = runs_of(home).filter(like="tags.launch.").stack().tolist()
+    roles = runs_of(home).filter(like="tags.mlflow.launch.").stack().tolist()
     assert roles.count("retrained") == 2
 
 

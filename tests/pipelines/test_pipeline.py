@@ -61,10 +61,18 @@ def test_mlflow_has_the_runs_and_errors_of_the_report(repository):
     children = runs[runs["tags.study"].eq("tiny") & runs["tags.run_key"].notna()]
     assert len(children) == 4
     assert set(children["status"]) == {"FINISHED"}
-    assert children["tags.mlflow.parentRunId"].nunique() == 1
+    assert_under_one_study(runs, children)
     table = pd.read_csv(repository.report / "runs.csv").set_index("key")
     errors = children.set_index("tags.run_key")["metrics.test_error"]
     assert errors.to_dict() == table["test_error"].to_dict()
+
+
+def assert_under_one_study(runs, children):
+    """Assert that runs lie under their variants, and these under one study."""
+    variants = runs[runs["tags.level"] == "variant"].set_index("run_id")
+    assert set(children["tags.mlflow.parentRunId"]) == set(variants.index)
+    assert children.groupby("tags.variant")["tags.mlflow.parentRunId"].nunique().eq(1).all()
+    assert variants["tags.mlflow.parentRunId"].nunique() == 1
 
 
 def test_a_second_repro_does_nothing(repository):
@@ -90,7 +98,7 @@ def test_hydra_shares_the_runs_of_dvc(repository):
     assert "Variants by mean test error" in printed
     assert sorted(path.name for path in (repository.root / "runs").glob("*/run.json")) == before
     runs = repository.runs()
-    assert runs["tags.mlflow.parentRunId"].dropna().nunique() == 1
+    assert_under_one_study(runs, runs[runs["tags.run_key"].notna()])
     assert "up to date" in repository.run("dvc", "status")  # the same results
 
 

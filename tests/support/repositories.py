@@ -103,4 +103,4 @@ def make_repository(root: Path) -> Repository:
 
 def launch_roles(runs: pd.DataFrame) -> list[str]:
     """Return what launches did with runs, over all launches."""
-    return runs.filter(like="tags.launch.").stack().dropna().tolist()
+    return runs.filter(like="tags.mlflow.launch.").stack().dropna().tolist()

@@ -33,6 +33,13 @@ def parents_of(home: Path):
     return runs[runs["tags.level"] == "parent"]
 
 
+def variants_of(home: Path):
+    """Return MLflow's runs of variants at ``home``."""
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    runs = mlflow.search_runs(experiment_names=["sidebyside"])
+    return runs[runs["tags.level"] == "variant"]
+
+
 def keys_in(home: Path) -> set[str]:
     """Return the keys of the finished runs in the run store."""
     return {path.parent.name for path in (home / "runs").glob("*/run.json")}
@@ -86,7 +93,9 @@ def wait_for_training(process, home: Path) -> int:
             return False
         runs = runs_of(home).set_index("tags.run_key")
         # Asking MLflow takes a while, so look again at how far they are.
-        workers.extend(int(runs.loc[key, "tags.process.id"]) for key in early() & set(runs.index))
+        workers.extend(
+            int(runs.loc[key, "tags.mlflow.process.id"]) for key in early() & set(runs.index)
+        )
         return bool(workers)
 
     wait_until(look)

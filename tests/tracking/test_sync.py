@@ -56,12 +56,11 @@ def content(client, run):
             (point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)
         ]
         for name in run.data.metrics
-        if name != "seconds"
     }
     tags = {
         name: value
         for name, value in run.data.tags.items()
-        if not name.startswith(("mlflow.", "process.", "launch."))
+        if not name.startswith("mlflow.") and name != "seconds"
     }
     data = [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs]
     files = sorted(one.path for one in client.list_artifacts(run.info.run_id))

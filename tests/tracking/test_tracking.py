@@ -76,7 +76,10 @@ def test_a_run_carries_what_a_person_wants(at_trained):
     assert logged.data.metrics["test_error"] == evaluate(trained).test_error
     assert logged.inputs.dataset_inputs[0].dataset.name == "mnist5k"
     artifacts = {item.path for item in client.list_artifacts(logged.info.run_id)}
-    assert {"config.yaml", "model_summary.txt", "confusion_matrix.png"} <= artifacts
+    shown = {"config.yaml", "model_summary.txt", "confusion_matrix.png", "errors_per_class.csv"}
+    assert shown <= artifacts
+    assert logged.info.run_name == "conv_pair s0"
+    assert logged.data.tags["full_name"] == "conv_pair seed=0"
     for name, values in trained.history.items():
         points = client.get_metric_history(logged.info.run_id, name)
         assert [point.step for point in points] == [1, 2, 3]
@@ -130,14 +133,14 @@ def test_a_run_of_a_dead_process_is_closed_and_a_live_one_is_not(compose, client
         process.send_signal(signal.SIGKILL)
     assert tracker.close_dead() == 1
     statuses = {run.info.run_name: run.info.status for run in all_runs(client)}
-    assert statuses == {"alive": "RUNNING", "conv_pair seed=0": "KILLED"}
+    assert statuses == {"alive": "RUNNING", "conv_pair s0": "KILLED"}
 
 
 def test_a_stopped_run_of_another_machine_is_closed_for_whoever_has_stopped_it(compose, client):
     tracker = Tracker(Tracking(uri=None, experiment="sidebyside"))
     tracker.prepare()
     run = tracker.open_run(Card(StudyRun("far", "", {}, 0), check(compose()).recipe()))
-    client.set_tag(run.info.run_id, "process.host", "another")
+    client.set_tag(run.info.run_id, "mlflow.process.host", "another")
     assert tracker.close_dead() == tracker.close_dead(stopped=["near"]) == 0
     assert tracker.close_dead(stopped=["far"]) == 1
     (logged,) = all_runs(client)

@@ -73,12 +73,14 @@ class Constant:
 class Tracking:
     """The MLflow store; ``uri`` null is SQLite at home.
 
-    ``wait`` is how many seconds a server that is away in mid-study is waited for.
+    ``wait`` is how many seconds a server that is away in mid-study is waited for. ``labels`` is
+    what the levels of a factor are called in the short names of runs, by factor and level.
     """
 
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
     wait: Annotated[float, Field(ge=0)] = 300
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import track
@@ -17,9 +17,13 @@ from sidebyside.execution.jobs import retraining
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.sharing.training import RunExchange
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import cards, keys, store
+from sidebyside.storage import keys, store
+from sidebyside.storage.cards import usable
 from sidebyside.storage.evaluations import Evaluation
-from sidebyside.storage.results import StudyResults, StudyRun, write_evaluate_results
+from sidebyside.storage.results import StudyResults, write_evaluate_results
+
+if TYPE_CHECKING:
+    from sidebyside.tracking.published.contents import Card
 
 _Outcome = tuple[int, Any]  # a task's number, and its result or what it raised
 
@@ -64,20 +68,23 @@ def evaluate_study(
     executor.start()  # it takes as long as to connect
     with greetings_hidden():
         from sidebyside.tracking.client import Tracker
+        from sidebyside.tracking.shown.variants import Variants, study_cards
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
     parent = tracker.open_study(results.study, results.dataset)
+    variants = Variants(tracker, parent)
+    cards = variants.open(study_cards(results, loaded, parent))
     others.give(loaded)
     tasks = [
         Task(
-            partial(_evaluate_run, results, run, tracking, parent, shared),
-            log_folder / f"{run.key}.txt",
+            partial(_evaluate_run, results, card, tracking, shared),
+            log_folder / f"{stored.key}.txt",
             process=keys.process(stored.identity),
-            graph=run.variant,
-            gpu=cards.usable(stored.identity),
+            graph=card.run.variant,
+            gpu=usable(stored.identity),
         )
-        for run, stored in zip(results.trained, loaded, strict=True)
+        for card, stored in zip(cards, loaded, strict=True)
     ]
     with tracker.finishing(parent):
         outcomes = dict(_shown(executor.run(tasks), len(tasks)))
@@ -86,6 +93,8 @@ def evaluate_study(
         for run, outcome in ((run, outcomes[number]) for number, run in enumerate(results.trained))
     }
     failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
+    tested = {key: out for key, out in by_key.items() if isinstance(out, Evaluation)}
+    variants.close(cards, tested.keys(), tested.get, "FAILED")
     if not failures:
         write_evaluate_results(results.dataset, results.study, list(by_key))
     return failures
@@ -102,16 +111,15 @@ def _shown(finished: Iterable[_Outcome], total: int) -> Iterator[_Outcome]:
 
 
 def _evaluate_run(
-    results: StudyResults, study_run: StudyRun, tracking: Tracking, parent: str, shared: Store
+    results: StudyResults, card: "Card", tracking: Tracking, shared: Store
 ) -> Evaluation:
     """Evaluate and publish one run, in a worker."""
     from sidebyside.tracking.client import Tracker
-    from sidebyside.tracking.published.contents import Card
 
+    study_run = card.run
     others = RunExchange(shared, tracking, study_run.key)
     others.fetch_to_test()
     run = store.find(study_run.key) or store.adopt(results.load(study_run))
-    card = Card(study_run, run.recipe, results.study, parent)
     with store.locked(run.key):
         evaluation = evaluate(run, again=retraining())
         others.push_evaluation()

@@ -35,6 +35,8 @@ class Job:
         The id of the MLflow run above it; None for a run alone.
     launch : str or None
         The id of the launch that it belongs to, if any.
+    variant : str or None
+        The id of the MLflow run of its variant, if there is one.
     """
 
     config: Config
@@ -42,6 +44,7 @@ class Job:
     identity: dict[str, Any]
     parent: str | None = None
     launch: str | None = None
+    variant: str | None = None
 
     @property
     def card(self) -> "Card":
@@ -49,7 +52,7 @@ class Job:
         from sidebyside.tracking.published.contents import Card
 
         study = self.config.study.name if self.config.study else None
-        return Card(self.run, self.recipe, study, self.parent, self.launch)
+        return Card(self.run, self.recipe, study, self.parent, self.launch, self.variant)
 
     @property
     def recipe(self) -> Recipe:

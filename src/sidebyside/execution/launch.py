@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
 from sidebyside.engine.training.gpus import DEVICES
@@ -17,7 +18,7 @@ from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
-from sidebyside.execution.opening import draw_samples, open_parent
+from sidebyside.execution.opening import below_variants, draw_samples, open_parent
 from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
 from sidebyside.execution.progress import watch
 from sidebyside.execution.reused import Reused
@@ -25,7 +26,11 @@ from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, keys, staleness, store
+from sidebyside.storage.evaluations import find_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
+
+if TYPE_CHECKING:
+    from sidebyside.tracking.shown.variants import Variants
 
 More = Callable[[Sequence[StudyRun]], Sequence[Wanted]]  # given those that are finished
 
@@ -116,6 +121,7 @@ class _Sweep:
         self._epochs: dict[str, int] = {}
         self._parent: str | None = None
         self._reused: Reused | None = None
+        self._variants: Variants | None = None
 
     def train(self, jobs: Sequence[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs, and those that are added."""
@@ -126,13 +132,15 @@ class _Sweep:
             with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
                     from sidebyside.tracking.client import Tracker
+                    from sidebyside.tracking.shown.variants import Variants
                 tracker = Tracker(config.tracking)
                 tracker.prepare()
                 samples = draw_samples(config, Path(folder))
             tracker.close_dead()
-            self._parent = open_parent(tracker, config, list(jobs[0].run.factors), self._launch)
+            self._parent = open_parent(tracker, jobs, self._launch)
             tracker.log_file(self._parent, samples)
         self._reused = Reused(tracker, self._parent, self._launch)
+        self._variants = Variants(tracker, self._parent)
         status = "KILLED"
         try:
             with watch(self._launch, self._epochs):
@@ -152,6 +160,8 @@ class _Sweep:
             store.forget_launch(self._launch)
             self._reused.remember([job for job in self._jobs if job.run.key in self.got])
             tracker.close_dead(stopped=self._epochs.keys() - self.got - self.failures.keys())
+            cards = [job.card for job in self._jobs]
+            self._variants.close(cards, self.got, find_evaluation, status)
             tracker.finish(self._parent, status)
         for job in self._jobs:
             if isinstance(error := self.failures.get(job.run.key), WorkerDiedError):
@@ -164,12 +174,16 @@ class _Sweep:
         self._jobs += jobs
         self._epochs |= {job.run.key: job.config.training.epochs for job in jobs}
         assert self._reused is not None
-        for job in self._reused.unpublished([job for job in jobs if job.run.key in done]):
+        assert self._variants is not None
+        finished = self._reused.unpublished([job for job in jobs if job.run.key in done])
+        untrained = [job for job in jobs if job.run.key not in done]
+        opened = below_variants(self._variants, [*finished, *untrained])
+        for job in opened[: len(finished)]:
             try:
                 train_job(job, shares=False)  # all that is finished is shared at once
             except Exception as error:  # as of a run in a worker
                 self.failures[job.run.key] = error
-        return [job for job in jobs if job.run.key not in done]
+        return opened[len(finished) :]
 
     def _train(self, jobs: list[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs in parallel, those that are added among them."""

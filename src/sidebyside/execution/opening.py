@@ -1,25 +1,62 @@
-"""What MLflow is shown of a launch before its runs."""
+"""What MLflow is shown of a launch besides its runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
+from sidebyside.execution.jobs import Job
 
 if TYPE_CHECKING:
     from sidebyside.tracking.client import Tracker
+    from sidebyside.tracking.shown.variants import Variants
 
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
+_MOST_NAMED = 3  # models in the name of a launch
 
 
-def open_parent(tracker: "Tracker", config: Config, factors: Sequence[str], launch_id: str) -> str:
+def open_parent(tracker: "Tracker", jobs: Sequence[Job], launch_id: str) -> str:
     """Return the id of the MLflow run above those of a launch."""
+    from sidebyside.tracking.shown.views import study_views, sweeps_view
+
+    config, factors = jobs[0].config, list(jobs[0].run.factors)
+    dataset = config.dataset.name
     if config.study:
-        return tracker.open_study(config.study.name, config.dataset.name)
-    tags = {"launch": launch_id, "level": "parent"}
-    name = f"multirun over {', '.join(factors or ['one run'])}"
-    return tracker.open_parent(name, tags, reopen=False)
+        study = config.study.name
+        parent = tracker.open_study(study, dataset)
+        tracker.show([*study_views(study, dataset, factors), sweeps_view(dataset)])
+        return parent
+    tags = {"launch": launch_id, "level": "parent", "dataset": dataset}
+    parent = tracker.open_parent(_name(jobs, factors), tags, reopen=False)
+    tracker.show([sweeps_view(dataset)])
+    return parent
+
+
+def _name(jobs: Sequence[Job], factors: Sequence[str]) -> str:
+    """Return e.g. "conv_pair on mnist5k: optimizer x seed"."""
+    models = list(dict.fromkeys(job.config.model.name for job in jobs))
+    named = ", ".join(models) if len(models) <= _MOST_NAMED else f"{len(models)} models"
+    varied = [*factors, *(["seed"] if len({job.run.seed for job in jobs}) > 1 else [])]
+    what = " x ".join(varied) or "one run"
+    return f"{named} on {jobs[0].config.dataset.name}: {what}"
+
+
+def below_variants(variants: "Variants", jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs whose MLflow runs belong under those of their variants, which are opened.
+
+    An ad-hoc launch has those where it has several variants, of several seeds each.
+    """
+    if not jobs or not (jobs[0].config.study or _has_replicates(jobs)):
+        return list(jobs)
+    cards = variants.open([job.card for job in jobs])
+    return [replace(job, variant=card.variant) for job, card in zip(jobs, cards, strict=True)]
+
+
+def _has_replicates(jobs: Sequence[Job]) -> bool:
+    variants = {job.run.variant for job in jobs}
+    return 1 < len(variants) < len(jobs)
 
 
 def draw_samples(config: Config, folder: Path) -> Path:

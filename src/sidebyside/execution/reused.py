@@ -50,8 +50,10 @@ class Reused:
             return list(jobs)
         for key in published:
             store.announce(self._launch, key)
+        from sidebyside.tracking.published.contents import LAUNCH
+
         said = f"{len(published)} runs were finished and published before"
-        self._tracker.tag(self._parent, {f"launch.{self._launch}": said})
+        self._tracker.tag(self._parent, {f"{LAUNCH}{self._launch}": said})
         return [job for job in jobs if job.run.key not in published]
 
     def remember(self, jobs: Sequence[Job]) -> None:

@@ -1,11 +1,13 @@
 """The experiment of a config in MLflow: connected, prepared, searched."""
 
 import logging
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 import mlflow
 from filelock import FileLock
+from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +16,8 @@ from sidebyside import paths
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
-from sidebyside.tracking.liveness import here, is_alive, is_elsewhere
+from sidebyside.tracking.liveness import here, is_alive, is_elsewhere, process_of
+from sidebyside.tracking.moved import follow_the_project
 from sidebyside.tracking.reachable import (
     check_reachable,
     login_refused,
@@ -22,11 +25,12 @@ from sidebyside.tracking.reachable import (
     reason_of,
     speaks_http,
 )
+from sidebyside.tracking.shown.views import ABOUT, View, key_for, keys_of
 from sidebyside.tracking.waiting import Patience
 
 _PAGE = 1000  # runs in one answer
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
-PUBLISHED = "published"  # a tag: weights, schema of what is published, evaluation
+PUBLISHED = "mlflow.published"  # a tag: weights, schema of what is published, evaluation
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every step of a migration
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises what it reports
 
@@ -38,11 +42,19 @@ class Experiment:
     ----------
     tracking : Tracking
         ``uri`` None is ``mlflow.db`` at home.
+
+    Attributes
+    ----------
+    uri : str
+        Where the store is.
+    labels : dict
+        What levels are called in short names.
     """
 
     def __init__(self, tracking: Tracking) -> None:
-        database = paths.home() / "mlflow.db"
-        self.uri = tracking.uri or f"sqlite:///{database}"
+        self._database = paths.home() / "mlflow.db"
+        self.uri = tracking.uri or f"sqlite:///{self._database}"
+        self.labels = tracking.labels
         self._experiment = tracking.experiment
         self._patience = Patience(self.uri, tracking.wait)
 
@@ -90,8 +102,8 @@ class Experiment:
         dead = [
             run
             for run in self._pages(f"attributes.status = 'RUNNING'{whose}")
-            if not is_alive(run.data.tags)
-            or (run.data.tags.get("run_key") in stopped and is_elsewhere(run.data.tags))
+            if not is_alive(process := process_of(run.data.tags))
+            or (run.data.tags.get("run_key") in stopped and is_elsewhere(process))
         ]
         for run in dead:
             self._patience.ask(self._client.set_terminated, run.info.run_id, "KILLED")
@@ -103,9 +115,23 @@ class Experiment:
             tags = self._patience.ask(self._client.get_run, run_id).data.tags
         except MlflowException:
             return None
-        if "run_key" not in tags or PUBLISHED not in tags:
+        published = tags.get(PUBLISHED) or tags.get("published")  # as it was called once
+        if "run_key" not in tags or published is None:
             return None
-        return tags["run_key"], tags[PUBLISHED].partition(":")[0]
+        return tags["run_key"], published.partition(":")[0]
+
+    def show(self, views: Iterable[View]) -> None:
+        """Let the UI offer views of the experiment."""
+        ask, known = self._patience.ask, self.experiment.tags
+        for view in views:
+            if not view.is_in(known):
+                ask(self._client.set_experiment_tag, self._experiment_id, view.tag, view.value())
+
+    def last_shown(self) -> str | None:
+        """Return the key of the view of what was trained or published last, None for nothing."""
+        views = keys_of(self.experiment.tags)
+        parents = sorted(self._pages("tags.level = 'parent'"), key=_last_seen, reverse=True)
+        return next((key for run in parents if (key := key_for(run.data.tags)) in views), None)
 
     def find_parent(self, study: str, dataset: str) -> str | None:
         """Return the id of a study's parent run, None where there is none."""
@@ -116,10 +142,16 @@ class Experiment:
         return FileLock(paths.home() / ".tracking.lock")
 
     def _make_experiment(self) -> None:
-        if self._client.get_experiment_by_name(self._experiment) is not None:
+        if self._database.is_file() and self.uri == f"sqlite:///{self._database}":
+            follow_the_project(self._database)
+        known = self._client.get_experiment_by_name(self._experiment)
+        if known is not None:
+            for name, value in ABOUT.items():
+                if known.tags.get(name) != value:
+                    self._client.set_experiment_tag(known.experiment_id, name, value)
             return
         try:
-            self._client.create_experiment(self._experiment, self._artifact_location())
+            self._client.create_experiment(self._experiment, self._artifact_location(), ABOUT)
         except MlflowException as error:
             if error.error_code != _EXISTS:  # made by another machine in this moment
                 raise
@@ -129,14 +161,19 @@ class Experiment:
         return None if speaks_http(self.uri) else (paths.home() / "mlartifacts").as_uri()
 
     @cached_property
-    def _experiment_id(self) -> str:
+    def experiment(self) -> MlflowExperiment:
+        """The experiment as MLflow knows it."""
         experiment = self._patience.ask(self._client.get_experiment_by_name, self._experiment)
         assert experiment is not None, "prepare() makes the experiment"
-        return str(experiment.experiment_id)
+        return experiment
+
+    @property
+    def _experiment_id(self) -> str:
+        return str(self.experiment.experiment_id)
 
     def _search(self, tags: dict[str, str]) -> list[MlflowRun]:
         """Return the runs with these tags, the oldest first, alike for all who ask."""
-        filters = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+        filters = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
         found = list(self._pages(filters))
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
@@ -153,3 +190,8 @@ class Experiment:
             yield from page
             if not (token := page.token):
                 return
+
+
+def _last_seen(run: MlflowRun) -> int:
+    """Return when a run ended, in milliseconds; one that goes on comes after all others."""
+    return int(run.info.end_time or sys.maxsize)

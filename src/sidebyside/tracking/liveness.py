@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ import psutil
 _HOST = "process.host"
 _PID = "process.id"
 _STARTED = "process.started"  # seconds since the machine was
+_HIDDEN = "mlflow."  # tags that the UI offers nobody to group by begin with it
 _SAME_START = 2  # seconds that two looks at one start may differ: the boot is known to the second
 
 
@@ -20,6 +22,17 @@ def this_process() -> dict[str, str]:
     return {_HOST: socket.gethostname(), _PID: str(os.getpid()), _STARTED: f"{started:.2f}"}
 
 
+def process_tags() -> dict[str, str]:
+    """Return `this_process` as tags of an MLflow run."""
+    return {f"{_HIDDEN}{name}": value for name, value in this_process().items()}
+
+
+def process_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what `this_process` returned in the process that opened an MLflow run."""
+    named = {name.removeprefix(_HIDDEN): value for name, value in tags.items()}
+    return {name: named[name] for name in (_HOST, _PID, _STARTED) if name in named}
+
+
 def is_elsewhere(tags: dict[str, str]) -> bool:
     """Whether ``tags`` name a process of another machine."""
     return tags.get(_HOST) != socket.gethostname()
@@ -27,7 +40,7 @@ def is_elsewhere(tags: dict[str, str]) -> bool:
 
 def here() -> str:
     """Return MLflow's filter for runs that processes of this machine opened."""
-    return f"tags.`{_HOST}` = '{socket.gethostname()}'"
+    return f"tags.`{_HIDDEN}{_HOST}` = '{socket.gethostname()}'"
 
 
 def is_alive(tags: dict[str, str]) -> bool:

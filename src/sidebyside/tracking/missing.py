@@ -10,9 +10,7 @@ from mlflow.entities import Metric
 from mlflow.entities import Run as MlflowRun
 
 from sidebyside.files import source_digests
-from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.store import Run
-from sidebyside.tracking.published.contents import figures
 
 NOT_EVALUATED = "not evaluated"
 _DECIDING = "tracking/published"
@@ -43,18 +41,22 @@ def missing_epochs(known: MlflowRun, run: Run, epochs: Container[int]) -> list[M
     ]
 
 
-def missing_figures(known: MlflowRun, run: Run, evaluation: Evaluation | None) -> list[Metric]:
-    """Return the results that MLflow doesn't have, or has another value of."""
-    results, step = figures(run, evaluation), len(run.history["loss"])
-    new = {name: value for name, value in results.items() if name not in known.data.metrics}
+def changed_metrics(known: MlflowRun, figures: Mapping[str, float]) -> list[Metric]:
+    """Return the figures, which belong to no epoch, that MLflow lacks or has another value of.
+
+    They are at step 0, of which the UI draws a bar and no line.
+    """
+    new = {name: value for name, value in figures.items() if name not in known.data.metrics}
     changed = {
         name: value
-        for name, value in results.items()
+        for name, value in figures.items()
         if name not in new and known.data.metrics[name] != value
     }
-    now = time.time_ns() // 1_000_000  # what is shown is the latest one
-    later = [Metric(name, value, now, step) for name, value in changed.items()]
-    return at_step(known, new, step) + later
+    now = time.time_ns() // 1_000_000
+    # MLflow shows the value of the last step, and of that the latest.
+    steps = {metric.key: metric.step for metric in known.data._metric_objs}
+    later = [Metric(name, value, now, steps[name]) for name, value in changed.items()]
+    return at_step(known, new, 0) + later
 
 
 @cache

@@ -1,21 +1,42 @@
-"""A report's pictures and page as artifacts of the study's parent run."""
+"""A report in MLflow: its study's run, and those of its variants, say what it says."""
 
+import csv
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
+from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
+from sidebyside.files import read_json
+from sidebyside.report.files import training_seconds
+from sidebyside.report.text.note import metric_of, note, variant_rows
+from sidebyside.storage.evidence_files import FILE, read_evidence
+from sidebyside.tracking.shown.views import TRAINING, key_for, link
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
+    from sidebyside.tracking.client import Tracker
 
 _SHOWN = ("*.png", "*.md", "report.html", "pictures/*.svg")
 
 
 def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -> bool:
-    """Log a report to MLflow under ``report/``, where the study has a parent run; say whether.
+    """Let a study's MLflow run and its variants' say what a report says; say whether it was done.
 
-    A report can be made where no tracking store is, from committed evidence: that is no mistake,
-    and a store that can't be reached doesn't undo a report.
+    The study's run gets its opening and table as description, its figures and factors, and its
+    files under ``report/``. A variant's run gets means, intervals, rank and verdict. A report can
+    be made where no tracking store is, from committed evidence: that is no mistake, and a store
+    that can't be reached doesn't undo a report.
     """
+    if not (folder / "comparison.json").is_file():
+        return False
     if tracking.uri is None and not (paths.home() / "mlflow.db").is_file():
         return False
     from sidebyside.tracking.client import Tracker
@@ -24,12 +45,96 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
     try:
         tracker.prepare()
         parent = tracker.find_parent(study, dataset)
+        if parent is None:
+            return False
+        _publish(tracker, parent, folder)
     except UserError as error:
         print(f"warning: the report isn't in MLflow. {error}", file=sys.stderr)
         return False
-    if parent is None:
-        return False
-    for pattern in _SHOWN:
-        for path in sorted(folder.glob(pattern)):
-            tracker.log_file(parent, path, "report")
     return True
+
+
+def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
+    content, tested = read_json(folder / "comparison.json"), _tested(folder / "runs.csv")
+    rows = variant_rows(content)
+    known = tracker.variants(parent)
+    for row in rows:
+        if row["name"] in known:
+            figures = tested.get(row["name"], {}) | _of_variant(content, row)
+            tracker.complete(known[row["name"]], figures, {}, {"verdict": row["verdict"]})
+    identity = read_evidence(folder / FILE).runs[0].identity
+    known_parent = tracker.run(parent)
+    tracker.log_dataset(known_parent, identity)
+    factors = {
+        name: ", ".join(map(level_text, levels)) for name, levels in content["factors"].items()
+    }
+    seeds = {"seeds": content["settings"].get("seeds", "")}
+    tracker.complete(
+        known_parent,
+        _of_study(content, rows, folder),
+        factors | {"dataset": content["dataset"], "protocol": content["protocol"]} | seeds,
+        {"mlflow.note.content": f"{_links(tracker, known_parent)}\n\n{note(content)}"},
+    )
+    with TemporaryDirectory() as temporary:
+        for path in (path for pattern in _SHOWN for path in folder.glob(pattern)):
+            copy = Path(temporary) / path.relative_to(folder)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+        tracker.log_files(parent, Path(temporary), "report")
+
+
+def _of_variant(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a report says of a variant: a metric each, but for what it doesn't know."""
+    value, name = row[metric_of(content).name], metric_of(content).name
+    whole = row["seeds_and_images"] or {}
+    figures = {
+        "n": row["n"],
+        "rank": row["rank"],
+        name: value["mean"],
+        "sd": value.get("sd"),
+        "over_seeds_low": value["low"],
+        "over_seeds_high": value["high"],
+        "interval_low": whole.get("low"),
+        "interval_high": whole.get("high"),
+    }
+    return {name: float(figure) for name, figure in figures.items() if figure is not None}
+
+
+def _of_study(
+    content: Mapping[str, Any], rows: list[dict[str, Any]], folder: Path
+) -> dict[str, float]:
+    name = metric_of(content).name
+    means = [row[name]["mean"] for row in rows]
+    figures = {
+        f"best_{name}": means[0],
+        "spread": abs(means[-1] - means[0]),
+        "variants": len(rows),
+        "runs": content["n_runs"],
+    }
+    if seconds := training_seconds(folder):
+        figures["training_seconds"] = round(sum(seconds.values()), 1)
+    return {name: float(figure) for name, figure in figures.items()}
+
+
+def _tested(runs: Path) -> dict[str, dict[str, float]]:
+    """Return test error and loss of each variant, means over its runs."""
+    values: dict[str, dict[str, list[float]]] = {}
+    with runs.open(newline="") as file:
+        for row in csv.DictReader(file):
+            for name in ("test_error", "test_loss"):
+                own = values.setdefault(row["variant"], {}).setdefault(name, [])
+                own.append(float(row[name]))
+    return {
+        variant: {name: round(mean(own), 6) for name, own in figures.items()}
+        for variant, figures in values.items()
+    }
+
+
+def _links(tracker: "Tracker", parent: "MlflowRun") -> str:
+    """Return links from a study's run to its report and to the table of its variants."""
+    experiment = tracker.experiment.experiment_id
+    report = f"#/experiments/{experiment}/runs/{parent.info.run_id}/artifacts/report/report.html"
+    return (
+        f"[The whole report]({report}?{TRAINING}) - "
+        f"[its variants as a table]({link('', experiment, key_for(parent.data.tags)).lstrip('/')})"
+    )

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sidebyside import paths
 from sidebyside.config.schema import Tracking
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, load_study
-from sidebyside.storage.store import DamagedError, Run
+from sidebyside.storage.store import DamagedError
 from sidebyside.tracking.client import Tracker
-from sidebyside.tracking.published.contents import Card
+from sidebyside.tracking.reports import publish_report
+from sidebyside.tracking.shown.variants import Variants, study_cards
+from sidebyside.tracking.shown.views import study_views
 
 
 @dataclass(frozen=True)
@@ -38,22 +41,23 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
         If there are no results, they are damaged, or the store can't be reached.
     """
     results = load_study(dataset, study)
-    loaded = [(run, results.load(run)) for run in results.trained]  # before anything is logged
+    loaded = [results.load(run) for run in results.trained]  # before anything is logged
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
     parent = tracker.open_study(study, dataset)
     with tracker.finishing(parent):
-        for run, trained in loaded:
-            yield Synced(run, _publish(tracker, results, run, trained, parent))
-
-
-def _publish(
-    tracker: Tracker, results: StudyResults, run: StudyRun, trained: Run, parent: str
-) -> str | None:
-    card = Card(run, trained.recipe, results.study, parent)
-    with store.locked(run.key):
-        return tracker.publish(card, trained, _evaluation(results, run))
+        variants = Variants(tracker, parent)
+        tested = {run.key: _evaluation(results, run) for run in results.trained}
+        cards = variants.open(study_cards(results, loaded, parent))
+        for card, trained in zip(cards, loaded, strict=True):
+            with store.locked(card.run.key):
+                status = tracker.publish(card, trained, tested[card.run.key])
+            yield Synced(card.run, status)
+        variants.close(cards, tested.keys(), tested.get)
+    if cards:
+        tracker.show(study_views(study, dataset, list(cards[0].run.factors)))
+    publish_report(paths.reports(dataset, study), study, dataset, tracking)
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:

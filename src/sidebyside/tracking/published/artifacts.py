@@ -22,4 +22,6 @@ def write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation |
     (folder / "epochs.log").write_text("\n".join(lines) + "\n")
     if evaluation:
         title = f"{name}: {evaluation.test_error:.2f} % test error"
+        rows = [f"{label},{error}" for label, error in enumerate(evaluation.error_per_class)]
+        (folder / "errors_per_class.csv").write_text("\n".join(["class,test_error", *rows, ""]))
         draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")

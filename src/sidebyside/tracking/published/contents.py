@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from sidebyside.config.labels import Labels, short_name, short_run_name
 from sidebyside.engine.blocks import Instance, Model
 from sidebyside.engine.recipe import Recipe
 from sidebyside.storage.evaluations import Evaluation
@@ -15,6 +16,7 @@ from sidebyside.storage.store import Run
 
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
+LAUNCH = "mlflow.launch."  # and the id of a launch: what it did with a run
 _DIGEST_LENGTH = 36  # what MLflow accepts for a dataset
 
 
@@ -29,9 +31,11 @@ class Card:
     recipe : Recipe
     study : str or None
     parent : str or None
-        The id of the MLflow run above it.
+        The id of the MLflow run of its launch or study.
     launch : str or None
         The id of the launch that it belongs to.
+    variant : str or None
+        The id of the MLflow run of its variant, below its parent, if there is one.
     """
 
     run: StudyRun
@@ -39,26 +43,60 @@ class Card:
     study: str | None = None
     parent: str | None = None
     launch: str | None = None
+    variant: str | None = None
 
     @property
     def name(self) -> str:
-        """What the UI shows."""
+        """What the run is, in full."""
         return f"{self.run.variant or self.recipe.model.name} seed={self.run.seed}"
 
-    def tags(self) -> dict[str, str]:
-        """Return what runs are found and grouped by."""
+    @property
+    def above(self) -> str | None:
+        """The id of the MLflow run right above it."""
+        return self.variant or self.parent
+
+    def tags(self, labels: Labels) -> dict[str, str]:
+        """Return what runs are found, named and grouped by.
+
+        Parameters
+        ----------
+        labels : mapping
+            What a level is called in a name, by factor and level.
+        """
+        variant = self.short_variant(labels)
         tags = {
+            "level": "run",
             "run_key": self.run.key,
             "seed": str(self.run.seed),
-            "protocol": self.recipe.protocol,
-            "dataset": self.recipe.dataset,
+            "full_name": self.name,
+            "all_but_seed": variant,
+            RUN_NAME: short_run_name(variant, self.run.seed),
         }
+        return tags | self._shared_tags()
+
+    def variant_tags(self, labels: Labels) -> dict[str, str]:
+        """Return the tags of the MLflow run of its variant."""
+        tags = {"level": "variant", "full_name": self.run.variant or self.recipe.model.name}
+        if self.parent:
+            tags[PARENT] = self.parent
+        return tags | {RUN_NAME: self.short_variant(labels)} | self._shared_tags()
+
+    def short_variant(self, labels: Labels) -> str:
+        """Return a name of its variant that tells it from others in few letters."""
+        return short_name(self.run.factors, labels) or self.recipe.model.name
+
+    def _shared_tags(self) -> dict[str, str]:
+        tags = {"protocol": self.recipe.protocol, "dataset": self.recipe.dataset}
         if self.study:
             tags["study"] = self.study
         if self.parent:
             tags["variant"] = self.run.variant
             tags |= {f"factor.{name}": _text(level) for name, level in self.run.factors.items()}
         return tags
+
+    def variant_params(self) -> dict[str, str]:
+        """Return the columns that all runs of its variant share."""
+        return {name: value for name, value in self.params().items() if name != "seed"}
 
     def params(self) -> dict[str, str]:
         """Return what a person wants as columns."""
@@ -88,27 +126,31 @@ def _of_model(model: Model | Instance) -> dict[str, Any]:
     return {"kernel_size": model.kernel_size, "dropout": model.dropout}
 
 
-def figures(run: Run, evaluation: Evaluation | None) -> dict[str, float]:
-    """Return the metrics of a finished run, besides those of its epochs."""
-    metrics = {"parameters": float(run.parameters)}
-    if (seconds := run.seconds()) is not None:
-        metrics["seconds"] = seconds
-    if evaluation:
-        metrics |= {"test_error": evaluation.test_error, "test_loss": evaluation.test_loss}
-        for label, error in enumerate(evaluation.error_per_class):
-            metrics[f"test_error_of_{label}"] = error
-    return metrics
+def figures(evaluation: Evaluation | None) -> dict[str, float]:
+    """Return the metrics of a finished run, besides those of its epochs.
+
+    They are few, as the UI draws a chart of each.
+    """
+    if evaluation is None:
+        return {}
+    return {"test_error": evaluation.test_error, "test_loss": evaluation.test_loss}
 
 
-def dataset_input(run: Run) -> DatasetInput:
-    """Return the dataset that a run was trained on."""
-    recipe = run.recipe
+def measured_tags(run: Run) -> dict[str, str]:
+    """Return what of a finished run is measured: it differs when the run is trained anew."""
+    seconds = run.seconds()
+    return {} if seconds is None else {"seconds": f"{seconds:.1f}"}
+
+
+def dataset_input(identity: Mapping[str, Any]) -> DatasetInput:
+    """Return the dataset that a run with an identity was trained on."""
+    name, data_format = identity["recipe"]["dataset"], identity["recipe"]["data_format"]
     description = Dataset(
-        name=recipe.dataset,
-        digest=run.identity["arrays"][:_DIGEST_LENGTH],
+        name=name,
+        digest=identity["arrays"][:_DIGEST_LENGTH],
         source_type="code",
-        source=json.dumps({"tags": {"config": f"conf/dataset/{recipe.dataset}.yaml"}}),
-        profile=json.dumps({"data_format": recipe.data_format}),
+        source=json.dumps({"tags": {"config": f"conf/dataset/{name}.yaml"}}),
+        profile=json.dumps({"data_format": data_format}),
     )
     return DatasetInput(description, [InputTag("mlflow.data.context", "training")])
 

@@ -1,0 +1,124 @@
+"""Study, variant and seed in MLflow: what each carries, made once, also of older stores."""
+
+import json
+
+import mlflow
+import pytest
+
+from sidebyside.files import read_json
+from sidebyside.tracking.client import Tracker
+from sidebyside.tracking.reports import publish_report
+from sidebyside.tracking.shown.views import study_views
+from support.projects import SOURCE
+from support.stores import FACTORS, TRACKING, made_up, publish_study, report_of
+
+VARIANT = "kernel_size={},dropout=true,optimizer=adam,data_format=channels_last"
+
+
+@pytest.fixture
+def client(tracking_home):
+    return mlflow.MlflowClient(f"sqlite:///{tracking_home / 'mlflow.db'}")
+
+
+def found(client, level):
+    runs = client.search_runs(["1"], f"tags.level = '{level}'")
+    return {run.info.run_name: run for run in runs}
+
+
+def test_a_study_holds_variants_and_these_hold_seeds(client):
+    parent = publish_study(Tracker(TRACKING), {3: [6.0, 7.0], 5: [4.0, 5.0]})
+    variants, runs = found(client, "variant"), found(client, "run")
+    assert variants.keys() == {"3x3 drop adam last", "5x5 drop adam last"}
+    assert runs.keys() == {f"{name} s{seed}" for name in variants for seed in (0, 1)}
+    for name, variant in variants.items():
+        assert variant.data.tags["mlflow.parentRunId"] == parent
+        assert "run_key" not in variant.data.tags
+        assert variant.data.metrics["n"] == 2
+        assert variant.data.metrics["sd"] == pytest.approx(0.707107)
+        assert variant.data.params["data_format"] == "channels_last"
+        assert "seed" not in variant.data.params
+        for seed in (0, 1):
+            run = runs[f"{name} s{seed}"]
+            assert run.data.tags["mlflow.parentRunId"] == variant.info.run_id
+            assert run.data.tags["all_but_seed"] == name
+    assert variants["5x5 drop adam last"].data.metrics["test_error"] == 4.5
+    visible = {name for run in runs.values() for name in run.data.tags if "mlflow." not in name}
+    assert not any(name.startswith(("process", "launch", "published")) for name in visible)
+
+
+def test_published_again_nothing_is_made_or_logged_again(client):
+    for _ in range(2):
+        publish_study(Tracker(TRACKING), {3: [6.0, 7.0]})
+    publish_study(Tracker(TRACKING), {3: [6.0, 7.0, 8.0], 5: [4.0]})
+    variants = found(client, "variant")
+    assert len(variants) == 2
+    known = variants["3x3 drop adam last"]
+    assert known.data.metrics["n"] == 3
+    points = client.get_metric_history(known.info.run_id, "test_error")
+    assert [point.value for point in points] == [6.5, 7.0]
+    assert len(client.search_runs(["1"])) == 1 + 2 + 4
+
+
+def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):
+    parent = publish_study(Tracker(TRACKING), {3: [6.0, 7.0], 5: [4.0, 5.0]})
+    folder = report_of(SOURCE)
+    content = read_json(folder / "comparison.json")
+    for _ in range(2):
+        assert publish_report(folder, "factorial", "mnist5k", TRACKING)
+    study = client.get_run(parent)
+    told = study.data.tags["mlflow.note.content"]
+    assert content["statements"][0] in told
+    assert "can't tell" in told
+    assert f"(#/experiments/1/runs/{parent}/artifacts/report/report.html?workflow" in told
+    assert "viewStateShareKey=factorial-mnist5k)" in told
+    assert study.data.params["kernel_size"] == "3, 5"
+    assert study.data.metrics["runs"] == 32
+    assert [one.dataset.name for one in study.inputs.dataset_inputs] == ["mnist5k"]
+    files = [file.path for file in client.list_artifacts(parent, "report")]
+    assert {"report/comparison.md", "report/confusion_best.png", "report/pictures"} <= set(files)
+    for kernel_size in (3, 5):
+        variant = found(client, "variant")[f"{kernel_size}x{kernel_size} drop adam last"]
+        name = VARIANT.format(kernel_size)
+        (known,) = (own for own in content["variants"] if own["name"] == name)
+        figures = variant.data.metrics
+        assert figures["test_error"] == known["test_error"]["mean"]
+        assert figures["sd"] == known["test_error"]["sd"]
+        assert figures["over_seeds_high"] == known["test_error"]["high"]
+        assert figures["interval_high"] == known["seeds_and_images"]["high"]
+        assert variant.data.tags["verdict"] == {3: "can't tell", 5: "baseline"}[kernel_size]
+        assert len(client.get_metric_history(variant.info.run_id, "rank")) == 1
+    errors = [own["test_error"]["mean"] for own in content["variants"]]
+    assert figures["rank"] == 1 + sum(error < figures["test_error"] for error in errors)
+
+
+def test_a_store_of_before_is_brought_up_to_date(client):
+    tracker = Tracker(TRACKING)
+    tracker.prepare()
+    parent = tracker.open_study("factorial", "mnist5k")
+    card, *_ = made_up(30, FACTORS, 0, 6.0)
+    tags = {"run_key": card.run.key, "mlflow.parentRunId": parent, "mlflow.runName": "long"}
+    old = {"process.id": "1", "launch.0": "trained", "published": "a:b:c"}
+    run = client.create_run("1", tags=tags | old)
+    client.log_metric(run.info.run_id, "test_error", 6.5, step=3)  # of another evaluation
+    publish_study(tracker, {3: [6.0]})
+    (run,) = found(client, "run").values()
+    assert run.info.run_name == "3x3 drop adam last s0"
+    (variant,) = found(client, "variant").values()
+    assert run.data.tags["mlflow.parentRunId"] == variant.info.run_id
+    assert not old.keys() & run.data.tags.keys()
+    assert run.data.metrics["test_error"] == 6.0
+
+
+def test_views_are_kept_once_and_follow_the_study(client):
+    tracker = Tracker(TRACKING)
+    tracker.prepare()
+    tracker.show(study_views("factorial", "mnist5k", ["optimizer"]))
+    first = client.get_experiment("1").tags
+    assert first["mlflow.experimentKind"] == "custom_model_development"
+    Tracker(TRACKING).show(study_views("factorial", "mnist5k", ["optimizer"]))
+    assert client.get_experiment("1").tags == first
+    Tracker(TRACKING).show(study_views("factorial", "mnist5k", ["optimizer", "dropout"]))
+    kept = json.loads(client.get_experiment("1").tags["mlflow.sharedViewState.factorial-mnist5k"])
+    state = json.loads(kept["state"])
+    assert state["selectedColumns"][-1] == "params.`dropout`"
+    assert state["orderByKey"] == "metrics.`test_error`"
