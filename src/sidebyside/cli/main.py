@@ -14,10 +14,13 @@ from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
+_OF_PLANS = ("plan",)
 _COMMANDS = (
     *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
+    *_OF_PLANS,
 )
+_FOLDERS = dict.fromkeys(_OF_LAUNCHES, "submitted") | dict.fromkeys(_OF_PLANS, "plans")
 
 
 class _Commands(click.Group):
@@ -29,8 +32,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        above = "sidebyside.cli.submitted" if name in _OF_LAUNCHES else "sidebyside.cli"
-        command: click.Command = import_module(f"{above}.{name}").command
+        module = ".".join(filter(None, ["sidebyside.cli", _FOLDERS.get(name), name]))
+        command: click.Command = import_module(module).command
         return command
 
 

@@ -1,6 +1,7 @@
 """One launch of many runs: looked at before, watched meanwhile, written down afterwards."""
 
 import sys
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
 from sidebyside.execution.opening import draw_samples, open_parent
 from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
+from sidebyside.execution.planning.asking import Before
+from sidebyside.execution.planning.timings import note_start
 from sidebyside.execution.progress import watch
 from sidebyside.execution.reused import Reused
 from sidebyside.execution.sharing.launching import LaunchExchange
@@ -52,7 +55,11 @@ class Launched:
 
 
 def launch(
-    wanted: Sequence[Wanted], executor: Executor, log_folder: Path, more: More = lambda runs: ()
+    wanted: Sequence[Wanted],
+    executor: Executor,
+    log_folder: Path,
+    more: More = lambda runs: (),
+    before: Before | None = None,
 ) -> Launched:
     """Check all runs, train them, and leave what a study has got in ``results/``.
 
@@ -65,6 +72,9 @@ def launch(
     more : callable
         Given the finished runs it returns further ones, of variants that are ``wanted``. It is
         asked whenever none is left to begin with, until it has none and all are finished.
+    before : callable, optional
+        Given the runs, the keys of those that are finished and the runs of the committed evidence
+        before anything is trained; what it raises ends the launch.
 
     Raises
     ------
@@ -82,7 +92,7 @@ def launch(
         print(told, file=sys.stderr)
     while not jobs and (added := more(planned.runs())):
         jobs = others.arrived(planned.add(added))
-    sweep = _Sweep(planned, more, others)
+    sweep = _Sweep(planned, more, others, before)
     try:
         if jobs:
             sweep.train(jobs, executor, log_folder)
@@ -105,12 +115,16 @@ class _Sweep:
         What went wrong, by run key.
     """
 
-    def __init__(self, planned: Planned, more: More, others: LaunchExchange) -> None:
+    def __init__(
+        self, planned: Planned, more: More, others: LaunchExchange, before: Before | None
+    ) -> None:
         self.got: set[str] = set()
         self.failures: dict[str, BaseException] = {}
         self._planned = planned
         self._more = more
         self._others = others
+        self._before = before
+        self._began = time.monotonic()
         self._launch = uuid.uuid4().hex[:12]
         self._jobs: list[Job] = []
         self._epochs: dict[str, int] = {}
@@ -122,6 +136,9 @@ class _Sweep:
         config = jobs[0].config
         _tell_differences(jobs)
         done = finished_keys(jobs)
+        if self._before is not None:
+            self._before(jobs, done, list(self._planned.held.values()))
+            self._began = time.monotonic()  # whoever was asked has thought about it
         with TemporaryDirectory() as folder:
             with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
@@ -174,6 +191,8 @@ class _Sweep:
     def _train(self, jobs: list[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs in parallel, those that are added among them."""
         trained = list(jobs)
+        if jobs:
+            note_start(time.monotonic() - self._began)
 
         def tasks(jobs: Sequence[Job]) -> list[Task]:
             return [task_of(job, log_folder / job.run.key[:12]) for job in jobs]
