@@ -2,28 +2,25 @@
 
 import sys
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidebyside.config.schema import Config
-from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
-from sidebyside.execution.opening import draw_samples, open_parent
-from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
+from sidebyside.execution.opening import draw_samples, open_parent, preflight
+from sidebyside.execution.planned import Planned, Wanted, finished_keys, shown, task_of
 from sidebyside.execution.planning.asking import Before
 from sidebyside.execution.planning.timings import note_start
 from sidebyside.execution.progress import watch
 from sidebyside.execution.reused import Reused
+from sidebyside.execution.running import launches
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
@@ -92,10 +89,11 @@ def launch(
         print(told, file=sys.stderr)
     while not jobs and (added := more(planned.runs())):
         jobs = others.arrived(planned.add(added))
-    sweep = _Sweep(planned, more, others, before)
+    sweep = _Sweep(planned, more, others, before, launches.title_of(wanted[0][0]))
     try:
         if jobs:
-            sweep.train(jobs, executor, log_folder)
+            with launches.noted(sweep.seen):
+                sweep.train(jobs, executor, log_folder)
     finally:
         if sweep.got or not jobs:
             _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
@@ -113,10 +111,17 @@ class _Sweep:
         Keys of those that are finished, however the launch ends.
     failures : dict
         What went wrong, by run key.
+    seen : Launch
+        What others may know of it.
     """
 
     def __init__(
-        self, planned: Planned, more: More, others: LaunchExchange, before: Before | None
+        self,
+        planned: Planned,
+        more: More,
+        others: LaunchExchange,
+        before: Before | None,
+        title: str,
     ) -> None:
         self.got: set[str] = set()
         self.failures: dict[str, BaseException] = {}
@@ -125,9 +130,9 @@ class _Sweep:
         self._others = others
         self._before = before
         self._began = time.monotonic()
-        self._launch = uuid.uuid4().hex[:12]
+        self.seen = launches.Launch(launches.new_id(), title)
+        self._launch = self.seen.id
         self._jobs: list[Job] = []
-        self._epochs: dict[str, int] = {}
         self._parent: str | None = None
         self._reused: Reused | None = None
 
@@ -135,12 +140,12 @@ class _Sweep:
         """Train runs, and those that are added."""
         config = jobs[0].config
         _tell_differences(jobs)
-        done = finished_keys(jobs)
+        done = self._finished(jobs)
         if self._before is not None:
             self._before(jobs, done, list(self._planned.held.values()))
             self._began = time.monotonic()  # whoever was asked has thought about it
         with TemporaryDirectory() as folder:
-            with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
+            with preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
                     from sidebyside.tracking.client import Tracker
                 tracker = Tracker(config.tracking)
@@ -152,7 +157,7 @@ class _Sweep:
         self._reused = Reused(tracker, self._parent, self._launch)
         status = "KILLED"
         try:
-            with watch(self._launch, self._epochs):
+            with watch(self.seen):
                 self._train(self._begin(jobs, done), executor, log_folder)
             self._others.catch_up(store.announced(self._launch))
             status = "FAILED" if self.failures else "FINISHED"
@@ -168,7 +173,7 @@ class _Sweep:
             self.got = store.announced(self._launch)
             store.forget_launch(self._launch)
             self._reused.remember([job for job in self._jobs if job.run.key in self.got])
-            tracker.close_dead(stopped=self._epochs.keys() - self.got - self.failures.keys())
+            tracker.close_dead(stopped=self.seen.runs.keys() - self.got - self.failures.keys())
             tracker.finish(self._parent, status)
         for job in self._jobs:
             if isinstance(error := self.failures.get(job.run.key), WorkerDiedError):
@@ -179,13 +184,12 @@ class _Sweep:
         jobs = [replace(job, parent=self._parent, launch=self._launch) for job in jobs]
         journal.record("launched", jobs[0].config.dataset.name, [j.run.key for j in jobs], "train")
         self._jobs += jobs
-        self._epochs |= {job.run.key: job.config.training.epochs for job in jobs}
         assert self._reused is not None
         for job in self._reused.unpublished([job for job in jobs if job.run.key in done]):
             try:
                 train_job(job, shares=False)  # all that is finished is shared at once
             except Exception as error:  # as of a run in a worker
-                self.failures[job.run.key] = error
+                self._fail(job.run.key, error)
         return [job for job in jobs if job.run.key not in done]
 
     def _train(self, jobs: list[Job], executor: Executor, log_folder: Path) -> None:
@@ -205,7 +209,7 @@ class _Sweep:
         for number, outcome in executor.run(tasks(jobs), more):
             job = trained[number]
             if isinstance(outcome, BaseException):
-                self.failures[job.run.key] = outcome
+                self._fail(job.run.key, outcome)
             elif not store.is_announced(self._launch, job.run.key):
                 self._bring(job)
 
@@ -215,7 +219,20 @@ class _Sweep:
             self._others.bring(job.run.key, job.config.evaluate)
             store.announce(self._launch, job.run.key)
         except UserError as error:
-            self.failures[job.run.key] = error
+            self._fail(job.run.key, error)
+
+    def _fail(self, key: str, error: BaseException) -> None:
+        self.failures[key] = error
+        self.seen.failed(key, error)
+
+    def _finished(self, jobs: Sequence[Job]) -> set[str]:
+        """Return the keys of the runs that are finished, all of which stay from now on."""
+        self.seen.add({job.run.key: shown(job) for job in jobs})
+        done = finished_keys(jobs)
+        self.seen.add(
+            {job.run.key: shown(job, finished=True) for job in jobs if job.run.key in done}
+        )
+        return done
 
     def _added(self) -> list[Job]:
         """Return the further runs that a worker has to train, after one that failed none."""
@@ -225,7 +242,7 @@ class _Sweep:
             if not (wanted := self._more(finished)):
                 break
             jobs = self._others.arrived(self._planned.add(wanted))
-            if jobs and (untrained := self._begin(jobs, finished_keys(jobs))):
+            if jobs and (untrained := self._begin(jobs, self._finished(jobs))):
                 return untrained
         return []
 
@@ -270,26 +287,3 @@ def _write_results(
 def _why(error: BaseException | None) -> str:
     """Return why a run is missing where that lies in the run itself."""
     return f" ({str(error).partition('. ')[0]})" if isinstance(error, DivergedError) else ""
-
-
-@contextmanager
-def _preflight(
-    jobs: Sequence[Job], done: Collection[str], executor: Executor, log_folder: Path
-) -> Iterator[None]:
-    """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
-    untrained = [job.config for job in jobs if job.run.key not in done]
-    asked = []
-    for device in DEVICES:
-        if own := [config for config in untrained if config.training.device == device]:
-            call, log = partial(_check_trainable, own), log_folder / "preflight.txt"
-            asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
-    yield
-    for answer in asked:
-        answer.result()
-
-
-def _check_trainable(configs: Sequence[Config]) -> None:
-    with greetings_hidden():
-        from sidebyside.execution.preflight import check_trainable
-
-    check_trainable(configs)

@@ -16,9 +16,10 @@ from sidebyside.execution.evaluate import scored_by
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job, plan, retraining
 from sidebyside.execution.planning.timings import cost
+from sidebyside.execution.running.launches import RunShown
 from sidebyside.execution.train import is_finished, train_job
 from sidebyside.stderr import told
-from sidebyside.storage import cards, keys
+from sidebyside.storage import cards, keys, store
 from sidebyside.storage.results import StudyRun
 from sidebyside.storage.verified import Verified
 
@@ -144,6 +145,13 @@ def task_of(job: Job, folder: Path) -> Task:
         cost=cost(job.config),
         gpu=keys.on_gpu(job.identity),
     )
+
+
+def shown(job: Job, finished: bool = False) -> RunShown:
+    """Return what is shown of a run while it is trained."""
+    epochs = job.config.training.epochs
+    begun = min(store.epochs_done(job.run.key) or 0, epochs)
+    return RunShown(str(job.run), epochs, 0 if finished else cost(job.config), begun)
 
 
 def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:

@@ -31,12 +31,13 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
     KEY=VALUE is as for `python pipelines/train.py --multirun`. Nothing is trained or downloaded.
     """
     from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
+    from sidebyside.execution.running.launches import title_of
 
     check_choices(overrides)
     grid = compose_grid(overrides)
     config, _ = grid[0]
     if not as_json:
-        print(f"{title(config)}: {len(grid)} runs", file=sys.stderr, flush=True)
+        print(f"{title_of(config)}: {len(grid)} runs", file=sys.stderr, flush=True)
     from sidebyside.execution.planning.plans import plan_of
     from sidebyside.execution.study import first_runs
 
@@ -46,12 +47,6 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
         print(json.dumps(_as_json(plan), indent=2))
         return
     _print(plan, config)
-
-
-def title(config: "Config") -> str:
-    """Return what is launched, e.g. "study=factorial on dataset=mnist5k"."""
-    of_study = f"study={config.study.name} on " if config.study else ""
-    return f"{of_study}dataset={config.dataset.name}"
 
 
 def _print(plan: "Plan", config: "Config") -> None:

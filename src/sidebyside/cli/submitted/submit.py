@@ -17,6 +17,7 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     KEY=VALUE is as for `python pipelines/train.py --multirun`. What is wrong with them is told at
     once; then `sidebyside status` and `sidebyside wait` find the launch from any terminal.
     """
+    from sidebyside.execution.running.launches import title_of
     from sidebyside.execution.study import check_grid
     from sidebyside.execution.submitted import drivers, records
 
@@ -28,9 +29,7 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     grid = compose_grid(overrides)
     check_grid(grid)
     store.check_writable()
-    config, _ = grid[0]
-    of_study = f"study={config.study.name} on " if config.study else ""
-    title = f"{of_study}dataset={config.dataset.name}"
+    title = title_of(grid[0][0])
     new = records.begin(overrides, launcher.engine, title, len(grid))
     new = drivers.start(new, overrides, launcher)
     by = f"job {new.job}" if new.job else "a process of this machine"

@@ -29,7 +29,8 @@ from sidebyside.storage import keys, store
 
 CHANNELS_FIRST = 1.5  # how much longer an operation takes, see docs/performance.md
 _MOST = 400  # recorded runs that are read, the newest: a store may hold ten thousand
-_START = ".start.json"  # what the last launch of this home took until it began to train
+_START = ".start.json"  # what the last launches of this home took until they began to train
+_LAUNCHES = 5  # of which that is kept
 # Where nothing was trained: of the networks of the factorial, on an AMD EPYC with 2 workers.
 _PER_OPERATION = 3.1e-11  # seconds of training for an operation of a prediction
 _FIXED, _STARTING, _PUBLISHING = 1.2, 8.0, 0.3  # seconds: of a run, a launch, for MLflow
@@ -113,8 +114,8 @@ class Timings:
 
     def starting(self) -> float:
         """Return the seconds until a launch begins with its runs, and after them."""
-        with suppress(OSError, ValueError, KeyError):
-            return float(read_json(paths.runs() / _START)["seconds"])
+        with suppress(OSError, ValueError, TypeError):
+            return float(median(read_json(paths.runs() / _START)))
         return _STARTING
 
     def size(self, config: Config) -> int:
@@ -194,7 +195,11 @@ class Timings:
 
 def note_start(seconds: float) -> None:
     """Note what a launch took until it began with its first run."""
-    write_json(paths.runs() / _START, {"seconds": round(seconds, 2)})
+    before: list[float] = []
+    with suppress(OSError, ValueError):
+        before = list(read_json(paths.runs() / _START))
+    paths.runs().mkdir(parents=True, exist_ok=True)
+    write_json(paths.runs() / _START, [*before, round(seconds, 2)][-_LAUNCHES:])
 
 
 def _alike(config: Config) -> tuple[Any, ...]:
