@@ -45,6 +45,7 @@ def record(jobs):
         folder.mkdir(parents=True)
         seconds, steps = SECONDS[number]
         write_json(folder / store.TIMING, {"seconds": seconds, "step_seconds": steps})
+        write_json(folder / store.HISTORY, {})
         card = {"key": job.run.key, "identity": job.identity, "parameters": 1_000_000}
         write_json(folder / store.CARD, card | {"weights_digest": job.run.key, "files": {}})
 
@@ -94,6 +95,32 @@ def test_runs_with_the_same_bits_are_told(jobs):
     plan = plan_of(compose_grid(FACTORIAL), TWO)
     assert plan.runs[2].same_as == jobs[0].run.key[:12]
     assert "1 with the bits of another" in plan.line()
+
+
+def test_why_names_in_what_the_nearest_stored_run_differs(jobs, capsys):
+    record(list(enumerate(jobs))[:4])
+    job = jobs[0]
+    main(["why", "study=factorial", "evaluate=false"])
+    said = capsys.readouterr().out
+    assert "4 of 32 runs would not be trained: it is finished." in said
+    main(["why", "--json", "study=factorial", "evaluate=false", "training.epochs=5"])
+    first = json.loads(capsys.readouterr().out)[0]
+    assert (first["trains"], first["nearest"]) == (True, job.run.key)
+    assert first["differences"] == [{"part": "recipe.epochs", "stored": "3", "now": "5"}]
+    # Stored by other code: the run of today has another key.
+    sources = job.identity["sources"] | {"engine/training/fit.py": "ab" * 32}
+    card = paths.run(job.run.key) / store.CARD
+    content = json.loads(card.read_text())
+    write_json(card, content | {"identity": job.identity | {"sources": sources}})
+    old = "ab" * 32
+    paths.run(job.run.key).rename(paths.run(old))
+    main(["why", old[:8]])
+    said = capsys.readouterr().out
+    assert f"run {job.run.key[:12]} would be trained: no stored run has its key." in said
+    assert "source engine/training/fit.py" in said
+    with pytest.raises(SystemExit):
+        main(["why", "123456"])
+    assert "No run begins with 123456" in capsys.readouterr().err
 
 
 def test_without_data_all_is_new_and_nothing_is_downloaded(project, home, capsys):

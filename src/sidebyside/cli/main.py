@@ -14,7 +14,7 @@ from sidebyside.errors import UserError
 
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
-_OF_PLANS = ("plan",)
+_OF_PLANS = ("plan", "why")
 _COMMANDS = (
     *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
