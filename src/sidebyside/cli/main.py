@@ -15,12 +15,18 @@ from sidebyside.errors import UserError
 _HELP = "Look at networks and try them, and hold what studies found against more runs."
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
 _OF_PLANS = ("plan", "why")
+_OF_CARE = ("doctor", "gc")
 _COMMANDS = (
     *("data", "summary", "samples", "predict", "export", "compare", "sync", "verify", "ui"),
     *_OF_LAUNCHES,
     *_OF_PLANS,
+    *_OF_CARE,
 )
-_FOLDERS = dict.fromkeys(_OF_LAUNCHES, "submitted") | dict.fromkeys(_OF_PLANS, "plans")
+_FOLDERS = {
+    **dict.fromkeys(_OF_LAUNCHES, "submitted"),
+    **dict.fromkeys(_OF_PLANS, "plans"),
+    **dict.fromkeys(_OF_CARE, "care"),
+}
 
 
 class _Commands(click.Group):

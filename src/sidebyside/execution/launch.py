@@ -90,13 +90,13 @@ def launch(
     while not jobs and (added := more(planned.runs())):
         jobs = others.arrived(planned.add(added))
     sweep = _Sweep(planned, more, others, before, launches.title_of(wanted[0][0]))
-    try:
-        if jobs:
-            with launches.noted(sweep.seen):
+    with launches.noted(sweep.seen):  # whose runs stay until they are in its results
+        try:
+            if jobs:
                 sweep.train(jobs, executor, log_folder)
-    finally:
-        if sweep.got or not jobs:
-            _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
+        finally:
+            if sweep.got or not jobs:
+                _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
     runs = planned.runs()
     failed = [run.key for run in runs if run.key in sweep.failures]
     return Launched(runs, {key: sweep.failures[key] for key in failed})
