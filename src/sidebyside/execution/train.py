@@ -116,7 +116,6 @@ def train_job(job: Job, shares: bool = True) -> Run:
         )
     tracker = Tracker(job.config.tracking)
     with passwords_hidden(), store.locked(key):
-        began = time.monotonic()
         try:
             run, role = _obtain(job, tracker, others)
             evaluation = None
@@ -125,8 +124,6 @@ def train_job(job: Job, shares: bool = True) -> Run:
                 evaluation = evaluate(run, again=role == "retrained")
                 others.push_evaluation()
             tracker.publish(job.card, run, evaluation, role)
-            if role != "reused" and evaluation is not None:
-                store.note_seconds(key, time.monotonic() - began)
         except Exception:
             _end_early(tracker, job, "FAILED", traceback.format_exc())
             raise

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,15 +258,6 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
             f"decides results isn't in the run key; the stored run in {stored.folder} stays."
         )
     return stored
-
-
-def note_seconds(key: str, seconds: float) -> None:
-    """Note how long a run took together with its evaluation and what MLflow is told."""
-    path = paths.run(key) / TIMING
-    with suppress(OSError, ValueError, KeyError):
-        timing = read_json(path)
-        if (beside := seconds - timing["seconds"]) > 0:  # one that went on counts what was before
-            write_json(path, timing | {"beside_seconds": round(beside, 3)})
 
 
 def note_inference(key: str, milliseconds: dict[str, float]) -> None:

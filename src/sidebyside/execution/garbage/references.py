@@ -21,8 +21,6 @@ from sidebyside.execution.study import first_runs
 from sidebyside.files import read_json
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
 
-_KEY_DIGITS = 64
-
 
 def written() -> set[str]:
     """Return the keys of the runs that results, reports and outputs of DVC's hold."""
@@ -48,11 +46,13 @@ def launched(launches: list[Launch]) -> set[str]:
 class Studies:
     """What the studies of ``conf/study/`` ask for today, on every dataset that is prepared.
 
-    Seeds aren't looked at: of a variant that a study has, all are kept.
+    Seeds aren't looked at: of a variant that a study has, all are kept. ``keys`` are those of the
+    seeds that it asks for.
     """
 
     def __init__(self) -> None:
         self._asked: dict[str, str] = {}
+        self.keys: set[str] = set()
         names = sorted(path.stem for path in (paths.root() / "conf" / "study").glob("*.yaml"))
         for study in names:
             for dataset in _prepared():
@@ -61,6 +61,7 @@ class Studies:
                     grid = compose_grid([f"study={study}", f"dataset={dataset}"])
                     for job in Planned().add(first_runs(grid)):
                         self._asked.setdefault(_but_for_seed(job.identity), study)
+                        self.keys.add(job.run.key)
 
     def asking(self, identity: Mapping[str, Any]) -> str | None:
         """Return the name of a study that asks for a run like this, None where none does."""
@@ -88,11 +89,7 @@ def _of_dvc(workspace: Path) -> Iterator[str]:
                 digest = str(out.get("md5", ""))
                 listed = workspace / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
                 with suppress(OSError, ValueError, KeyError):
-                    yield from (own["relpath"].split("/")[0] for own in json.loads(_read(listed)))
-
-
-def _read(path: Path) -> str:
-    return path.read_text()
+                    yield from (own["relpath"].split("/")[0] for own in read_json(listed))
 
 
 def _prepared() -> list[str]:

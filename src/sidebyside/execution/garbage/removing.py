@@ -55,7 +55,7 @@ def find() -> list[Garbage]:
         if folder.name not in needed and identity and not studies.asking(identity):
             found.append(Garbage(folder, "run", _about(identity), _size(folder), folder.name))
     for folder in sorted((paths.runs() / ".unfinished").glob("*/")):
-        if folder.name not in needed and not _is_held(folder.name):
+        if folder.name not in needed | studies.keys and not _is_held(folder.name):
             about = f"{store.epochs_done(folder.name) or 0} epochs done"
             size = _size(folder)
             found.append(Garbage(folder, "unfinished run", about, size, folder.name))

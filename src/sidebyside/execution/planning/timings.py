@@ -49,8 +49,6 @@ class Timed:
         What decides its speed: see `_alike`.
     seconds, steps : float
         Of the training, and of its steps among them.
-    beside : float or None
-        Seconds for its evaluation and for MLflow; None where that wasn't noted.
     parameters : int
     cost : float
         See `cost`.
@@ -59,7 +57,6 @@ class Timed:
     alike: tuple[Any, ...]
     seconds: float
     steps: float
-    beside: float | None
     parameters: int
     cost: float
 
@@ -96,7 +93,7 @@ class Timings:
     def __init__(self, configs: Sequence[Config]) -> None:
         self._datasets: dict[str, Dataset | None] = {c.dataset.name: c.dataset for c in configs}
         self._timed = self._recorded()
-        self._known: dict[tuple[Any, ...], tuple[float, float, float]] = {}
+        self._known: dict[tuple[Any, ...], tuple[float, float]] = {}
 
     @property
     def any(self) -> bool:
@@ -105,12 +102,16 @@ class Timings:
 
     def training(self, config: Config, left: float = 1) -> float:
         """Return the seconds of a run's training, of which a part of the epochs may be left."""
-        fixed, of_operation, _ = self._of(config)
+        fixed, of_operation = self._of(config)
         return fixed + of_operation * cost(config) * left
 
     def beside(self, config: Config) -> float:
         """Return the seconds that a worker is at a run besides: its evaluation, and MLflow."""
-        return self._of(config)[2] if config.evaluate else _PUBLISHING
+        if not config.evaluate:
+            return _PUBLISHING
+        _, of_operation = self._of(config)
+        tested = _of_an_image(config.model, "channels_last", config.dataset)
+        return _PUBLISHING + _EVALUATION * of_operation * tested * _tested(config.dataset)
 
     def starting(self) -> float:
         """Return the seconds until a launch begins with its runs, and after them."""
@@ -132,24 +133,15 @@ class Timings:
         predictions = _tested(dataset) * (4 * dataset.classes + 1)
         return 4 * parameters + predictions * config.evaluate + _FILES
 
-    def _of(self, config: Config) -> tuple[float, float, float]:
-        """Return the fixed seconds, those of an operation, and those after the training."""
+    def _of(self, config: Config) -> tuple[float, float]:
+        """Return the fixed seconds of a training, and those of an operation."""
         alike = _alike(config)
         if alike not in self._known:
-            self._known[alike] = self._learned(config, _nearest(self._timed, alike))
+            near = _nearest(self._timed, alike)
+            fixed = median(own.seconds - own.steps for own in near) if near else _FIXED
+            steps = median(own.steps / own.cost for own in near) if near else _PER_OPERATION
+            self._known[alike] = fixed, steps
         return self._known[alike]
-
-    def _learned(self, config: Config, near: Sequence[Timed]) -> tuple[float, float, float]:
-        fixed, of_operation = _FIXED, _PER_OPERATION
-        if near:
-            fixed = median(own.seconds - own.steps for own in near)
-            of_operation = median(own.steps / own.cost for own in near)
-        noted = [own.beside for own in near if own.beside is not None]
-        if noted and near[0].alike[1:3] == _alike(config)[1:3]:
-            return fixed, of_operation, median(noted)
-        tested = _of_an_image(config.model, "channels_last", config.dataset)
-        forward = _EVALUATION * of_operation * tested * _tested(config.dataset)
-        return fixed, of_operation, _PUBLISHING + forward
 
     def _recorded(self) -> list[Timed]:
         """Return what runs in the run store took, the newest last."""
@@ -171,7 +163,6 @@ class Timings:
             _alike_of(recipe, identity["environment"]["numerics"], keys.on_gpu(identity)),
             took["seconds"],
             took.get("step_seconds", took["seconds"]),
-            took.get("beside_seconds"),
             card["parameters"],
             images * _of_an_image(recipe.model, recipe.data_format, dataset),
         )
