@@ -1,9 +1,9 @@
 """The journal of the run store: launches, trainings and looks at the test set, in their order.
 
 ``runs/journal.jsonl`` only grows, by a line of JSON for each entry. What counts is the order of
-the lines; the time in them is for people, as a clock can be set back. A look is any opening of a dataset's test
-images or labels by way of `sidebyside.data.arrays`; what is read from evidence or results was
-looked at when those were made.
+the lines; the time in them is for people, as a clock can be set back. A look is any opening of a
+dataset's test images or labels by way of `sidebyside.data.arrays`; what is read from evidence or
+results was looked at when those were made.
 """
 
 import errno

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sidebyside.cli.plans import completing
 from sidebyside.cli.selection import json_option
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _MOST_ROWS = 64  # more runs than this are shown by variant
     "sidebyside plan optimizer=adam,sgd seed='range(0,5)' hydra.launcher.workers=2",
 )
 @click.option("-m", "--multirun", is_flag=True, hidden=True)  # as the script has it
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@completing.overrides_argument
 @json_option
 def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
     """Tell what a study or a sweep would do: its runs, what is done, the time, the disk.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sidebyside.cli.plans import completing
 from sidebyside.cli.selection import json_option
 from sidebyside.errors import UserError
 
@@ -24,7 +25,13 @@ _NAMED = 3  # runs of those that have the same reason
     epilog="examples: sidebyside why study=factorial; sidebyside why optimizer=sgd seed=3; "
     "sidebyside why 1ee7bfe02997",
 )
-@click.argument("what", nargs=-1, required=True, metavar="RUN|[KEY=VALUE]...")
+@click.argument(
+    "what",
+    nargs=-1,
+    required=True,
+    metavar="RUN|[KEY=VALUE]...",
+    shell_complete=completing.overrides,
+)
 @json_option
 def command(what: tuple[str, ...], as_json: bool) -> None:
     """Tell why a run would be trained again: in what its key differs from the nearest stored run.

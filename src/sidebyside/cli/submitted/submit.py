@@ -3,6 +3,7 @@
 import click
 
 from sidebyside import paths
+from sidebyside.cli.plans import completing
 from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
 from sidebyside.errors import UserError
 from sidebyside.storage import store
@@ -10,7 +11,7 @@ from sidebyside.storage import store
 
 @click.command("submit", epilog="example: sidebyside submit study=factorial hydra/launcher=slurm")
 @click.option("-m", "--multirun", is_flag=True, hidden=True)  # as the script has it
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@completing.overrides_argument
 def command(overrides: tuple[str, ...], multirun: bool) -> None:
     """Launch a study or a sweep and leave it: the terminal may be closed.
 
