@@ -10,10 +10,10 @@ import click
 import pytest
 
 from sidebyside.cli.care.help import SHORT
-from sidebyside.cli.main import _COMMANDS, _Commands
+from sidebyside.cli.main import _COMMANDS, commands
 from support.projects import environment
 
-COMMANDS = _Commands("sidebyside")
+COMMANDS = commands()
 WITHIN = 3  # seconds on a machine that does something else meanwhile; 0.3 by itself
 
 
@@ -90,9 +90,9 @@ def test_no_command_imports_tensorflow_or_mlflow_to_say_what_it_does():
     names = ", ".join(repr(name) for name in _COMMANDS)
     code = f"""
 import sys
-from sidebyside.cli.main import _Commands
+from sidebyside.cli.main import commands as everything
 import click
-commands = _Commands("sidebyside")
+commands = everything()
 for name in [{names}]:
     commands.get_command(click.Context(commands), name)
 sys.exit(bool({{"tensorflow", "keras", "mlflow", "matplotlib", "pandas"}} & sys.modules.keys()))

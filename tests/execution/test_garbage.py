@@ -88,7 +88,7 @@ def test_runs_of_a_study_and_its_checkpoints_stay(kept, capsys, monkeypatch):
 
 @pytest.mark.faults(
     fault="SIGKILL of `sidebyside gc` while it removes runs",
-    lost="nothing that something refers to; each run is there whole, or not at all",
+    lost="nothing; no run is there in part",
     repeated="the removal of what is left",
     code=-9,
     says="",
@@ -123,7 +123,7 @@ def any_of(folder):
 
 @pytest.mark.faults(
     fault="`sidebyside gc --yes` while a sweep runs",
-    lost="nothing that the sweep counts on, be it finished or not",
+    lost="nothing that the sweep counts on",
     repeated="nothing",
     code=0,
     says="1 removed",

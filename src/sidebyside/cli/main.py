@@ -15,7 +15,10 @@ from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
-_HELP = "Look at networks and try them, and hold what studies found against more runs."
+_HELP = (
+    "Plan and watch what is trained, look at networks and try them, and hold what studies found "
+    "against more runs."
+)
 _OF_LAUNCHES = ("submit", "status", "wait", "cancel")
 _OF_PLANS = ("plan", "why")
 _OF_CARE = ("doctor", "gc")
@@ -58,20 +61,25 @@ class _Commands(click.Group):
         return with_examples(command, name)
 
 
+def commands() -> click.Group:
+    """Return all commands."""
+    return _Commands("sidebyside", help=_HELP, epilog=EXIT_CODES, no_args_is_help=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, which is the program's own unless ``arguments`` are given."""
     collect_seldom()
     set_environment()
-    commands = _Commands("sidebyside", help=_HELP, epilog=EXIT_CODES, no_args_is_help=False)
+    program = commands()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if asked := os.environ.get(_COMPLETE):
-        raise SystemExit(shell_complete(commands, {}, "sidebyside", _COMPLETE, asked))
+        raise SystemExit(shell_complete(program, {}, "sidebyside", _COMPLETE, asked))
     with (
         user_errors_reported(),
         _usage_errors_reported(),
-        commands.make_context("sidebyside", given) as context,
+        program.make_context("sidebyside", given) as context,
     ):
-        commands.invoke(context)
+        program.invoke(context)
 
 
 @contextmanager

@@ -75,7 +75,8 @@ def git() -> Finding:
             f"{' and '.join(missing)} isn't set: `dvc exp run` will refuse",
             "; ".join(f'git config {name} "..."' for name in missing),
         )
-    return Finding("good", f"{_git('config', 'user.name')}, {_git('rev-parse', '--short', 'HEAD')}")
+    head = _git("rev-parse", "--short", "HEAD") or "no commit yet"
+    return Finding("good", f"user.name and user.email are set, at {head}")
 
 
 def _git(*arguments: str) -> str:
