@@ -197,6 +197,7 @@ class _Sweep:
         trained = list(jobs)
         if jobs:
             note_start(time.monotonic() - self._began)
+            self.seen.trains()
 
         def tasks(jobs: Sequence[Job]) -> list[Task]:
             return [task_of(job, log_folder / job.run.key[:12]) for job in jobs]

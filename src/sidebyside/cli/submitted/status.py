@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from sidebyside.cli.selection import json_option
 from sidebyside.cli.tables import print_table
-from sidebyside.errors import UserError
+from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.running import launches
 from sidebyside.execution.running.launches import Launch
 from sidebyside.execution.running.states import State, state_of
@@ -39,7 +40,7 @@ def command(name: str | None, watch: bool, as_json: bool) -> None:
     """
     running = launches.running()
     if watch:
-        _watch(_one(running, name))
+        _watch_until_interrupted(_one(running, name))
     elif as_json:
         print(json.dumps(_as_json(running, name), indent=2))
     elif name and not _named(running, name):
@@ -73,23 +74,30 @@ def _print_running(launch: Launch) -> None:
         print(f"  failed  {name}: {why}")
 
 
+def _watch_until_interrupted(launch: Launch) -> None:
+    try:
+        _watch(launch)
+    except KeyboardInterrupt:
+        print(f"\nLaunch {launch.id} goes on.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+
+
 def _watch(launch: Launch) -> None:
     """Show a launch until it ends; a line whenever something changes where there is no terminal."""
     console, said = Console(), ""
-    with View(console) as view:
-        while launch is not None:
+    with View(console) if console.is_terminal else nullcontext() as view:
+        while True:
             state = state_of(launch)
-            if console.is_terminal:
+            if view is not None:
                 view.show(state)
             elif (text := state.text()) != said:
                 print(text, flush=True)
                 said = text
             time.sleep(_LOOK_EVERY)
-            still = _named(launches.running(), launch.id)
-            if not still:
+            if not (still := _named(launches.running(), launch.id)):
                 break
             launch = still[0]
-    print(f"launch {launch.id} has ended: {state.text()}", file=sys.stderr)
+    print(f"launch {launch.id} has ended; it was at {state.text()}", file=sys.stderr)
 
 
 def _one(running: Sequence[Launch], name: str | None) -> Launch:

@@ -56,8 +56,8 @@ class Launch:
         E.g. "study=factorial on dataset=mnist5k".
     process : dict of str
         See `sidebyside.tracking.liveness.this_process`.
-    began : float
-        Seconds since 1970.
+    began, trains_since : float
+        When it was started, and when its first run was; seconds since 1970.
     runs : dict of RunShown
         By run key.
     failures : dict of str
@@ -68,6 +68,7 @@ class Launch:
     title: str
     process: dict[str, str] = field(default_factory=this_process)
     began: float = field(default_factory=time.time)
+    trains_since: float | None = None
     runs: dict[str, RunShown] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +77,11 @@ class Launch:
         self.runs = {**self.runs, **runs}  # a new one: who looks has that of before
         with store.locked(_LOCK):
             self._write()
+
+    def trains(self) -> None:
+        """Say that the first runs begin."""
+        self.trains_since = time.time()
+        self._write()
 
     def failed(self, key: str, error: BaseException) -> None:
         """Say that a run failed."""

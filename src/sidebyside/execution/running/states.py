@@ -38,8 +38,8 @@ class State:
         Of all runs.
     share : float
         Of the work that the launch found to do, by cost.
-    seconds : float
-        Since it began.
+    seconds, training : float
+        Since it was started, and since its first run was.
     waits : bool
         Whether a tracking store is waited for.
     failures : dict of str
@@ -52,13 +52,14 @@ class State:
     epochs_done: int
     share: float
     seconds: float
+    training: float
     waits: bool
     failures: dict[str, str]
 
     @property
     def left(self) -> float | None:
         """Seconds until it ends, as far as its pace tells; None where it doesn't yet."""
-        return self.seconds / self.share * (1 - self.share) if 0 < self.share < 1 else None
+        return self.training / self.share * (1 - self.share) if 0 < self.share < 1 else None
 
     def text(self) -> str:
         """Return one line about it."""
@@ -86,7 +87,8 @@ def state_of(launch: Launch) -> State:
         if key not in failures and _is_at(launch, key)
     ]
     to_do = sum(runs[key].left(runs[key].begun) for key in runs)
-    left = sum(runs[key].left(begun.get(key, runs[key].begun)) for key in runs.keys() - finished)
+    unfinished = runs.keys() - finished - failures.keys()
+    left = sum(runs[key].left(begun.get(key, runs[key].begun)) for key in unfinished)
     return State(
         done=len(finished),
         runs=len(runs),
@@ -94,6 +96,7 @@ def state_of(launch: Launch) -> State:
         epochs_done=sum(runs[key].epochs for key in finished) + sum(begun.values()),
         share=max(0, 1 - left / to_do) if to_do > 0 else 1,
         seconds=time.time() - launch.began,
+        training=time.time() - (launch.trains_since or launch.began),
         waits=is_waiting(),
         failures={runs[key].name: why for key, why in failures.items()},
     )
