@@ -64,6 +64,7 @@ lint: $(READY)
 docs: $(READY)
 	python docs/faults.py > docs/faults.md
 	python docs/bits.py > docs/bits.md
+	python docs/commands.py help
 	python docs/embed.py
 
 setup: $(READY)

@@ -1,6 +1,7 @@
 """Write what commands say into docs/commands/: python docs/commands.py, then docs/embed.py.
 
-A small sweep is trained for it in a temporary home, which takes a minute.
+A small sweep is trained for it in a temporary home, which takes a minute; ``python docs/commands.py
+help`` writes the list of commands alone.
 """
 
 import os
@@ -79,6 +80,8 @@ def main() -> None:
     """Write all files."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "help.md").write_text(help_text())
+    if sys.argv[1:] == ["help"]:
+        return
     sweep = " ".join(_SWEEP)
     with TemporaryDirectory() as folder:
         said = Said(Path(folder))

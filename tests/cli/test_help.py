@@ -11,7 +11,7 @@ import pytest
 
 from sidebyside.cli.care.help import SHORT
 from sidebyside.cli.main import _COMMANDS, commands
-from support.projects import environment
+from support.projects import SOURCE, environment
 
 COMMANDS = commands()
 WITHIN = 3  # seconds on a machine that does something else meanwhile; 0.3 by itself
@@ -42,6 +42,16 @@ def test_the_list_of_commands_says_what_each_is_for_and_which_exit_codes_there_a
         module = type(COMMANDS).get_command(COMMANDS, click.Context(COMMANDS), name)
         assert module is not None
         assert module.get_short_help_str(200).split()[:2] == text.split()[:2]
+
+
+def test_the_documented_list_of_commands_is_this_one(monkeypatch):
+    monkeypatch.syspath_prepend(SOURCE / "docs")
+    try:
+        from commands import FOLDER, help_text
+
+        assert (FOLDER / "help.md").read_text() == help_text(), "make docs brings it up to date"
+    finally:
+        sys.modules.pop("commands", None)
 
 
 def completed(words: str, shell: str = "bash") -> list[str]:

@@ -68,8 +68,8 @@ def test_a_plan_tells_what_is_done_what_goes_on_and_what_is_new(jobs, capsys):
     store.report_progress(jobs[4].run.key, 2)
     main(["plan", *FACTORIAL, "hydra.launcher.workers=2"])
     said = capsys.readouterr()
-    assert said.err == "study=factorial on dataset=mnist5k: 32 runs\n"
-    *_, line = said.out.splitlines()
+    title, *_, line = said.out.splitlines()
+    assert title.strip() == "study=factorial on dataset=mnist5k"
     assert re.fullmatch(
         r"32 runs: 4 done, 1 to resume, 27 to train; about 0:0\d:\d\d with 2 workers; \d+ MB", line
     )

@@ -10,6 +10,7 @@ import click
 
 from sidebyside.cli.plans import completing
 from sidebyside.cli.selection import json_option
+from sidebyside.redaction import without_passwords
 
 if TYPE_CHECKING:
     from sidebyside.config.schema import Config
@@ -31,14 +32,13 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
 
     KEY=VALUE is as for `python pipelines/train.py --multirun`. Nothing is trained or downloaded.
     """
+    asked = without_passwords(" ".join(overrides))
+    print(f"planning {asked or 'a run'}", file=sys.stderr, flush=True)
     from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
-    from sidebyside.execution.running.launches import title_of
 
     check_choices(overrides)
     grid = compose_grid(overrides)
     config, _ = grid[0]
-    if not as_json:
-        print(f"{title_of(config)}: {len(grid)} runs", file=sys.stderr, flush=True)
     from sidebyside.execution.planning.plans import plan_of
     from sidebyside.execution.study import first_runs
 
@@ -52,11 +52,13 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
 
 def _print(plan: "Plan", config: "Config") -> None:
     from sidebyside.cli.tables import print_table
+    from sidebyside.execution.running.launches import title_of
 
+    title = title_of(config)
     if len(plan.runs) <= _MOST_ROWS:
-        print_table("Runs", [_row(own) for own in plan.runs])
+        print_table(title, [_row(own) for own in plan.runs])
     else:
-        print_table("Runs by variant", _by_variant(plan.runs))
+        print_table(f"{title}, by variant", _by_variant(plan.runs))
     print(plan.line())
     if any(not own.run.key for own in plan.runs):
         print(

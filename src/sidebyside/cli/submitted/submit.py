@@ -1,5 +1,7 @@
 """``sidebyside submit``."""
 
+import sys
+
 import click
 
 from sidebyside import paths
@@ -18,8 +20,10 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     KEY=VALUE is as for `python pipelines/train.py --multirun`. What is wrong with them is told at
     once; then `sidebyside status` and `sidebyside wait` find the launch from any terminal.
     """
+    from sidebyside.execution.planning.asking import ask
+    from sidebyside.execution.planning.plans import plan_of
     from sidebyside.execution.running.launches import title_of
-    from sidebyside.execution.study import check_grid
+    from sidebyside.execution.study import check_grid, first_runs
     from sidebyside.execution.submitted import drivers, records
 
     if not (paths.root() / "pipelines" / "train.py").is_file():
@@ -30,6 +34,9 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     grid = compose_grid(overrides)
     check_grid(grid)
     store.check_writable()
+    plan = plan_of(first_runs(grid), launcher)
+    print(plan.line(), file=sys.stderr, flush=True)
+    ask(plan, grid[0][0].ask_above)
     title = title_of(grid[0][0])
     new = records.begin(overrides, launcher.engine, title, len(grid))
     new = drivers.start(new, overrides, launcher)
