@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -79,11 +80,18 @@ def test_runs_of_a_study_and_its_checkpoints_stay(kept, capsys, monkeypatch):
     write_json(card, {"key": of_study.run.key, "identity": of_study.identity})
     store.begin(jobs[0].run.key)
     store.begin("ab" * 32)
+    store.begin("cd" * 32)
+    for folder in (kept / "runs" / ".unfinished").iterdir():
+        if folder.name != "cd" * 32:  # which was left today
+            os.utime(folder, (0, 0))
     (kept / "runs" / ".damaged" / "cd").mkdir(parents=True)
     main(["gc", "--yes"])
     assert keys_in(kept) == {of_study.run.key}
     assert not list((kept / "runs" / ".damaged").iterdir())
-    assert {path.name for path in (kept / "runs" / ".unfinished").iterdir()} == {jobs[0].run.key}
+    assert {path.name for path in (kept / "runs" / ".unfinished").iterdir()} == {
+        jobs[0].run.key,
+        "cd" * 32,
+    }
 
 
 @pytest.mark.faults(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def command(yes: bool, as_json: bool) -> None:
     """Show what no study, report or DVC output refers to in the run store; ask; remove it.
 
-    Kept are runs of every variant that a study in conf/study/ has today, on every dataset that is
-    prepared, with any seed; runs in results/, in a report's evidence, in results that dvc.lock
-    names; and whatever a launch counts on that runs now. A run of an ad-hoc sweep is none of these.
+    Kept are runs of every variant that a study in conf/study/ has today, with any seed; runs in
+    results/, in a report's evidence, in results that dvc.lock names; and whatever a launch counts
+    on that runs now. A run of an ad-hoc sweep is none of these.
     Without a terminal nothing is removed, unless by --yes.
     """
     print("looking for what refers to runs", file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,29 +13,30 @@ import yaml
 from sidebyside import paths
 from sidebyside.config.compose import compose_grid
 from sidebyside.data.arrays import open_arrays
-from sidebyside.engine.recipe import DATA_FORMATS
+from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
-from sidebyside.execution.planned import Planned
+from sidebyside.execution.planned import Planned, Wanted
 from sidebyside.execution.running.launches import Launch
 from sidebyside.execution.study import first_runs
 from sidebyside.files import read_json
+from sidebyside.storage import keys
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
 
 
 def written() -> set[str]:
     """Return the keys of the runs that results, reports and outputs of DVC's hold."""
-    keys: set[str] = set()
+    known: set[str] = set()
     for workspace in _workspaces():
         for path in (workspace / "results").glob("*/*/*/study.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):
-                keys |= {run["key"] for run in read_json(path)["runs"]}
+                known |= {run["key"] for run in read_json(path)["runs"]}
         for path in (workspace / "results").glob("*/*/*/*"):
-            keys.add(path.name)
+            known.add(path.name)
         for path in (workspace / "reports").glob(f"*/*/{EVIDENCE}"):
             with suppress(OSError, ValueError, KeyError), np.load(path) as arrays:
-                keys |= {_text(key) for key in arrays["key"]}
-        keys |= set(_of_dvc(workspace))
-    return keys
+                known |= {_text(key) for key in arrays["key"]}
+        known |= set(_of_dvc(workspace))
+    return known
 
 
 def launched(launches: list[Launch]) -> set[str]:
@@ -44,28 +45,42 @@ def launched(launches: list[Launch]) -> set[str]:
 
 
 class Studies:
-    """What the studies of ``conf/study/`` ask for today, on every dataset that is prepared.
+    """What the studies of ``conf/study/`` ask for today.
 
-    Seeds aren't looked at: of a variant that a study has, all are kept. ``keys`` are those of the
-    seeds that it asks for.
+    Neither seeds nor data are looked at: of a variant that a study has, all runs are kept, also
+    where the data have been deleted.
+
+    Parameters
+    ----------
+    datasets : collection of str
+        Those on which there are runs.
     """
 
-    def __init__(self) -> None:
-        self._asked: dict[str, str] = {}
-        self.keys: set[str] = set()
-        names = sorted(path.stem for path in (paths.root() / "conf" / "study").glob("*.yaml"))
+    def __init__(self, datasets: Collection[str]) -> None:
+        self._asked: set[str] = set()
+        self.keys: set[str] = set()  # as far as data are prepared
+        names = sorted(path.stem for path in (paths.conf() / "study").glob("*.yaml"))
         for study in names:
-            for dataset in _prepared():
+            for dataset in sorted(datasets):
                 # A study that can't be composed for a dataset has no runs on it.
                 with suppress(UserError):
-                    grid = compose_grid([f"study={study}", f"dataset={dataset}"])
-                    for job in Planned().add(first_runs(grid)):
-                        self._asked.setdefault(_but_for_seed(job.identity), study)
-                        self.keys.add(job.run.key)
+                    self._ask(first_runs(compose_grid([f"study={study}", f"dataset={dataset}"])))
 
-    def asking(self, identity: Mapping[str, Any]) -> str | None:
-        """Return the name of a study that asks for a run like this, None where none does."""
-        return self._asked.get(_but_for_seed(identity))
+    def ask_for(self, identity: Mapping[str, Any]) -> bool:
+        """Whether a study asks for a run like this."""
+        return _but_for_seed(identity) in self._asked
+
+    def _ask(self, wanted: Sequence[Wanted]) -> None:
+        for config, _ in wanted:
+            identity = keys.identity(config.recipe(), "", resolve(config.training.numerics))
+            self._asked.add(_but_for_seed(identity))
+        with_data = [
+            own
+            for own in wanted
+            if open_arrays(paths.processed(own[0].dataset.name, own[0].data_format))
+        ]
+        if with_data:
+            self.keys |= {job.run.key for job in Planned().add(with_data)}
 
 
 def _workspaces() -> Iterator[Path]:
@@ -92,20 +107,13 @@ def _of_dvc(workspace: Path) -> Iterator[str]:
                     yield from (own["relpath"].split("/")[0] for own in read_json(listed))
 
 
-def _prepared() -> list[str]:
-    folders = (paths.root() / "data" / "processed").glob("*")
-    return sorted(
-        folder.name
-        for folder in folders
-        if paths.is_name(folder.name)
-        and all(open_arrays(paths.processed(folder.name, own)) for own in DATA_FORMATS)
-    )
-
-
 def _but_for_seed(identity: Mapping[str, Any]) -> str:
+    """Return what all seeds of a variant have in common, on whichever card or processor."""
     recipe = {name: own for name, own in identity["recipe"].items() if name != "seed"}
-    rest = {name: own for name, own in identity.items() if name not in ("recipe", "division")}
-    return json.dumps(rest | {"recipe": recipe}, sort_keys=True)
+    environment = {
+        name: own for name, own in identity["environment"].items() if name not in ("gpu", "cpu")
+    }
+    return json.dumps([recipe, environment, identity["sources"]], sort_keys=True)
 
 
 def _text(key: Any) -> str:

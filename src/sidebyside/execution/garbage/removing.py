@@ -48,14 +48,16 @@ def find() -> list[Garbage]:
     """Return what no study, report, result, output of DVC's or launch refers to."""
     live = launches.running()
     needed = written() | launched(live)
-    studies = Studies()
     found = [*_leftovers({launch.id for launch in live})]
-    for folder in sorted(paths.runs().glob("[!.]*/")):
-        identity = _identity(folder)
-        if folder.name not in needed and identity and not studies.asking(identity):
+    stored = {folder: _identity(folder) for folder in sorted(paths.runs().glob("[!.]*/"))}
+    studies = Studies({own["recipe"]["dataset"] for own in stored.values() if own})
+    for folder, identity in stored.items():
+        if folder.name not in needed and identity and not studies.ask_for(identity):
             found.append(Garbage(folder, "run", _about(identity), _size(folder), folder.name))
     for folder in sorted((paths.runs() / ".unfinished").glob("*/")):
-        if folder.name not in needed | studies.keys and not _is_held(folder.name):
+        # One that was left today is one that the same command would go on with.
+        unknown = folder.name not in needed | studies.keys and _is_old(folder)
+        if unknown and not _is_held(folder.name):
             about = f"{store.epochs_done(folder.name) or 0} epochs done"
             size = _size(folder)
             found.append(Garbage(folder, "unfinished run", about, size, folder.name))
@@ -97,10 +99,16 @@ def _leftovers(live: set[str]) -> list[Garbage]:
     for folder in (runs / ".damaged").glob("*"):
         found.append(Garbage(folder, "damaged run", folder.name[:12], _size(folder)))
     left = [path for path in (runs / ".launches").glob("*") if path.name not in live]
-    old = [path for path in left if time.time() - path.stat().st_mtime > _DAY]
+    old = [path for path in left if _is_old(path)]
     for path in [*old, *launches.dead(), *(runs / _REMOVED).glob("*")]:
         found.append(Garbage(path, "left by a kill", path.parent.name, _size(path)))
     return found
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > _DAY
+    return False
 
 
 def _is_held(key: str) -> bool:
@@ -122,7 +130,7 @@ def _identity(folder: Path) -> dict[str, Any] | None:
     """Return the identity of a finished run, None for what isn't one."""
     try:
         identity: dict[str, Any] = read_json(folder / store.CARD)["identity"]
-        return identity if "recipe" in identity else None
+        return identity if paths.is_name(identity["recipe"]["dataset"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
