@@ -67,6 +67,7 @@ docs: $(READY)
 	python docs/bits.py > docs/bits.md
 	python docs/configuration.py > docs/configuration.md
 	python docs/flow.py
+	python docs/commands.py help
 	python docs/embed.py
 
 site: $(READY)

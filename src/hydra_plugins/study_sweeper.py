@@ -29,6 +29,7 @@ class StudySweeper(BasicSweeper):
         from sidebyside.config.grid import points
         from sidebyside.config.validate import check_launcher
         from sidebyside.execution.executors.chosen import executor_of
+        from sidebyside.execution.planning.asking import heading
         from sidebyside.execution.study import run_grid
         from sidebyside.stderr import told
 
@@ -54,4 +55,6 @@ class StudySweeper(BasicSweeper):
             save_content(own.content, folder / str(number) / ".hydra" / "config.yaml")
             save_content(point.overrides, folder / str(number) / ".hydra" / "overrides.yaml")
         wanted = [(own.config, point.factors) for own, point in zip(configs, grid, strict=True)]
-        print_launched(run_grid(wanted, executor, folder), evaluated=wanted[0][0].evaluate)
+        before = heading(launcher, wanted[0][0].ask_above)
+        launched = run_grid(wanted, executor, folder, before)
+        print_launched(launched, evaluated=wanted[0][0].evaluate)

@@ -131,7 +131,7 @@ def test_a_sweep_that_is_starting_is_interrupted_without_a_traceback(project, tm
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == fault.code, errors
-    asked, said = (line for line in errors.splitlines() if line)
+    asked, *_, said = (line for line in errors.splitlines() if line)
     assert asked == "dataset=mnist5k: 4 runs"
     assert said.startswith(fault.says)
     assert not psutil.wait_procs(below, timeout=30)[1]

@@ -1,11 +1,18 @@
 """What a launch says of itself while it runs, where no terminal shows a bar."""
 
+import json
+import os
+
 import pytest
+from rich.console import Console
 
+from sidebyside import paths
+from sidebyside.cli.main import main
 from sidebyside.execution.progress import watch
+from sidebyside.execution.running.launches import Launch, RunShown, noted, running
+from sidebyside.execution.running.states import state_of
+from sidebyside.execution.running.view import View
 from sidebyside.storage import store
-
-LAUNCH = "0123"
 
 
 @pytest.fixture(autouse=True)
@@ -13,28 +20,97 @@ def _home(tmp_path, monkeypatch):
     monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
 
 
+@pytest.fixture
+def launch():
+    """A launch of three runs."""
+    launch = Launch("0123", "dataset=mnist5k")
+    launch.add({key: RunShown(f"seed={key}", 3, 1) for key in ("aa", "bb", "cc")})
+    return launch
+
+
 def under_way(key, epochs_done):
     store.begin(key)
     store.report_progress(key, epochs_done)
 
 
-def test_a_line_tells_runs_done_epochs_under_way_and_time_left(capsys):
-    with watch(LAUNCH, {"aa": 3, "bb": 3, "cc": 3}):
-        store.announce(LAUNCH, "bb")
+def test_a_line_tells_runs_done_epochs_under_way_and_time_left(launch, capsys):
+    with watch(launch):
+        store.announce(launch.id, "bb")
         under_way("aa", 2)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "1/3 runs, epochs 2/3, about 0:00:00 left"
 
 
-def test_nothing_is_left_of_a_launch_that_has_all_its_runs(capsys):
-    with watch(LAUNCH, {"aa": 3}):
+def test_epochs_are_told_before_the_first_run_ends(launch, capsys, monkeypatch):
+    monkeypatch.setattr("sidebyside.execution.progress._LINE_EVERY", 0)
+    with watch(launch):
+        under_way("aa", 1)
+    assert "0/3 runs, epochs 1/3" in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_a_launch_that_has_all_its_runs(launch, capsys):
+    with watch(launch):
         under_way("aa", 2)  # of an earlier process; announced is what counts
-        store.announce(LAUNCH, "aa")
-    assert capsys.readouterr().err == "1/1 runs\n"
+        for key in ("aa", "bb", "cc"):
+            store.announce(launch.id, key)
+    assert capsys.readouterr().err == "3/3 runs\n"
 
 
-def test_runs_of_another_launch_are_not_counted(capsys):
+def test_runs_of_another_launch_are_not_counted(launch, capsys):
     store.announce("4567", "aa")
-    with watch(LAUNCH, {"aa": 3}):
+    under_way("dd", 1)
+    with watch(launch):
         pass
-    assert capsys.readouterr().err == "0/1 runs\n"
+    assert capsys.readouterr().err == "0/3 runs\n"
+
+
+def test_epochs_of_an_earlier_launch_are_no_pace_of_this_one():
+    under_way("aa", 2)
+    os.utime(paths.unfinished_run("aa"), (0, 0))  # left by a launch that was killed
+    launch = Launch("0123", "dataset=mnist5k")
+    launch.add({"aa": RunShown("seed=0", 3, 1, begun=2), "bb": RunShown("seed=1", 3, 1)})
+    state = state_of(launch)
+    assert (state.running, state.share, state.left) == ([], 0, None)
+    under_way("aa", 2)
+    assert [own.done for own in state_of(launch).running] == [2]
+
+
+def test_a_run_that_is_evaluated_counts_with_all_its_epochs(launch):
+    (paths.runs() / "aa").mkdir(parents=True)
+    assert state_of(launch).epochs_done == 3
+
+
+def test_a_view_has_a_line_for_each_run_and_tells_failures(launch):
+    under_way("aa", 2)
+    store.announce(launch.id, "cc")
+    launch.failed("bb", ValueError("its loss is no number\nmore"))
+    console = Console(record=True, width=100, force_terminal=True)
+    with View(console) as view:
+        view.show(state_of(launch))
+        view.show(state_of(launch))
+        view._bars.refresh()
+        said = console.export_text()
+    assert said.count("failed: seed=bb: its loss is no number\n") == 1
+    assert "seed=aa" in said
+    assert "epoch 2/3" in said
+    assert "1/3 runs" in said
+
+
+def test_any_terminal_sees_a_launch_while_it_runs_and_not_after(launch, capsys):
+    with noted(launch):
+        under_way("aa", 2)
+        main(["status"])
+        said = capsys.readouterr().out
+        assert "launch 0123: dataset=mnist5k, process" in said
+        assert "epoch 2/3  aa  seed=aa" in said
+        main(["status", "01", "--json"])
+        (told,) = json.loads(capsys.readouterr().out)
+        assert told["now"]["running"] == [{"key": "aa", "name": "seed=aa", "done": 2, "epochs": 3}]
+    main(["status"])
+    assert "Nothing runs" in capsys.readouterr().out
+
+
+def test_a_launch_that_was_killed_runs_no_more(launch):
+    launch.process = launch.process | {"process.id": "999999999"}
+    launch.add({})
+    assert running() == []

@@ -1,7 +1,9 @@
 """The journal: every look at the test set, in order, and what it tells of a study's runs."""
 
+import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -44,7 +46,7 @@ def test_several_write_at_once_and_a_cut_line_spoils_no_other(home):
     assert [writer.wait(60) for writer in writers] == [0] * 4
     path = home / "runs" / journal.FILE
     with path.open("ab") as file:
-        file.write(b'\n{"event": "begun", "dataset": "mni')  # as a kill leaves it
+        file.write(b'{"event": "begun", "dataset": "mni')  # as a kill leaves it
     journal.record("finished", "mnist5k", ["e"], "test")
     entries = journal.entries()
     assert len(entries) == 201
@@ -52,6 +54,39 @@ def test_several_write_at_once_and_a_cut_line_spoils_no_other(home):
         of_one = [entry.keys[1] for entry in entries if entry.keys[0] == name * 2000]
         assert of_one == [str(number) for number in range(50)]
     assert entries[-1].keys == ["e"]
+    assert len(strict(path)) == 201
+
+
+def strict(path):
+    """Return what the lines of a file of strict JSON Lines hold."""
+    text = path.read_text()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+
+
+def test_writers_that_are_killed_leave_lines_of_json(home):
+    path = home / "runs" / journal.FILE
+    endless = WRITER.replace("range(50)", "range(10**9)")
+    writers = [subprocess.Popen([sys.executable, "-c", endless.format(name=n)]) for n in "ab"]
+    for writer in writers:
+        before = path.stat().st_size if path.exists() else 0
+        while not path.exists() or path.stat().st_size < before + 100_000:
+            time.sleep(0.01)
+        writer.kill()
+        assert writer.wait() == -9
+    journal.record("finished", "mnist5k", ["e"], "test")
+    assert strict(path)[-1]["keys"] == ["e"]
+
+
+def test_a_journal_of_an_earlier_version_becomes_strict_and_keeps_its_order(home):
+    path = home / "runs" / journal.FILE
+    for key in "abc":
+        journal.record("finished", "mnist5k", [key], "test")
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"\n{line}" for line in [lines[0], lines[1][:20], "", *lines[1:]]))
+    assert [entry.keys for entry in journal.entries()] == [["a"], ["b"], ["c"]]
+    journal.record("finished", "mnist5k", ["d"], "test")
+    assert [own["keys"] for own in strict(path)] == [["a"], ["b"], ["c"], ["d"]]
 
 
 def test_a_journal_that_cannot_be_written_stops_the_reader(arrays, home):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sidebyside import paths
+from sidebyside.cli.plans import completing
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset, check_tracking
 
@@ -51,12 +52,16 @@ def checked(context: click.Context, option: click.Parameter, name: str | None) -
 
 def dataset_option(command: Decorated) -> Decorated:
     """Give a command ``--dataset``."""
-    return click.option("--dataset", callback=checked, help=_SELECTED)(command)
+    return click.option(
+        "--dataset", callback=checked, help=_SELECTED, shell_complete=completing.dataset
+    )(command)
 
 
 def study_options(command: Decorated) -> Decorated:
     """Give a command ``--study`` and ``--dataset``."""
-    return click.option("--study", callback=checked, help=_SELECTED)(dataset_option(command))
+    return click.option(
+        "--study", callback=checked, help=_SELECTED, shell_complete=completing.study
+    )(dataset_option(command))
 
 
 def model_options(command: Decorated) -> Decorated:

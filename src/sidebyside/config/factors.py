@@ -9,7 +9,7 @@ Level = bool | int | float | str | None
 
 # What picks a run's place in the replicate, and what doesn't change a result.
 REPLICATE = "seed"
-NOT_FACTORS = ("study", "evaluate", "allow_partial", "tracking", "store", "select")
+NOT_FACTORS = ("study", "evaluate", "allow_partial", "tracking", "store", "select", "ask_above")
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

@@ -188,7 +188,9 @@ class Preset:
 class Config:
     """Everything that can be chosen for a run.
 
-    ``overrides`` are the arguments that it was composed with, by `sidebyside.compose`.
+    A launch that is thought to take more than ``ask_above`` minutes asks before it starts, where
+    there is a terminal; null never asks. ``overrides`` are the arguments that it was composed with,
+    by `sidebyside.compose`.
     """
 
     dataset: Dataset
@@ -209,6 +211,7 @@ class Config:
     study: Study | None
     store: Store = Store()
     select: dict[str, str] | None = None
+    ask_above: Annotated[float, Field(gt=0)] | None = 60
     overrides: tuple[str, ...] = ()
 
     def recipe(self) -> Recipe:

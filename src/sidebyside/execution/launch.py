@@ -1,27 +1,27 @@
 """One launch of many runs: looked at before, watched meanwhile, written down afterwards."""
 
 import sys
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
-from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
-from sidebyside.execution.opening import below_variants, draw_samples, open_parent
-from sidebyside.execution.planned import Planned, Wanted, finished_keys, task_of
+from sidebyside.execution.opening import below_variants, draw_samples, open_parent, preflight
+from sidebyside.execution.planned import Planned, Wanted, finished_keys, shown, task_of
+from sidebyside.execution.planning.asking import Before
+from sidebyside.execution.planning.timings import note_start
 from sidebyside.execution.progress import watch
 from sidebyside.execution.reused import Reused
+from sidebyside.execution.running import launches
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
@@ -57,7 +57,11 @@ class Launched:
 
 
 def launch(
-    wanted: Sequence[Wanted], executor: Executor, log_folder: Path, more: More = lambda runs: ()
+    wanted: Sequence[Wanted],
+    executor: Executor,
+    log_folder: Path,
+    more: More = lambda runs: (),
+    before: Before | None = None,
 ) -> Launched:
     """Check all runs, train them, and leave what a study has got in ``results/``.
 
@@ -70,6 +74,9 @@ def launch(
     more : callable
         Given the finished runs it returns further ones, of variants that are ``wanted``. It is
         asked whenever none is left to begin with, until it has none and all are finished.
+    before : callable, optional
+        Given the runs, the keys of those that are finished and the runs of the committed evidence
+        before anything is trained; what it raises ends the launch.
 
     Raises
     ------
@@ -87,13 +94,14 @@ def launch(
         print(told, file=sys.stderr)
     while not jobs and (added := more(planned.runs())):
         jobs = others.arrived(planned.add(added))
-    sweep = _Sweep(planned, more, others)
-    try:
-        if jobs:
-            sweep.train(jobs, executor, log_folder)
-    finally:
-        if sweep.got or not jobs:
-            _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
+    sweep = _Sweep(planned, more, others, before, launches.title_of(wanted[0][0]))
+    with launches.noted(sweep.seen):  # whose runs stay until they are in its results
+        try:
+            if jobs:
+                sweep.train(jobs, executor, log_folder)
+        finally:
+            if sweep.got or not jobs:
+                _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
     runs = planned.runs()
     failed = [run.key for run in runs if run.key in sweep.failures]
     return Launched(runs, {key: sweep.failures[key] for key in failed})
@@ -108,17 +116,28 @@ class _Sweep:
         Keys of those that are finished, however the launch ends.
     failures : dict
         What went wrong, by run key.
+    seen : Launch
+        What others may know of it.
     """
 
-    def __init__(self, planned: Planned, more: More, others: LaunchExchange) -> None:
+    def __init__(
+        self,
+        planned: Planned,
+        more: More,
+        others: LaunchExchange,
+        before: Before | None,
+        title: str,
+    ) -> None:
         self.got: set[str] = set()
         self.failures: dict[str, BaseException] = {}
         self._planned = planned
         self._more = more
         self._others = others
-        self._launch = uuid.uuid4().hex[:12]
+        self._before = before
+        self._began = time.monotonic()
+        self.seen = launches.Launch(launches.new_id(), title)
+        self._launch = self.seen.id
         self._jobs: list[Job] = []
-        self._epochs: dict[str, int] = {}
         self._parent: str | None = None
         self._reused: Reused | None = None
         self._variants: Variants | None = None
@@ -127,9 +146,12 @@ class _Sweep:
         """Train runs, and those that are added."""
         config = jobs[0].config
         _tell_differences(jobs)
-        done = finished_keys(jobs)
+        done = self._finished(jobs)
+        if self._before is not None:
+            self._before(jobs, done, list(self._planned.held.values()))
+            self._began = time.monotonic()  # whoever was asked has thought about it
         with TemporaryDirectory() as folder:
-            with _preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
+            with preflight(jobs, done, executor, log_folder):  # which takes as long as to connect
                 with greetings_hidden():
                     from sidebyside.tracking.client import Tracker
                     from sidebyside.tracking.shown.variants import Variants
@@ -143,7 +165,7 @@ class _Sweep:
         self._variants = Variants(tracker, self._parent)
         status = "KILLED"
         try:
-            with watch(self._launch, self._epochs):
+            with watch(self.seen):
                 self._train(self._begin(jobs, done), executor, log_folder)
             self._others.catch_up(store.announced(self._launch))
             status = "FAILED" if self.failures else "FINISHED"
@@ -159,7 +181,7 @@ class _Sweep:
             self.got = store.announced(self._launch)
             store.forget_launch(self._launch)
             self._reused.remember([job for job in self._jobs if job.run.key in self.got])
-            tracker.close_dead(stopped=self._epochs.keys() - self.got - self.failures.keys())
+            tracker.close_dead(stopped=self.seen.runs.keys() - self.got - self.failures.keys())
             cards = [job.card for job in self._jobs]
             self._variants.close(cards, self.got, find_evaluation, status)
             tracker.finish(self._parent, status)
@@ -172,7 +194,6 @@ class _Sweep:
         jobs = [replace(job, parent=self._parent, launch=self._launch) for job in jobs]
         journal.record("launched", jobs[0].config.dataset.name, [j.run.key for j in jobs], "train")
         self._jobs += jobs
-        self._epochs |= {job.run.key: job.config.training.epochs for job in jobs}
         assert self._reused is not None
         assert self._variants is not None
         finished = self._reused.unpublished([job for job in jobs if job.run.key in done])
@@ -182,12 +203,15 @@ class _Sweep:
             try:
                 train_job(job, shares=False)  # all that is finished is shared at once
             except Exception as error:  # as of a run in a worker
-                self.failures[job.run.key] = error
+                self._fail(job.run.key, error)
         return opened[len(finished) :]
 
     def _train(self, jobs: list[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs in parallel, those that are added among them."""
         trained = list(jobs)
+        if jobs:
+            note_start(time.monotonic() - self._began)
+            self.seen.trains()
 
         def tasks(jobs: Sequence[Job]) -> list[Task]:
             return [task_of(job, log_folder / job.run.key[:12]) for job in jobs]
@@ -200,7 +224,7 @@ class _Sweep:
         for number, outcome in executor.run(tasks(jobs), more):
             job = trained[number]
             if isinstance(outcome, BaseException):
-                self.failures[job.run.key] = outcome
+                self._fail(job.run.key, outcome)
             elif not store.is_announced(self._launch, job.run.key):
                 self._bring(job)
 
@@ -210,7 +234,20 @@ class _Sweep:
             self._others.bring(job.run.key, job.config.evaluate)
             store.announce(self._launch, job.run.key)
         except UserError as error:
-            self.failures[job.run.key] = error
+            self._fail(job.run.key, error)
+
+    def _fail(self, key: str, error: BaseException) -> None:
+        self.failures[key] = error
+        self.seen.failed(key, error)
+
+    def _finished(self, jobs: Sequence[Job]) -> set[str]:
+        """Return the keys of the runs that are finished, all of which stay from now on."""
+        self.seen.add({job.run.key: shown(job) for job in jobs})
+        done = finished_keys(jobs)
+        self.seen.add(
+            {job.run.key: shown(job, finished=True) for job in jobs if job.run.key in done}
+        )
+        return done
 
     def _added(self) -> list[Job]:
         """Return the further runs that a worker has to train, after one that failed none."""
@@ -220,7 +257,7 @@ class _Sweep:
             if not (wanted := self._more(finished)):
                 break
             jobs = self._others.arrived(self._planned.add(wanted))
-            if jobs and (untrained := self._begin(jobs, finished_keys(jobs))):
+            if jobs and (untrained := self._begin(jobs, self._finished(jobs))):
                 return untrained
         return []
 
@@ -265,26 +302,3 @@ def _write_results(
 def _why(error: BaseException | None) -> str:
     """Return why a run is missing where that lies in the run itself."""
     return f" ({str(error).partition('. ')[0]})" if isinstance(error, DivergedError) else ""
-
-
-@contextmanager
-def _preflight(
-    jobs: Sequence[Job], done: Collection[str], executor: Executor, log_folder: Path
-) -> Iterator[None]:
-    """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
-    untrained = [job.config for job in jobs if job.run.key not in done]
-    asked = []
-    for device in DEVICES:
-        if own := [config for config in untrained if config.training.device == device]:
-            call, log = partial(_check_trainable, own), log_folder / "preflight.txt"
-            asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
-    yield
-    for answer in asked:
-        answer.result()
-
-
-def _check_trainable(configs: Sequence[Config]) -> None:
-    with greetings_hidden():
-        from sidebyside.execution.preflight import check_trainable
-
-    check_trainable(configs)

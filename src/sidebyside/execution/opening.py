@@ -1,13 +1,19 @@
-"""What MLflow is shown of a launch besides its runs."""
+"""What comes before the runs of a launch: whether they can be trained, what MLflow is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
+from sidebyside.engine.training.gpus import DEVICES
+from sidebyside.execution.executors.interface import Executor
+from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
+from sidebyside.stderr import greetings_hidden
 
 if TYPE_CHECKING:
     from sidebyside.tracking.client import Tracker
@@ -70,3 +76,26 @@ def draw_samples(config: Config, folder: Path) -> Path:
     rows = min(rows, config.dataset.size // columns)
     draw_sample_grid(arrays, "train", 0, rows, columns, path, config.dataset.class_names)
     return path
+
+
+@contextmanager
+def preflight(
+    jobs: Sequence[Job], done: Collection[str], executor: Executor, log_folder: Path
+) -> Iterator[None]:
+    """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
+    untrained = [job.config for job in jobs if job.run.key not in done]
+    asked = []
+    for device in DEVICES:
+        if own := [config for config in untrained if config.training.device == device]:
+            call, log = partial(_check_trainable, own), log_folder / "preflight.txt"
+            asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
+    yield
+    for answer in asked:
+        answer.result()
+
+
+def _check_trainable(configs: Sequence[Config]) -> None:
+    with greetings_hidden():
+        from sidebyside.execution.preflight import check_trainable
+
+    check_trainable(configs)

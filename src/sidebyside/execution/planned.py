@@ -11,19 +11,17 @@ from sidebyside.config.protocols import FOLDS
 from sidebyside.config.schema import Config
 from sidebyside.data.arrays import ProcessedArrays
 from sidebyside.data.prepare import prepare
-from sidebyside.engine.blocks import Instance
-from sidebyside.engine.summary import operations
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import scored_by
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job, plan, retraining
+from sidebyside.execution.planning.timings import cost
+from sidebyside.execution.running.launches import RunShown
 from sidebyside.execution.train import is_finished, train_job
 from sidebyside.stderr import told
-from sidebyside.storage import cards, keys
+from sidebyside.storage import cards, keys, store
 from sidebyside.storage.results import StudyRun
 from sidebyside.storage.verified import Verified
-
-_CHANNELS_FIRST = 1.5  # how much longer an operation takes, see docs/performance.md
 
 Wanted = tuple[Config, Mapping[str, Level]]  # a config, and the levels that a sweep gives it
 
@@ -144,18 +142,16 @@ def task_of(job: Job, folder: Path) -> Task:
         folder / "output.txt",
         process=keys.process(job.identity),
         graph=job.run.variant,
-        cost=_cost(job.config),
+        cost=cost(job.config),
         gpu=keys.on_gpu(job.identity),
     )
 
 
-def _cost(config: Config) -> float:
-    """Return how long a run's training takes, up to a constant factor."""
-    images = config.dataset.size * config.training.epochs
-    if isinstance(config.model, Instance):
-        return images
-    of_an_image = operations(config.model, config.dataset.shape, config.dataset.classes)
-    return images * of_an_image * (_CHANNELS_FIRST if config.data_format == "channels_first" else 1)
+def shown(job: Job, finished: bool = False) -> RunShown:
+    """Return what is shown of a run while it is trained."""
+    epochs = job.config.training.epochs
+    begun = min(store.epochs_done(job.run.key) or 0, epochs)
+    return RunShown(str(job.run), epochs, 0 if finished else cost(job.config), begun)
 
 
 def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:

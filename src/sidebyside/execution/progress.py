@@ -3,93 +3,67 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from sidebyside.execution.running.launches import Launch
+from sidebyside.execution.running.states import State, state_of
+from sidebyside.execution.running.view import View
 from sidebyside.execution.submitted.records import note_progress
-from sidebyside.storage import store
-from sidebyside.tracking.signs import is_waiting
 
 _LOOK_EVERY = 0.5  # seconds
+_LINE_EVERY = 10.0  # seconds between two lines on epochs, at least; in a long launch more
+_LINES_LATER = 20  # in the time that it has taken
 
 
 @contextmanager
-def watch(launch: str, epochs: Mapping[str, int]) -> Iterator[None]:
-    """Show how far a launch is: a bar on a terminal, else a line whenever a run ends.
+def watch(launch: Launch) -> Iterator[None]:
+    """Show how far a launch is.
 
-    Parameters
-    ----------
-    launch : str
-        Id of the launch.
-    epochs : dict of int
-        How many epochs each run has, by run key.
+    On a terminal by a view of what is trained; else by a line whenever a run ends, and for its
+    epochs from time to time.
     """
-    if not sys.stderr.isatty():
-        line = Console(stderr=True, soft_wrap=True, highlight=False)
-        with _polling(launch, epochs, lambda state: line.print(state.text())):
+    if sys.stderr.isatty():
+        with View(Console(stderr=True)) as view, _polling(launch, view.show):
             yield
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=sum(epochs.values()))
-
-        def show(state: "_State") -> None:
-            bar.update(task, description=state.text(), completed=state.epochs_done)
-
-        with _polling(launch, epochs, show, every_epoch=True):
-            yield
+    line = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    with _polling(launch, lambda state: line.print(state.text()), _WorthALine()):
+        yield
 
 
-class _State:
-    """How far a launch is."""
+class _WorthALine:
+    """Lets through what is worth a line in a log."""
 
-    def __init__(self, launch: str, epochs: Mapping[str, int], began: float) -> None:
-        done = store.announced(launch)
-        under_way = {
-            key: count
-            for key in epochs
-            if key not in done and (count := store.epochs_done(key)) is not None
-        }
-        self.runs_done, self.runs = len(done), len(epochs)
-        self.current = sorted(f"{count}/{epochs[key]}" for key, count in under_way.items())
-        self.epochs_done = sum(epochs[key] for key in done) + sum(under_way.values())
-        self.waits = is_waiting()
-        self._epochs = sum(epochs.values())
-        self._seconds = time.monotonic() - began
+    def __init__(self) -> None:
+        self._last: tuple[object, ...] = ()
+        self._epochs = 0
+        self._due = time.monotonic() + _LINE_EVERY
 
-    def text(self) -> str:
-        """Return one line about it."""
-        parts = [f"{self.runs_done}/{self.runs} runs"]
-        if self.current:
-            parts.append(f"epochs {' '.join(self.current)}")
-        if 0 < self.epochs_done < self._epochs:
-            left = self._seconds / self.epochs_done * (self._epochs - self.epochs_done)
-            parts.append(f"about {timedelta(seconds=round(left))} left")
-        if self.waits:
-            parts.append("waiting for the tracking store")
-        return ", ".join(parts)
+    def __call__(self, state: State) -> bool:
+        now = (state.done, state.runs, state.waits, len(state.failures))
+        epoch = state.epochs_done != self._epochs and time.monotonic() >= self._due
+        if now == self._last and not epoch:
+            return False
+        self._last, self._epochs = now, state.epochs_done
+        self._due = time.monotonic() + max(_LINE_EVERY, state.seconds / _LINES_LATER)
+        return True
 
 
 @contextmanager
 def _polling(
-    launch: str,
-    epochs: Mapping[str, int],
-    show: Callable[[_State], None],
-    every_epoch: bool = False,
+    launch: Launch,
+    show: Callable[[State], None],
+    worth: Callable[[State], bool] = lambda state: True,
 ) -> Iterator[None]:
-    began, stop = time.monotonic(), threading.Event()
-    last: list[int] = []
+    stop = threading.Event()
 
     def look() -> None:
-        state = _State(launch, epochs, began)
-        now = [state.runs_done, state.waits] + ([state.epochs_done] if every_epoch else [])
-        if now != last:
-            last[:] = now
-            note_progress(state.runs_done, state.runs, state.text())
+        state = state_of(launch)
+        if worth(state):
+            note_progress(state.done, state.runs, state.text())
             show(state)
 
     def poll() -> None:

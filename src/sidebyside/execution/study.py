@@ -17,6 +17,7 @@ from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.launch import Launched, launch
 from sidebyside.execution.planned import Wanted
+from sidebyside.execution.planning.asking import Before, heading
 from sidebyside.execution.stopping import check_rule, first_stage, next_stage, surely_needed
 from sidebyside.storage.results import StudyResults, StudyRun, load_study
 
@@ -43,10 +44,11 @@ def run_study(config: Config) -> StudyResults:
     """
     if config.study is None:
         raise UserError("No study is selected: compose the config with study=<name>.")
-    executor = executor_of(compose_launcher(config.overrides), config.tracking, config.store)
+    launcher = compose_launcher(config.overrides)
+    executor = executor_of(launcher, config.tracking, config.store)
     executor.start()
     folder = paths.home() / "outputs" / "python" / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    launched = run_grid(compose_grid(config.overrides), executor, folder)
+    launched = run_grid(compose_grid(config.overrides), executor, folder, heading(launcher))
     if launched.failures:
         reasons = "; ".join(f"{key[:12]}: {error}" for key, error in launched.failures.items())
         raise UserError(
@@ -56,7 +58,9 @@ def run_study(config: Config) -> StudyResults:
     return load_study(config.dataset.name, config.study.name)
 
 
-def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> Launched:
+def run_grid(
+    grid: Sequence[Wanted], executor: Executor, log_folder: Path, before: Before | None = None
+) -> Launched:
     """Train all runs of a grid, and those with further seeds where the study asks for them.
 
     Parameters
@@ -66,6 +70,8 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
     executor : Executor
     log_folder : pathlib.Path
         For what the workers print.
+    before : callable, optional
+        See `sidebyside.execution.launch.launch`.
 
     Raises
     ------
@@ -75,11 +81,31 @@ def run_grid(grid: Sequence[Wanted], executor: Executor, log_folder: Path) -> La
         With 130 after Ctrl-C or SIGTERM.
     """
     check_grid(grid)
+    growing = _growing(grid)
+    if growing is None:
+        return launch(grid, executor, log_folder, before=before)
+    return launch(growing.first(), executor, log_folder, growing.more, before)
+
+
+def first_runs(grid: Sequence[Wanted]) -> Sequence[Wanted]:
+    """Return those runs of a grid with which `run_grid` would begin: all, or the first seeds.
+
+    Raises
+    ------
+    UserError
+        As `check_grid` does.
+    """
+    check_grid(grid)
+    growing = _growing(grid)
+    return grid if growing is None else growing.first()
+
+
+def _growing(grid: Sequence[Wanted]) -> "_Growing | None":
+    """Return the study that adds seeds, None where all runs are known."""
     config, _ = grid[0]
     if config.study is None or config.study.until is None:
-        return launch(grid, executor, log_folder)
-    growing = _Growing(_by_variant(grid), first_stage(config.study))
-    return launch(growing.first(), executor, log_folder, growing.more)
+        return None
+    return _Growing(_by_variant(grid), first_stage(config.study))
 
 
 def check_grid(grid: Sequence[Wanted]) -> None:

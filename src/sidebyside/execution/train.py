@@ -20,6 +20,7 @@ from sidebyside.errors import UserError
 from sidebyside.execution.diverged import check_loss
 from sidebyside.execution.evaluate import evaluate, is_evaluated
 from sidebyside.execution.jobs import Job, plan, retraining
+from sidebyside.execution.running import launches
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.sharing.training import RunExchange
 from sidebyside.redaction import passwords_hidden
@@ -75,7 +76,11 @@ def train(config: Config) -> Run:
     [job] = others.arrived([plan(config, {})])
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
         _say(stale)
-    run = train_job(job)
+    with launches.noted(launches.Launch(launches.new_id(), launches.title_of(config))) as seen:
+        epochs = config.training.epochs
+        name = f"model={config.model.name},seed={config.seed}"
+        seen.add({job.run.key: launches.RunShown(name, epochs, 1)})
+        run = train_job(job)
     others.catch_up([run.key])
     return run
 

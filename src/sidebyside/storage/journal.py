@@ -1,11 +1,13 @@
 """The journal of the run store: launches, trainings and looks at the test set, in their order.
 
-``runs/journal.jsonl`` only grows, a line for each entry. What counts is the order of the lines; the
-time in them is for people, as a clock can be set back. A look is any opening of a dataset's test
-images or labels by way of `sidebyside.data.arrays`; what is read from evidence or results was
-looked at when those were made.
+``runs/journal.jsonl`` only grows, by a line of JSON for each entry. What counts is the order of
+the lines; the time in them is for people, as a clock can be set back. A look is any opening of a
+dataset's test images or labels by way of `sidebyside.data.arrays`; what is read from evidence or
+results was looked at when those were made.
 """
 
+import errno
+import fcntl
 import json
 import os
 import sys
@@ -90,17 +92,55 @@ def append(lines: Sequence[str]) -> None:
 
 
 def _append(path: Path, line: str) -> None:
-    """Append a line in one write, so that others who write at once stay whole.
-
-    On a local disk, that is; NFS has no such writes. The line break comes first: a line that a kill
-    has cut spoils none after it.
-    """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, f"\n{line}".encode())
+    """Append a line to a file of whole lines, which it is again where a kill has cut the last."""
+    with _held(path) as descriptor:
+        _cut_what_is_torn(descriptor)
+        content, size = f"{line}\n".encode(), os.fstat(descriptor).st_size
+        if os.write(descriptor, content) != len(content):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[int]:
+    """Give the file's descriptor, held against others who write; a kill releases it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_ino != path.stat().st_ino:
+                continue  # another one was put in its place while this one waited
+            if os.pread(descriptor, 1, 0) == b"\n":
+                _rewrite(path)
+                continue
+            yield descriptor
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _cut_what_is_torn(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return
+    content = os.pread(descriptor, size, 0)
+    whole = content.rfind(b"\n") + 1
+    if _entry(content[whole:].decode(errors="replace")):
+        os.write(descriptor, b"\n")
+    else:
+        os.ftruncate(descriptor, whole)
+
+
+def _rewrite(path: Path) -> None:
+    """Make strict JSON Lines of a journal of before version 0.2, whose line breaks came first."""
+    lines = [line for line in path.read_text(errors="replace").split("\n") if _entry(line)]
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with unfinished.open("w") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
 
 
 @contextmanager

@@ -1,17 +1,21 @@
-"""Why runs are trained again although the run store has them, made by other code."""
+"""Why runs are trained again although the run store has some that are like them."""
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from sidebyside import paths
+from sidebyside.engine.recipe import read_recipe
 from sidebyside.files import read_json
 from sidebyside.stderr import told
 from sidebyside.storage import keys, store
 
 _ALWAYS = ("dataset", "seed", "epochs", "batch_size", "data_format", "protocol")  # of recipes
+_ABSENT = "-"
 
 
 def explain(identities: Iterable[Mapping[str, Any]]) -> str | None:
@@ -69,3 +73,88 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
         for name in before[part].keys() | now[part].keys()
         if before[part].get(name) != now[part].get(name)
     }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What isn't the same in two identities: a part of them, as it was stored and as it is now."""
+
+    part: str
+    stored: str
+    now: str
+
+
+def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """Return in what two identities differ, what a person chooses first.
+
+    Digests are shown by their first digits, and what isn't there as "-".
+    """
+    before, after = _parts(stored), _parts(now)
+    parts = before.keys() | after.keys()
+    names = sorted(parts, key=lambda name: (not name.startswith("recipe."), name))
+    return [
+        Difference(name, before.get(name, _ABSENT), after.get(name, _ABSENT))
+        for name in names
+        if before.get(name, _ABSENT) != after.get(name, _ABSENT)
+    ]
+
+
+class Stored:
+    """The identities in the run store, among which the nearest to another is looked for."""
+
+    def __init__(self) -> None:
+        cards = sorted(paths.runs().glob(f"*/{store.CARD}"), key=lambda path: path.stat().st_mtime)
+        self._known: dict[str, dict[str, Any]] = {}
+        for card in told(cards, len(cards), "stored runs looked at"):
+            with suppress(OSError, ValueError, KeyError):  # damaged, or removed in this moment
+                content = read_json(card)
+                self._known[card.parent.name] = _of_today(content["identity"])
+
+    def nearest(self, identity: Mapping[str, Any]) -> tuple[str, list[Difference]] | None:
+        """Return the key of the run that differs least, and in what; None in an empty store."""
+        found: tuple[str, list[Difference]] | None = None
+        for key, own in reversed(self._known.items()):  # of those alike the newest
+            differs = differences(own, identity)
+            if found is None or _distance(differs) < _distance(found[1]):
+                found = key, differs
+        return found
+
+
+def _of_today(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return an identity whose recipe names all that can be chosen today."""
+    with suppress(ValidationError):
+        return identity | {"recipe": read_recipe(identity["recipe"]).as_json()}
+    return identity
+
+
+def _distance(differs: Sequence[Difference]) -> int:
+    """Return how much differs: choices and data count most, all source modules together once."""
+    chosen = [own for own in differs if own.part.startswith(("recipe.", "data"))]
+    others = {own.part.partition(".")[0] for own in differs if own not in chosen}
+    return 10 * len(chosen) + len(others)
+
+
+def _parts(identity: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parts of an identity, each as text, by a name that a person knows."""
+    parts = {f"recipe.{name}": own for name, own in _flat(identity["recipe"])}
+    parts["data (digest of the arrays)"] = _short(identity["arrays"])
+    if "division" in identity:
+        parts["data (digest of their division)"] = _short(identity["division"])
+    sources = {f"source {name}": _short(own) for name, own in identity["sources"].items()}
+    return parts | sources | {f"environment.{n}": own for n, own in _flat(identity["environment"])}
+
+
+def _flat(content: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(content, Mapping):
+        pairs = content.items()
+    elif isinstance(content, list):
+        pairs = enumerate(content)
+    if not isinstance(content, Mapping | list):
+        yield above, json.dumps(content)
+    for name, own in pairs:
+        yield from _flat(own, f"{above}.{name}" if above else str(name))
+
+
+def _short(digest: Any) -> str:
+    return str(digest)[:12]

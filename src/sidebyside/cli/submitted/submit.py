@@ -1,8 +1,11 @@
 """``sidebyside submit``."""
 
+import sys
+
 import click
 
 from sidebyside import paths
+from sidebyside.cli.plans import completing
 from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
 from sidebyside.errors import UserError
 from sidebyside.storage import store
@@ -10,14 +13,17 @@ from sidebyside.storage import store
 
 @click.command("submit", epilog="example: sidebyside submit study=factorial hydra/launcher=slurm")
 @click.option("-m", "--multirun", is_flag=True, hidden=True)  # as the script has it
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@completing.overrides_argument
 def command(overrides: tuple[str, ...], multirun: bool) -> None:
     """Launch a study or a sweep and leave it: the terminal may be closed.
 
     KEY=VALUE is as for `python pipelines/train.py --multirun`. What is wrong with them is told at
     once; then `sidebyside status` and `sidebyside wait` find the launch from any terminal.
     """
-    from sidebyside.execution.study import check_grid
+    from sidebyside.execution.planning.asking import ask
+    from sidebyside.execution.planning.plans import plan_of
+    from sidebyside.execution.running.launches import title_of
+    from sidebyside.execution.study import check_grid, first_runs
     from sidebyside.execution.submitted import drivers, records
 
     if not (paths.root() / "pipelines" / "train.py").is_file():
@@ -31,9 +37,10 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     grid = compose_grid(overrides)
     check_grid(grid)
     store.check_writable()
-    config, _ = grid[0]
-    of_study = f"study={config.study.name} on " if config.study else ""
-    title = f"{of_study}dataset={config.dataset.name}"
+    plan = plan_of(first_runs(grid), launcher)
+    print(plan.line(), file=sys.stderr, flush=True)
+    ask(plan, grid[0][0].ask_above)
+    title = title_of(grid[0][0])
     new = records.begin(overrides, launcher.engine, title, len(grid))
     new = drivers.start(new, overrides, launcher)
     by = f"job {new.job}" if new.job else "a process of this machine"

@@ -48,22 +48,24 @@ class _Known:
     def __init__(self, path: Path) -> None:
         self.lines: set[str] = set()
         self._path = path
-        self._read = 0
+        self._file = self._read = 0
         self._rest = ""
 
     def read(self) -> None:
         """Read what has been added."""
         if not self._path.is_file():
             return
-        if self._path.stat().st_size < self._read:  # another one in its place
+        about = self._path.stat()
+        if about.st_ino != self._file or about.st_size < self._read:  # another one in its place
             self.lines, self._read, self._rest = set(), 0, ""
+        self._file = about.st_ino
         with self._path.open("rb") as file:
             file.seek(self._read)
             added = file.read()
         self._read += len(added)
         *whole, self._rest = (self._rest + added.decode(errors="replace")).split("\n")
         self.lines.update(whole)
-        self.lines.add(self._rest)  # the last line has no line break after it
+        self.lines.add(self._rest)  # the last line may have no line break after it
 
 
 _known = cache(_Known)

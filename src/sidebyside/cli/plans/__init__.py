@@ -1,0 +1,1 @@
+"""Commands that tell what a launch would do, and why."""

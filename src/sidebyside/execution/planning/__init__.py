@@ -1,0 +1,1 @@
+"""What a launch would do: which runs, how long, how large."""

@@ -1,0 +1,1 @@
+"""What is being trained now, for whoever asks from another terminal."""
