@@ -412,8 +412,8 @@ A grid is composed once for each choice of files (`optimizer=adam,sgd`), and val
 run. Runs that were found whole are remembered with the sizes and times of their files
 (`runs/.verified.json`), and aren't read again for a launch; nor are the small files in `results/`
 whose size and time are those of the run store's. What is left are two listings of each run's folder
-and a look at the times of four files. Of 500 finished runs or more, those that MLflow was given whole
-aren't asked for there one by one; what publishing takes is in [server_load.md](server_load.md).
+and a look at the times of four files. Of 500 finished runs or more, those that MLflow was given
+whole aren't asked for there one by one; [server_load.md](server_load.md) has what publishing takes.
 
 ## DVC
 

@@ -368,6 +368,7 @@ def test_the_command_is_installed():
     "arguments",
     [
         *([name, "--help"] for name in ("summary", "predict", "export", "compare", "sync", "ui")),
+        ["report", "--help"],
         ["--help"],
         ["verify", "claims", "--help"],
         ["summary", "preset=simple_cnn_5x5"],

@@ -126,6 +126,7 @@ def parallel_chart(lines: Rows, labels: Rows, order: Sequence[str], axis: str) -
     ruled = alt.Axis(
         orient="top",
         labelAngle=0,
+        labelPadding=18,  # a second line goes down from the first
         labelExpr="split(datum.label, /[_ ]/)",  # a line a word: a phone has little room
         domain=False,
         ticks=False,
