@@ -9,13 +9,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
-from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
-from sidebyside.execution.opening import below_variants, draw_samples, open_parent, preflight
+from sidebyside.execution.opening import (
+    below_variants,
+    draw_samples,
+    open_parent,
+    preflight,
+    tell_differences,
+)
 from sidebyside.execution.planned import Planned, Wanted, finished_keys, shown, task_of
 from sidebyside.execution.planning.asking import Before
 from sidebyside.execution.planning.timings import note_start
@@ -25,7 +30,7 @@ from sidebyside.execution.running import launches
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, keys, staleness, store
+from sidebyside.storage import journal, store
 from sidebyside.storage.evaluations import find_evaluation
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
@@ -145,7 +150,7 @@ class _Sweep:
     def train(self, jobs: Sequence[Job], executor: Executor, log_folder: Path) -> None:
         """Train runs, and those that are added."""
         config = jobs[0].config
-        _tell_differences(jobs)
+        tell_differences(jobs)
         done = self._finished(jobs)
         if self._before is not None:
             self._before(jobs, done, list(self._planned.held.values()))
@@ -260,24 +265,6 @@ class _Sweep:
             if jobs and (untrained := self._begin(jobs, self._finished(jobs))):
                 return untrained
         return []
-
-
-def _tell_differences(jobs: Sequence[Job]) -> None:
-    """Say why runs have to be trained again, and where their bits will be other ones."""
-    missing = [job.identity for job in jobs if not store.holds(job.run.key)]
-    if stale := staleness.explain(missing):
-        print(stale, file=sys.stderr)
-    here = None
-    if (numerics := resolve(jobs[0].config.training.numerics)) != CLASSES[0]:
-        here = f"Numeric class {numerics}, not {CLASSES[0]}"
-    if keys.on_gpu(jobs[0].identity):
-        here = f"On a GPU ({jobs[0].identity['environment']['gpu']['name']})"
-    if here:
-        print(
-            f"{here}: other bits than in committed results; "
-            "`git diff reports` shows by how much findings differ.",
-            file=sys.stderr,
-        )
 
 
 def _write_results(

@@ -1,5 +1,6 @@
 """What comes before the runs of a launch: whether they can be trained, what MLflow is shown."""
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
+from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
 from sidebyside.stderr import greetings_hidden
+from sidebyside.storage import keys, staleness, store
 
 if TYPE_CHECKING:
     from sidebyside.tracking.client import Tracker
@@ -99,3 +102,21 @@ def _check_trainable(configs: Sequence[Config]) -> None:
         from sidebyside.execution.preflight import check_trainable
 
     check_trainable(configs)
+
+
+def tell_differences(jobs: Sequence[Job]) -> None:
+    """Say why runs have to be trained again, and where their bits will be other ones."""
+    missing = [job.identity for job in jobs if not store.holds(job.run.key)]
+    if stale := staleness.explain(missing):
+        print(stale, file=sys.stderr)
+    here = None
+    if (numerics := resolve(jobs[0].config.training.numerics)) != CLASSES[0]:
+        here = f"Numeric class {numerics}, not {CLASSES[0]}"
+    if keys.on_gpu(jobs[0].identity):
+        here = f"On a GPU ({jobs[0].identity['environment']['gpu']['name']})"
+    if here:
+        print(
+            f"{here}: other bits than in committed results; "
+            "`git diff reports` shows by how much findings differ.",
+            file=sys.stderr,
+        )
