@@ -247,11 +247,10 @@ class _Sweep:
 
     def _finished(self, jobs: Sequence[Job]) -> set[str]:
         """Return the keys of the runs that are finished, all of which stay from now on."""
-        self.seen.add({job.run.key: shown(job) for job in jobs})
+        runs = {job.run.key: shown(job) for job in jobs}
+        self.seen.add(runs)
         done = finished_keys(jobs)
-        self.seen.add(
-            {job.run.key: shown(job, finished=True) for job in jobs if job.run.key in done}
-        )
+        self.seen.add({key: replace(runs[key], cost=0) for key in done})
         return done
 
     def _added(self) -> list[Job]:

@@ -147,11 +147,11 @@ def task_of(job: Job, folder: Path) -> Task:
     )
 
 
-def shown(job: Job, finished: bool = False) -> RunShown:
+def shown(job: Job) -> RunShown:
     """Return what is shown of a run while it is trained."""
     epochs = job.config.training.epochs
     begun = min(store.epochs_done(job.run.key) or 0, epochs)
-    return RunShown(str(job.run), epochs, 0 if finished else cost(job.config), begun)
+    return RunShown(str(job.run), epochs, cost(job.config), begun)
 
 
 def _held_in_evidence(jobs: Sequence[Job]) -> dict[str, StudyRun]:

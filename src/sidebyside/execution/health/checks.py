@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "config": project.config,
     "data": project.data,
     "tracking store": stores.tracking,
+    "artifacts": stores.artifacts,
     "mirror": project.mirror,
 }
 

@@ -65,6 +65,23 @@ def tracking() -> Finding:
     return _of_server(uri)
 
 
+def artifacts() -> Finding:
+    """Look whether a project that was copied or moved keeps its artifacts to itself."""
+    from sidebyside.tracking.moved import follow_the_project, written_elsewhere
+
+    database = paths.home() / "mlflow.db"
+    elsewhere = written_elsewhere(database)
+    if elsewhere is None:
+        return Finding("good", "what is logged to this project's MLflow stays in it")
+
+    def follow() -> str:
+        follow_the_project(database)
+        return f"artifacts are kept beside {database}"
+
+    said = f"artifacts go to {elsewhere}, as this project was copied or moved"
+    return Finding("note", said, "sidebyside doctor --fix, or the next launch, mends it", follow)
+
+
 def _of_file(path: Path) -> Finding:
     if not path.is_file():
         return Finding("good", f"{path} is made by the first run")

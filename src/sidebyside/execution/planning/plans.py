@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from heapq import heapify, heapreplace
 from typing import Literal
@@ -24,6 +24,7 @@ from sidebyside.storage.evaluations import is_evaluated
 from sidebyside.storage.results import StudyRun
 
 State = Literal["done", "in evidence", "to evaluate", "to resume", "to train"]
+_MOST_COMPARED = 1_000  # runs whose bits are compared: their cards are read for it
 _ORDER: tuple[State, ...] = ("done", "in evidence", "to evaluate", "to resume", "to train")
 
 
@@ -160,8 +161,9 @@ def plan_of_jobs(
     ``held`` are those that needn't be trained as the committed evidence has them.
     """
     timings = Timings([job.config for job in jobs])
-    same = _same_bits([job.run for job in jobs])
+    same = _same_bits([job.run for job in jobs]) if len(jobs) <= _MOST_COMPARED else {}
     runs = [PlannedRun(run, "in evidence") for run in held]
+    fresh: dict[str, PlannedRun] = {}  # the last one of each variant
     for job in jobs:
         if job.run.key in done:
             epochs = (job.config.training.epochs,) * 2
@@ -169,7 +171,8 @@ def plan_of_jobs(
         elif store.holds(job.run.key) and not retraining():
             own = PlannedRun(job.run, "to evaluate", timings.beside(job.config))
         else:
-            own = _untrained(job.config, job.run, timings)
+            variant = job.run.variant
+            fresh[variant] = own = _untrained(job.config, job.run, timings, fresh.get(variant))
         runs.append(own)
     return _of(runs, jobs[0].config if jobs else None, timings, launcher)
 
@@ -190,9 +193,13 @@ def _of(
     return Plan(runs, workers_of(launcher), timings.starting(), not timings.any, copies)
 
 
-def _untrained(config: Config, run: StudyRun, timings: Timings) -> PlannedRun:
+def _untrained(
+    config: Config, run: StudyRun, timings: Timings, other_seed: PlannedRun | None = None
+) -> PlannedRun:
     epochs = config.training.epochs
     begun = store.epochs_done(run.key) if run.key and not retraining() else None
+    if other_seed is not None and not begun and other_seed.state == "to train":
+        return replace(other_seed, run=run)
     left = 1 - min(begun or 0, epochs) / epochs
     seconds = timings.training(config, left) + timings.beside(config)
     state: State = "to resume" if begun else "to train"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +80,7 @@ def state_of(launch: Launch) -> State:
     """Return how far a launch is."""
     runs, failures = launch.runs, launch.failures  # of one moment, should others be added
     finished = store.announced(launch.id) & runs.keys()
-    begun = {key: done for key, done in _begun(launch, runs) if key not in finished}
+    begun = dict(_begun(launch, runs, finished))
     running = [
         Running(key, runs[key].name, done, runs[key].epochs)
         for key, done in begun.items()
@@ -102,15 +102,22 @@ def state_of(launch: Launch) -> State:
     )
 
 
-def _begun(launch: Launch, runs: Mapping[str, RunShown]) -> Iterator[tuple[str, int]]:
+def _begun(
+    launch: Launch, runs: Mapping[str, RunShown], finished: Container[str]
+) -> Iterator[tuple[str, int]]:
     """Yield the key of each run that was begun, and its epochs; all of one that is evaluated."""
-    folder = paths.runs() / ".unfinished"
-    names = set(os.listdir(folder)) if folder.is_dir() else set()
-    for key, run in runs.items():
-        if key in names:
-            yield key, min(store.epochs_done(key) or 0, run.epochs)
+    begun, stored = (_names(own) for own in (paths.runs() / ".unfinished", paths.runs()))
+    for key in (begun | stored) & runs.keys():  # of ten thousand runs only these are looked at
+        if key in finished:
+            continue
+        if key in begun:
+            yield key, min(store.epochs_done(key) or 0, runs[key].epochs)
         elif _is_newer(paths.run(key), launch):
-            yield key, run.epochs
+            yield key, runs[key].epochs
+
+
+def _names(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def _is_at(launch: Launch, key: str) -> bool:
