@@ -1,10 +1,12 @@
 """A project that was copied: its artifacts are its own."""
 
+import json
 import shutil
 
 import mlflow
 import pytest
 
+from sidebyside.cli.main import main
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.moved import follow_the_project, written_elsewhere
 from support.stores import TRACKING, publish_study
@@ -39,6 +41,18 @@ def test_a_copied_project_writes_into_itself(two_homes):
     for run in [*runs, client.get_run(parent)]:  # those of before among them
         assert run.info.artifact_uri.startswith((copy / "mlartifacts").as_uri())
         assert client.list_artifacts(run.info.run_id)
+
+
+def test_doctor_sees_it_and_mends_it(two_homes, capsys):
+    original, copy = two_homes
+    for options, level in (([], "note"), (["--fix"], "good"), ([], "good")):
+        with pytest.raises(SystemExit):
+            main(["doctor", "--json", *options])
+        found = json.loads(capsys.readouterr().out)
+        (own,) = [one for one in found if one["check"] == "artifacts"]
+        assert own["level"] == level
+        assert (str(original) in own["said"]) is (level == "note")
+    assert written_elsewhere(copy / "mlflow.db") is None
 
 
 def test_what_is_where_it_belongs_is_left_alone(tracking_home, tmp_path):

@@ -34,7 +34,7 @@ def written_elsewhere(database: Path) -> Path | None:
     with closing(sqlite3.connect(database, timeout=_WAIT)) as store:
         try:
             found = store.execute("select artifact_location from experiments").fetchall()
-        except sqlite3.OperationalError:  # no tables yet
+        except sqlite3.DatabaseError:  # no tables yet, or damage, which others will name
             return None
     own = database.parent / _FOLDER
     for (location,) in found:
