@@ -5,6 +5,7 @@ writes docs/own_project.md of them and of what each command printed.
 """
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -21,8 +22,8 @@ _HEAD = """# A project of your own, in minutes
 
 From an empty folder to an answer about a network of yours: what follows was done by
 `python docs/own_project.py`, which wrote this page with what each command printed. It took
-{total}, on {cores} cores, of which {install} were the installation. A test does the same with every
-change.
+{total}, {install} of them for the installation, on {cores} cores that other work kept at a load of
+{load:.1f}; {used} of it were processor time. A test does the same with every change.
 """
 _TAIL = """
 ## Where to go on
@@ -76,7 +77,7 @@ def build(input_shape, classes, data_format, filters):
 ''',
         "my_net.py",
     ),
-    Step("It is built, and looked at:", "sidebyside summary model=my_net | tail -n 4"),
+    Step("It is built, and looked at:", "sidebyside summary model=my_net | tail -n 3"),
     Step(
         "The study that `params.yaml` selects holds it against a network of the library's, two "
         "seeds each, on 5 000 real digits:",
@@ -160,7 +161,15 @@ def page(followed: Sequence[tuple[Step, str, float]], wheel: str) -> str:
     """Return the page on steps that were followed."""
     seconds = [took for _, _, took in followed]
     cores = len(os.sched_getaffinity(0))
-    parts = [_HEAD.format(total=_time(sum(seconds)), install=_time(seconds[0]), cores=cores)]
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    head = _HEAD.format(
+        total=_time(sum(seconds)),
+        install=_time(seconds[0]),
+        cores=cores,
+        load=os.getloadavg()[2],
+        used=_time(used.ru_utime + used.ru_stime),
+    )
+    parts = [head]
     for (step, said, took), block in zip(followed, blocks(wheel), strict=True):
         parts.append(f"{step.text}\n\n{block}\n")
         if said:

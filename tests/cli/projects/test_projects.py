@@ -115,7 +115,7 @@ def test_a_file_of_ones_own_goes_before_the_librarys(own):
         compose("model=my_nett")
 
 
-def test_other_apps_of_hydra_find_no_configs_of_the_library(tmp_path):
+def test_other_apps_of_hydra_find_no_configs_of_the_library(own, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     with hydra.initialize_config_dir(str(tmp_path), version_base="1.3"):
         # No choice of a file, as there is no such group.

@@ -51,7 +51,7 @@ def load_yaml(path: Path) -> DictConfig:
 def check_parameters() -> None:
     """Raise a UserError where the project has lost its params.yaml."""
     path = paths.root() / "params.yaml"
-    if (paths.root() / "conf").is_dir() and not path.is_file():
+    if (paths.root() / "dvc.yaml").is_file() and not path.is_file():  # else the library's will do
         raise UserError(
             f"There is no {path}, which holds training.epochs, seeds and batch_size: bring it back "
             "from git, git checkout params.yaml."
