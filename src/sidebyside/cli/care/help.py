@@ -8,15 +8,15 @@ EXIT_CODES = (
     "is finished is kept."
 )
 SHORT = {  # in the list of all commands, which imports none of them
-    "init": "Begin a project of your own in a folder.",
-    "add": "Lay down a model, a dataset or a study that works, to be changed.",
+    "init": "Make a project of your own in a folder.",
+    "add": "Add a model, a dataset or a study of your own, in a file that works.",
     "data": "Add data of your own, and look at what is in a dataset.",
     "summary": "Print a network's layers, output shapes and parameter counts, with formulas.",
     "samples": "Draw a grid of sample images.",
     "predict": "Say what images show: PNG, JPEG or, of digits, IDX files.",
     "export": "Write a run's network in other file formats.",
     "compare": "Hold two variants, two studies or two runs against each other.",
-    "report": "Show a study's report as a page, or all reports.",
+    "report": "Write a study's report as a page, and the index of all reports.",
     "sync": "Publish a study's results to a tracking store, as after dvc pull.",
     "verify": "Show that what a study found comes out again, from its bits to its claims.",
     "ui": "Browse the runs in MLflow, on this machine alone.",
