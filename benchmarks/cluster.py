@@ -1,6 +1,6 @@
 """A study of 100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md and its picture.
 
-make simulate            100 runs for each worker, in some ten minutes of two cores
+make simulate            100 runs for each worker, in six minutes of two cores
 make simulate RUNS=20    as many
 make simulate QUICK=1    in a minute; it writes nothing
 
