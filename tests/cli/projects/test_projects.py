@@ -115,6 +115,16 @@ def test_a_file_of_ones_own_goes_before_the_librarys(own):
         compose("model=my_nett")
 
 
+def test_a_shell_completes_the_librarys_choices_too(own, monkeypatch, capsys):
+    for name, value in (("COMP_WORDS", "sidebyside plan study=f"), ("COMP_CWORD", "2")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("_SIDEBYSIDE_COMPLETE", "zsh_complete")
+    with pytest.raises(SystemExit):
+        main([])
+    said = capsys.readouterr().out.splitlines()
+    assert {"study=factorial", "study=first"} <= set(said)
+
+
 def test_other_apps_of_hydra_find_no_configs_of_the_library(own, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     with hydra.initialize_config_dir(str(tmp_path), version_base="1.3"):

@@ -21,7 +21,8 @@ def overrides(
         return _choices(given[-2], incomplete, "")
     if equals:
         return _choices(group, begun, f"{group}=")
-    groups = sorted(path.name for path in paths.conf().iterdir() if path.is_dir())
+    places = (path for folder in paths.conf_folders() for path in folder.iterdir())
+    groups = sorted({path.name for path in places if path.is_dir()} - {"__pycache__"})
     return [CompletionItem(f"{own}=") for own in groups if own.startswith(incomplete)]
 
 
@@ -40,7 +41,7 @@ def dataset(
 
 
 def _choices(group: str, begun: str, before: str) -> list[CompletionItem]:
-    names = sorted(path.stem for path in (paths.conf() / group).glob("*.yaml"))
+    names = paths.conf_names(group)
     return [CompletionItem(f"{before}{name}") for name in names if name.startswith(begun)]
 
 

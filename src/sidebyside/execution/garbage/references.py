@@ -59,8 +59,7 @@ class Studies:
     def __init__(self, datasets: Collection[str]) -> None:
         self._asked: set[str] = set()
         self.keys: set[str] = set()  # as far as data are prepared
-        names = sorted(path.stem for path in (paths.conf() / "study").glob("*.yaml"))
-        for study in names:
+        for study in paths.conf_names("study"):
             for dataset in sorted(datasets):
                 # A study that can't be composed for a dataset has no runs on it.
                 with suppress(UserError):
