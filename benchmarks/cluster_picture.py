@@ -30,7 +30,7 @@ def _draw_ratios(axes: Axes, found: Findings) -> None:
         workers = [cluster.workers for cluster, _ in own]
         axes.plot(workers, ratios, mark, color=colour, label=f"runs of {told_time(seconds)}")
     axes.axhline(TOO_LONG, color=GREY, ls="--", lw=1)
-    axes.annotate(f"{TOO_LONG:g}", (25, TOO_LONG), (0, 3), textcoords="offset points", color=GREY)
+    axes.annotate(f"{TOO_LONG:g}", (300, TOO_LONG), (0, 3), textcoords="offset points", color=GREY)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
@@ -76,6 +76,7 @@ def _draw_losses(axes: Axes, found: Findings) -> None:
         places = [number + 0.27 * (place - 1) for number in range(len(groups))]
         axes.bar(places, own, 0.25, color=colour, label=label)
     axes.axhline(1, color=GREY, lw=1)
+    axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # for the legend
     names = [f"runs {told_time(run)},\nnodes {told_time(life)}" for run, life in groups]
     axes.set_xticks(range(len(groups)), names)
     axes.set_ylabel("makespan over the ideal")
