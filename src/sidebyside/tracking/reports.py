@@ -4,6 +4,7 @@ import csv
 import shutil
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -117,7 +118,10 @@ def _of_study(
 
 
 def _tested(runs: Path) -> dict[str, dict[str, float]]:
-    """Return test error and loss of each variant, means over its runs."""
+    """Return test error and loss of each variant, means over its runs, but for those that lack one.
+
+    The loss of a run that diverged is no number.
+    """
     values: dict[str, dict[str, list[float]]] = {}
     with runs.open(newline="") as file:
         for row in csv.DictReader(file):
