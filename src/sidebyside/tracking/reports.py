@@ -118,19 +118,23 @@ def _of_study(
 
 
 def _tested(runs: Path) -> dict[str, dict[str, float]]:
-    """Return test error and loss of each variant, means over its runs, but for those that lack one.
+    """Return test error and loss of each variant, means over its runs.
 
-    The loss of a run that diverged is no number.
+    Of a run that diverged the loss is no number, and the mean isn't either: there is none then.
     """
     values: dict[str, dict[str, list[float]]] = {}
     with runs.open(newline="") as file:
         for row in csv.DictReader(file):
             for name in ("test_error", "test_loss"):
                 own = values.setdefault(row["variant"], {}).setdefault(name, [])
-                own.append(float(row[name]))
-    return {
+                own.append(float(row[name] or "nan"))
+    means = {
         variant: {name: round(mean(own), 6) for name, own in figures.items()}
         for variant, figures in values.items()
+    }
+    return {
+        variant: {name: figure for name, figure in figures.items() if isfinite(figure)}
+        for variant, figures in means.items()
     }
 
 
