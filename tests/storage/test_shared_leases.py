@@ -13,6 +13,7 @@ import pytest
 from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.leases import KIND, turn
 from sidebyside.storage.shared.opened import objects_at
+from support.sweeps import wait_until
 
 KEY = "9f" * 32
 
@@ -36,15 +37,16 @@ def test_others_wait_until_what_one_makes_has_arrived(place):
 
     def train(number):
         shared = SharedStore(place())
-        with turn(shared, KEY, lambda: bool(made), waited_for.append, held=2) as arrived:
+        with turn(shared, KEY, lambda: bool(made), waited_for.append, held=10) as arrived:
             if not arrived:
                 trained.append(number)
-                time.sleep(1)
+                time.sleep(3)
                 made.append(number)
 
     threads = [threading.Thread(target=train, args=[number]) for number in range(3)]
     threads[0].start()
-    time.sleep(0.5)  # as MLflow can't tell which of several created a file
+    # As MLflow can't tell which of several created a file.
+    wait_until(lambda: trained and SharedStore(place()).ask(place().sizes, KIND), 60)
     for thread in threads[1:]:
         thread.start()
     for thread in threads:
