@@ -23,7 +23,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["server/*"]
+exclude_patterns = ["server/*", "commands/*"]  # the second are shown by commands.md
 html_theme = "furo"
 html_title = f"sidebyside {version}"
 html_show_copyright = False
