@@ -2,11 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
-import subprocess
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
@@ -25,6 +21,7 @@ from sidebyside.report.page.drawn import pareto_front
 from sidebyside.report.page.page import write_report
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
+from support.browser import Browser, browsing, program
 
 IMAGES = 400
 TARGET = np.arange(IMAGES, dtype=np.uint8) % 10
@@ -501,71 +498,15 @@ def test_the_pareto_front_keeps_ties():
     assert pareto_front(points) == [True, True, True, False, False, True]
 
 
-class Browser:
-    """A headless Chromium, spoken to by its debugging protocol over two pipes."""
+class Reader(Browser):
+    """A browser of reports' pages that notes what they ask for and stumble over."""
 
-    def __init__(self, program, profile):
-        inbox, self._out = os.pipe()
-        self._in, outbox = os.pipe()
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        flags += ["--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
-        # Chromium reads from descriptor 3 and writes to 4. Debian's sh knows none above 9.
-        self.process = subprocess.Popen(
-            ["bash", "-c", f'exec "$0" "$@" 3<&{inbox} 4>&{outbox}', program, *flags],
-            pass_fds=(inbox, outbox),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(inbox)
-        os.close(outbox)
-        self._number, self._unread, self._events, self._session = 0, b"", [], {}
+    def __init__(self, *given):
+        self._events = []
         self.asked_for, self.failed = [], []  # addresses; what a script stumbled over
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = {"sessionId": attached["sessionId"]}
+        super().__init__(*given)
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
-
-    def call(self, method, **parameters):
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters} | self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self._number:
-            self._note(answer)
-        return answer["result"]
-
-    def _read(self):
-        while b"\0" not in self._unread:
-            more = os.read(self._in, 1 << 20)
-            assert more, "Chromium has ended"
-            self._unread += more
-        message, self._unread = self._unread.split(b"\0", 1)
-        return json.loads(message)
-
-    def open(self, path, width, scripted=True):
-        self.call("Emulation.setScriptExecutionDisabled", value=not scripted)
-        self.asked_for.clear()
-        size = {
-            "width": width,
-            "height": HEIGHTS[width],
-            "deviceScaleFactor": 1,
-            "mobile": width < 600,
-        }
-        self.call("Emulation.setDeviceMetricsOverride", **size)
-        self._events.clear()
-        self.call("Page.navigate", url=path.as_uri())
-        while "Page.loadEventFired" not in self._events:
-            self._note(self._read())
-        if scripted and self.evaluate("!!document.getElementById('charts')"):
-            self.wait_for("'ready' in document.documentElement.dataset")
-
-    def wait_for(self, condition):
-        """Wait until an expression is true, whose value is returned."""
-        for _ in range(300):
-            if found := self.evaluate(condition):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{condition} has not become true")
 
     def _note(self, event):
         self._events.append(event.get("method"))
@@ -574,34 +515,28 @@ class Browser:
         if event.get("method") == "Runtime.exceptionThrown":
             self.failed.append(event["params"]["exceptionDetails"])
 
+    def read(self, path, width, scripted=True):
+        """Open a page and wait until it is loaded and, where it has charts, drawn."""
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripted)
+        self.resize(width, HEIGHTS[width], mobile=width < 600)
+        self.asked_for.clear()
+        self._events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        while "Page.loadEventFired" not in self._events:
+            self._note(self._read())
+        if scripted and self.evaluate("!!document.getElementById('charts')"):
+            self.wait("'ready' in document.documentElement.dataset")
+
     def move_to(self, x, y):
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-
-    def evaluate(self, expression):
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return found["result"]["value"]
-
-    def screenshot(self, path):
-        height = min(self.evaluate("document.documentElement.scrollHeight"), 16_000)
-        clip = {"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": height, "scale": 1}
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
-        path.write_bytes(base64.b64decode(found["data"]))
-
-    def close(self):
-        self.call("Browser.close")
-        self.process.wait(30)
-        os.close(self._in)
-        os.close(self._out)
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
+    if program() is None:
         pytest.skip("no Chromium on the PATH to lay pages out: apt-get install chromium")
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
+    with browsing(tmp_path_factory.mktemp("profile"), Reader) as browser:
+        yield browser
 
 
 # What sticks out sideways, but for what scrolls inside its own box.
@@ -622,12 +557,12 @@ BROKEN = "[...document.images].filter(one => !one.naturalWidth).map(one => one.a
 @pytest.mark.parametrize("name", ["whole", "one_run", "several_protocols", "hostile"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, width):
-    browser.open(pages(name).path, width)
+    browser.read(pages(name).path, width)
     assert browser.evaluate(OVERFLOWING) == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     assert browser.evaluate("innerWidth") == width
     assert browser.evaluate(BROKEN) == []
-    browser.screenshot(tmp_path / f"{name}_{width}.png")
+    browser.screenshot(tmp_path / f"{name}_{width}.png", whole=True)
     assert (tmp_path / f"{name}_{width}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -635,7 +570,7 @@ def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("scripted", [True, False])
 def test_the_answer_a_picture_and_rows_are_on_the_first_screen(pages, browser, width, scripted):
-    browser.open(pages("whole").path, width, scripted)
+    browser.read(pages("whole").path, width, scripted)
     shown = browser.evaluate("""(() => {
         const end = (one) => one.getBoundingClientRect().bottom;
         const pictures = [...document.querySelectorAll(".opening > img, #variants-chart svg")];
@@ -652,9 +587,9 @@ def test_the_answer_a_picture_and_rows_are_on_the_first_screen(pages, browser, w
 
 @pytest.mark.slow
 def test_a_page_asks_for_nothing_over_the_network(pages, browser):
-    browser.open(pages("whole").path, DESKTOP)
+    browser.read(pages("whole").path, DESKTOP)
     browser.evaluate("document.getElementById('compare-two').click(), 1")
-    browser.wait_for("!!document.querySelector('#pair-chart svg')")
+    browser.wait("!!document.querySelector('#pair-chart svg')")
     schemes = {address.partition(":")[0] for address in browser.asked_for}
     assert schemes <= {"file", "data", "blob"}
     assert [own for own in browser.asked_for if own.startswith("file")] == [
@@ -666,14 +601,14 @@ def test_a_page_asks_for_nothing_over_the_network(pages, browser):
 @pytest.mark.slow
 def test_pointing_at_a_run_tells_variant_seed_error_and_key(pages, browser):
     page = pages("whole")
-    browser.open(page.path, DESKTOP)
+    browser.read(page.path, DESKTOP)
     x, y = browser.evaluate("""(() => {
         const dot = document.querySelector("#variants-chart .mark-symbol path");
         const { x, y, width, height } = dot.getBoundingClientRect();
         return [x + width / 2, y + height / 2];
     })()""")
     browser.move_to(x, y)
-    told = browser.wait_for(
+    told = browser.wait(
         "document.querySelector('#vg-tooltip-element.visible')?.innerText.replace(/\\s+/g, ' ')"
     )
     runs = {
@@ -686,37 +621,37 @@ def test_pointing_at_a_run_tells_variant_seed_error_and_key(pages, browser):
 
 @pytest.mark.slow
 def test_tables_sort_and_levels_hide_in_all_of_the_page(pages, browser):
-    browser.open(pages("whole").path, DESKTOP)
+    browser.read(pages("whole").path, DESKTOP)
     numbers = "[...document.querySelectorAll('#variants tbody .chip')].map(one => +one.innerText)"
     drawn = "document.querySelector('#variants-chart .mark-text.role-mark').children"
     assert browser.evaluate(numbers) == [1, 2, 3, 4, 5, 6, 7, 8]
     mean = "document.querySelectorAll('#variants th')[1].querySelector('.dtcc-button_order')"
     browser.evaluate(f"{mean}.click(), 1")
-    browser.wait_for("document.querySelectorAll('#variants th')[1].ariaSort === 'ascending'")
+    browser.wait("document.querySelectorAll('#variants th')[1].ariaSort === 'ascending'")
     browser.evaluate(f"{mean}.click(), 1")
-    browser.wait_for(f"{numbers}[0] === 8")
+    browser.wait(f"{numbers}[0] === 8")
     assert browser.evaluate(f"{drawn}.length") == 8
     browser.evaluate("document.querySelector('#levels input').click(), 1")
-    browser.wait_for(f"{drawn}.length === 4")
+    browser.wait(f"{drawn}.length === 4")
     left = browser.evaluate(numbers)
     assert len(left) == 4
     against = "[...document.querySelectorAll('#pairs .scroll tbody')][0].rows.length"
     assert browser.evaluate(against) < 7
     browser.evaluate("document.querySelector('#levels input').click(), 1")
-    browser.wait_for(f"{drawn}.length === 8")
+    browser.wait(f"{drawn}.length === 8")
 
 
 @pytest.mark.slow
 def test_two_variants_that_are_picked_are_compared(pages, browser):
     page = pages("whole")
-    browser.open(page.path, DESKTOP)
+    browser.read(page.path, DESKTOP)
     names = list(page.comparison.variants.sort_values("test_error_mean")["name"])
     chips = "document.querySelectorAll('#variants .chip')"
     browser.evaluate(f"{chips}[0].click(), 1")
     assert not browser.evaluate("document.getElementById('pair').open")
     browser.evaluate(f"{chips}[6].click(), 1")
-    browser.wait_for("document.getElementById('pair').open")
-    browser.wait_for("!!document.querySelector('#pair-chart .mark-rule line')")
+    browser.wait("document.getElementById('pair').open")
+    browser.wait("!!document.querySelector('#pair-chart .mark-rule line')")
     (pair,) = [one for one in page.json["pairs"] if {one["a"], one["b"]} == {names[0], names[6]}]
     said = browser.evaluate("document.querySelector('#pair').innerText")
     for ends in (pair["difference"], pair["seeds_and_images"]):
@@ -739,7 +674,7 @@ def test_two_variants_that_are_picked_are_compared(pages, browser):
 
 @pytest.mark.slow
 def test_without_scripts_a_page_is_whole(pages, browser):
-    browser.open(pages("whole").path, DESKTOP, scripted=False)
+    browser.read(pages("whole").path, DESKTOP, scripted=False)
     assert browser.evaluate(BROKEN) == []
     seen = browser.evaluate("document.body.innerText")
     assert spelled(pages("whole").json["statements"][0]) in " ".join(seen.split())
@@ -759,6 +694,6 @@ def test_what_is_drawn_is_as_vega_has_it(pages):
 
 @pytest.mark.slow
 def test_a_page_prints(pages, browser):
-    browser.open(pages("whole").path, DESKTOP)
+    browser.read(pages("whole").path, DESKTOP)
     printed = browser.call("Page.printToPDF", printBackground=True)["data"]
     assert base64.b64decode(printed).startswith(b"%PDF")

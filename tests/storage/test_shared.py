@@ -4,7 +4,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +116,23 @@ def test_of_several_that_create_a_file_one_is_told_so(request, place):
     if "mlflow" not in request.node.name:  # which has no conditional upload
         assert created.count(True) == 1
     assert not opened[0].create("leases/9f/lease.json", b"{}")
+
+
+class OldDriver(MemoryFileSystem):
+    """A driver that knows no exclusive writing, as they were written before fsspec had it."""
+
+    protocol = "old"
+
+    def pipe_file(self, path, value):
+        super().pipe_file(path, value)
+
+
+def test_a_driver_without_exclusive_writing_creates_a_file_once():
+    fsspec.register_implementation("old", OldDriver, clobber=True)
+    objects = objects_at("old://team")
+    assert objects.create("leases/9f/lease.json", b"{}")
+    assert not objects.create("leases/9f/lease.json", b"other")
+    assert objects.read("leases/9f/lease.json") == b"{}"
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_HIGHEST = 16_000  # pixels that Chromium draws at once
+
 
 class Browser:
     """One page of a Chromium; pages of the network take no longer than ``seconds`` to be there."""
@@ -42,8 +44,11 @@ class Browser:
         message = {"id": self._number, "method": method, "params": parameters} | self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         while (answer := self._read()).get("id") != self._number:
-            pass
+            self._note(answer)
         return answer["result"]
+
+    def _note(self, event: dict[str, Any]) -> None:
+        """Take note of what the page tells unasked; nothing does here."""
 
     def _read(self) -> Any:
         while b"\0" not in self._unread:
@@ -55,10 +60,14 @@ class Browser:
 
     def open(self, url: str, width: int = 1280, height: int = 800) -> None:
         """Go to a page; what an application draws there is to be waited for."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.resize(width, height)
         self.call("Page.navigate", url="about:blank")  # another fragment alone loads nothing
         self.call("Page.navigate", url=url)
+
+    def resize(self, width: int, height: int, mobile: bool = False) -> None:
+        """Give the screen a size, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression in the page."""
@@ -82,9 +91,14 @@ class Browser:
         for text in texts:
             self.wait(f"document.body && document.body.innerText.includes({json.dumps(text)})")
 
-    def screenshot(self, path: Path) -> None:
-        """Draw what is to be seen to a PNG file."""
-        found = self.call("Page.captureScreenshot")
+    def screenshot(self, path: Path, whole: bool = False) -> None:
+        """Draw what is to be seen, or the ``whole`` page, to a PNG file."""
+        more = {}
+        if whole:
+            width, height = self.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+            clip = {"x": 0, "y": 0, "width": width, "height": min(height, _HIGHEST), "scale": 1}
+            more = {"captureBeyondViewport": True, "clip": clip}
+        found = self.call("Page.captureScreenshot", **more)
         path.write_bytes(base64.b64decode(found["data"]))
 
     def close(self) -> None:
@@ -101,11 +115,11 @@ def program() -> str | None:
 
 
 @contextlib.contextmanager
-def browsing(profile: Path) -> Iterator[Browser]:
+def browsing(profile: Path, kind: type[Browser] = Browser) -> Iterator[Any]:
     """Start Chromium with an empty profile, and end it."""
     found = program()
     assert found is not None
-    browser = Browser(found, profile)
+    browser = kind(found, profile)
     try:
         yield browser
     finally:

@@ -54,7 +54,9 @@ class Remote:
             self._files.pipe_file(target, content, mode="create")
         except FileExistsError:
             return False
-        except (TypeError, ValueError, NotImplementedError):  # a driver that can't tell
+        except (NotImplementedError, TypeError):
+            # A driver that has no such mode, or whose pipe_file takes none. Two may then create one
+            # at once, as on MLflow: a lease is advice.
             if self._files.exists(target):
                 return False
             self.write(name, content)
