@@ -77,6 +77,22 @@ def test_of_two_that_write_at_once_either_will_do(place, tmp_path):
         assert arrived["timing.json"] in (b"1" * 10**6, b"2" * 10**6)
 
 
+def test_a_folder_that_goes_during_an_upload_is_not_made_anew(tmp_path):
+    root, aside = tmp_path / "shared", tmp_path / "aside"
+    root.mkdir()
+    objects = objects_at(str(root))
+    names = (f"runs/{i:04d}/{i}" for i in range(100_000))
+    for _ in range(30):
+        with ThreadPoolExecutor() as pool:
+            uploads = pool.submit(lambda: [objects.write(name, bytes(50_000)) for name in names])
+            time.sleep(0.005)
+            root.rename(aside)
+            with pytest.raises(OSError, match="gone|No such file"):
+                uploads.result(timeout=60)
+        assert not root.exists()
+        aside.rename(root)
+
+
 def test_an_upload_that_was_cut_is_not_there_and_is_replaced(shared, tmp_path):
     archive, bundle = packed(tmp_path)
     cut = tmp_path / "cut"

@@ -35,8 +35,7 @@ class Folder:
     def create(self, name: str, content: bytes) -> bool:
         """Put a small file there if none has that name."""
         self._check_mounted()
-        path = self._root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._with_parents(name)
         try:
             with path.open("xb") as file:
                 file.write(content)
@@ -83,10 +82,20 @@ class Folder:
             yield unfinished
             with unfinished.open("rb") as file:
                 os.fsync(file.fileno())
-            (self._root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(unfinished, self._root / name)
+            os.replace(unfinished, self._with_parents(name))
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def _with_parents(self, name: str) -> Path:
+        """Return a file's path, the folders between it and the root made.
+
+        The root never is: where it goes just now, as a mount may, one made here would be on this
+        machine alone.
+        """
+        path = self._root / name
+        for parent in reversed(path.relative_to(self._root).parents[:-1]):
+            (self._root / parent).mkdir(exist_ok=True)
+        return path
 
     @contextmanager
     def _there(self) -> Iterator[None]:
