@@ -26,7 +26,7 @@ study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
-	pytest -n 2 --dist loadfile --no-loadscope-reorder
+	pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)
 	pytest -n 2 --dist worksteal -m "faults and not cluster"

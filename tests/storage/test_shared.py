@@ -87,7 +87,7 @@ def test_a_folder_that_goes_during_an_upload_is_not_made_anew(tmp_path):
             uploads = pool.submit(lambda: [objects.write(name, bytes(50_000)) for name in names])
             time.sleep(0.005)
             root.rename(aside)
-            with pytest.raises(OSError, match="gone|No such file"):
+            with pytest.raises(OSError, match=r"gone|No such file"):
                 uploads.result(timeout=60)
         assert not root.exists()
         aside.rename(root)

@@ -75,12 +75,15 @@ class Tracking:
 
     ``wait`` is how many seconds a server that is away in mid-study is waited for. ``labels`` is
     what the levels of a factor are called in the short names of runs, by factor and level.
+    ``models`` are the trained networks that are logged there with a study's report: the best one
+    of each of its "variants", that of the variant which is its "choice", or "none".
     """
 
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
     wait: Annotated[float, Field(ge=0)] = 300
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    models: Literal["variants", "choice", "none"] = "variants"
 
 
 @dataclass(frozen=True, config=CLOSED)

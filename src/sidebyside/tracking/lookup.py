@@ -11,8 +11,8 @@ from sidebyside.config.protocols import TEST_AS_VALIDATION
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.storage import store
-from sidebyside.storage.results import StudyRun, load_study
-from sidebyside.storage.store import DamagedError, Run
+from sidebyside.storage.results import StudyResults, StudyRun, load_study
+from sidebyside.storage.store import HISTORY, DamagedError, Run
 
 BEST = "best"
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -66,21 +66,33 @@ def best_run(dataset: str, study: str) -> Run:
         If the study has no results here, or validated on test images alone.
     """
     results = load_study(dataset, study)
-    accuracies: dict[str, list[tuple[float, StudyRun]]] = {}
-    for run in results.trained:
-        trained = results.load(run)
-        watched = trained.history.get("val_accuracy")
-        if watched and trained.recipe.protocol not in TEST_AS_VALIDATION:
-            accuracies.setdefault(run.variant, []).append((watched[-1], run))
-    if not accuracies:
+    best = best_of_variants(results)
+    if not best:
         raise UserError(
             f"study={study} has no validation images of its own to choose its best run by: give a "
             "run key instead."
         )
-    replicate = max(
-        accuracies.values(), key=lambda runs: np.mean([accuracy for accuracy, _ in runs])
-    )
-    return results.load(max(replicate, key=lambda pair: pair[0])[1])
+    _, run, _ = max(best.values(), key=lambda found: found[2])
+    return results.load(run)
+
+
+def best_of_variants(results: StudyResults) -> dict[str, tuple[float, StudyRun, float]]:
+    """Return of each variant the highest validation accuracy, its run, and the mean over runs.
+
+    Accuracies are shares after the last epoch; of several alike the first run is taken. Variants
+    without validation images of their own aren't there, since the test set has no say in it.
+    """
+    accuracies: dict[str, list[tuple[float, StudyRun]]] = {}
+    for run in results.trained:
+        trained = results.load(run, [HISTORY])
+        watched = trained.history.get("val_accuracy")
+        if watched and trained.recipe.protocol not in TEST_AS_VALIDATION:
+            accuracies.setdefault(run.variant, []).append((watched[-1], run))
+    best = {}
+    for variant, runs in accuracies.items():
+        accuracy, run = max(runs, key=lambda pair: pair[0])
+        best[variant] = accuracy, run, float(np.mean([own for own, _ in runs]))
+    return best
 
 
 def _folders(prefix: str) -> Iterator[Path]:

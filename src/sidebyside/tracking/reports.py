@@ -18,6 +18,7 @@ from sidebyside.files import read_json
 from sidebyside.report.files import training_seconds
 from sidebyside.report.text.note import metric_of, note, variant_rows
 from sidebyside.storage.evidence_files import FILE, read_evidence
+from sidebyside.storage.results import has_results
 from sidebyside.tracking.shown.views import TRAINING, key_for, link
 
 if TYPE_CHECKING:
@@ -32,15 +33,17 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
     """Let a study's MLflow run and its variants' say what a report says; say whether it was done.
 
     The study's run gets its opening and table as description, its figures and factors, and its
-    files under ``report/``. A variant's run gets means, intervals, rank and verdict. A report can
-    be made where no tracking store is, from committed evidence: that is no mistake, and a store
-    that can't be reached doesn't undo a report.
+    files under ``report/``. A variant's run gets means, intervals, rank and verdict. Networks
+    become models, see `publish_models`, where the study's results are here. A report can be made
+    where no tracking store is, from committed evidence: that is no mistake, and a store that can't
+    be reached doesn't undo a report.
     """
     if not (folder / "comparison.json").is_file():
         return False
     if tracking.uri is None and not (paths.home() / "mlflow.db").is_file():
         return False
     from sidebyside.tracking.client import Tracker
+    from sidebyside.tracking.models.publish import publish_models
 
     tracker = Tracker(tracking)
     try:
@@ -49,6 +52,8 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
         if parent is None:
             return False
         _publish(tracker, parent, folder)
+        if has_results(dataset, study):
+            publish_models(study, dataset, tracking, _chosen(folder))
     except UserError as error:
         print(f"warning: the report isn't in MLflow. {error}", file=sys.stderr)
         return False
@@ -82,6 +87,12 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copy)
         tracker.log_files(parent, Path(temporary), "report")
+
+
+def _chosen(folder: Path) -> str | None:
+    """Return the variant that a report chose by validation, None where it chose none."""
+    selection = read_json(folder / "comparison.json")["selection"]
+    return str(selection["chosen"]) if selection else None
 
 
 def _of_variant(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""Trained networks as models of MLflow's: logged, registered, served."""
