@@ -20,6 +20,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from sidebyside.tracking.models.publish import registered_name  # noqa: E402 - as that below
 from support.browser import Browser, browsing  # noqa: E402 - found by the line above
 
 STUDY, DATASET = "factorial", "mnist5k"
@@ -50,6 +51,12 @@ def _pages(client: mlflow.MlflowClient) -> dict[str, tuple[str, list[str]]]:
     training = "workflowType=machine_learning"
     view = f"{_EXPERIMENT}?{training}&viewStateShareKey={STUDY}-{DATASET}"
     run = client.search_runs(["1"], f"tags.`mlflow.parentRunId` = '{best}'")[0]
+    champion = client.get_model_version_by_alias(registered_name(STUDY, DATASET), "champion")
+    (model,) = [
+        model
+        for model in client.search_logged_models(["1"])
+        if model.artifact_location == champion.source
+    ]
     compared = f'#/compare-runs?runs=["{best}","{others[-1]}"]&experiments=["1"]&{training}'
     return {
         "run_list": (view, ["16 matching runs", "verdict"]),
@@ -59,6 +66,9 @@ def _pages(client: mlflow.MlflowClient) -> dict[str, tuple[str, list[str]]]:
         "variant": (f"{_EXPERIMENT}/{best}?{training}", ["interval_high"]),
         "seed": (f"{_EXPERIMENT}/{run.info.run_id}/model-metrics?{training}", ["Step"]),
         "comparison": (compared, ["interval_high"]),
+        "models": (f"#/experiments/1/models?{training}", ["5x5 drop adam last s"]),
+        "model": (f"#/experiments/1/models/{model.model_id}?{training}", ["Datasets used", "v1"]),
+        "champion": (f"#/models/{champion.name}/versions/{champion.version}", ["champion"]),
     }
 
 
