@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from sidebyside.verify.test_set import Looks
+if TYPE_CHECKING:
+    from sidebyside.verify.test_set import Looks  # which brings SciPy
 
 MEANING = {
     "bits": "Trained again from its config, data and seed, a run has the same weights after every "
@@ -52,7 +53,7 @@ class Outcome(Generic[Kind_co]):
     passed: bool
     summary: str
     findings: Sequence[Kind_co]
-    looks: Looks
+    looks: "Looks"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as JSON types."""
