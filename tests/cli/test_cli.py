@@ -389,6 +389,7 @@ def test_what_is_not_needed_is_not_imported(project, tmp_path, arguments):
     ("arguments", "words"),
     [
         ([], "Missing command"),
+        (["data"], "Missing command"),
         (["nosuch"], "No such command 'nosuch'"),
         (["sync", "--nosuch"], "No such option '--nosuch'"),
         (["compare", "only-one"], "Missing argument 'SECOND'"),
@@ -440,6 +441,7 @@ def test_two_runs_are_compared_by_image(command, studied):
         (["kernel_size=5,dropout=maybe", VARIANTS[0]], "did you mean kernel_size=5,dropout=true"),
         ([VARIANTS[0], VARIANTS[0]], "against itself"),
         (["factorial", "published"], "study=published"),
+        (["A", VARIANTS[0]], "name two variants of study=factorial"),
         (["0123456789", "9876543210"], "No run here has a key that begins with 0123456789"),
     ],
 )

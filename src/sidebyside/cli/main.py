@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 import click
-from click.exceptions import Exit
+from click.exceptions import Exit, NoArgsIsHelpError
 from click.shell_completion import shell_complete
 
 from sidebyside.cli.care.help import EXIT_CODES, SHORT, with_examples
@@ -98,6 +98,8 @@ def _usage_errors_reported() -> Iterator[None]:
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = context.command_path if context else "sidebyside"
         message = " ".join(error.format_message().split()).rstrip(".")
+        if isinstance(error, NoArgsIsHelpError):  # whose message is all that --help says
+            message = "Missing command"
         raise UserError(f"{message}: `{command} --help` tells what can be given.") from None
 
 

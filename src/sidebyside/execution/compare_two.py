@@ -22,7 +22,7 @@ from sidebyside.report.gathering import gather
 from sidebyside.storage import journal
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.store import Run
-from sidebyside.tracking.lookup import find_run
+from sidebyside.tracking.lookup import find_run, may_name_run
 
 
 def compare_two(
@@ -60,6 +60,13 @@ def compare_two(
         evidence = gather(dataset, study, allow_partial=True)
         a, b = (_variant(evidence, name) for name in (first, second))
         return compare_pairs([a, b], [(a.name, b.name)], study.margin)
+    for name in (first, second):
+        if not may_name_run(name):
+            raise UserError(
+                f"{first} and {second} can't be held against each other: name two variants of "
+                f"study={study.name}, as kernel_size=3,dropout=true, two studies in conf/study/, "
+                "or two runs by their keys or MLflow's ids."
+            )
     runs = [find_run(name, tracking) for name in (first, second)]
     return _runs(runs, study)
 

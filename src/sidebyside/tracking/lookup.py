@@ -19,6 +19,11 @@ _KEY = re.compile(r"[0-9a-f]{6,64}")
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
+def may_name_run(name: str) -> bool:
+    """Tell whether this has the form of a run key, of its first digits or of an MLflow run id."""
+    return _KEY.fullmatch(name) is not None
+
+
 def find_run(name: str, tracking: Tracking) -> Run:
     """Return the run with this run key, or its first six digits or more, or this MLflow run id.
 
@@ -27,7 +32,7 @@ def find_run(name: str, tracking: Tracking) -> Run:
     UserError
         If there is none, more than one, or its files aren't those whose digests were stored.
     """
-    if not _KEY.fullmatch(name):
+    if not may_name_run(name):
         raise UserError(
             f"model={name} is no run key, no MLflow run id and not {BEST}: give one of these, or "
             "a model file with --trust."

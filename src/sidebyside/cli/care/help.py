@@ -42,7 +42,9 @@ _EXAMPLES = {
     "ui": "example: sidebyside ui --port 5001",
     "wait": "example: sidebyside submit study=factorial; sidebyside wait 1f2e",
     "cancel": "example: sidebyside cancel 1f2e",
+    "add": "example: sidebyside add model wide_net",
     "data": "example: sidebyside data add ~/photos --name photos",
+    "data check": "example: sidebyside data check mnist5k",
 }
 
 
