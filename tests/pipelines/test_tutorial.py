@@ -26,6 +26,7 @@ def paste(block: str, folder: Path) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+    assert "cuInit" not in done.stdout, "TensorFlow looks for a GPU's driver without a word"
     return done.stdout
 
 

@@ -53,4 +53,7 @@ def _print_own(config: Config) -> None:
     """Print what Keras says of a model of one's own."""
     with greetings_hidden():
         from sidebyside.engine.training.networks import build
-    build(Network(config.recipe(), config.dataset.shape, config.dataset.classes)).summary()
+
+        recipe, dataset = config.recipe(), config.dataset
+        network = build(Network(recipe, dataset.shape, dataset.classes))  # looks for a GPU's driver
+    network.summary()
