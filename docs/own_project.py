@@ -29,11 +29,12 @@ _TAIL = """
 ## Where to go on
 
 `params.yaml` selects the dataset, the study, epochs and seeds: `dvc exp run -S training.seeds=5`
-trains what is missing. `sidebyside add model|dataset|study NAME` writes further files that work as
-they are, and `sidebyside data add PATH --name NAME` describes images of yours:
-[extending.md](extending.md). What is in `conf/` is yours alone; all other choices are those of the
-library, which Hydra finds behind it (`pkg://sidebyside.conf`), and a file of the same name in your
-`conf/` goes before the library's.
+trains what is missing, once the project is committed, which `dvc exp` needs
+(`git add --all && git commit -m "A project"`). `sidebyside add model|dataset|study NAME` writes
+further files that work as they are, and `sidebyside data add PATH --name NAME` describes images of
+yours: [extending.md](extending.md). What is in `conf/` is yours alone; all other choices are those
+of the library, which Hydra finds behind it (`pkg://sidebyside.conf`), and a file of the same name
+in your `conf/` goes before the library's.
 `pipelines/` holds the scripts of the stages; every stage depends on `requirements.txt`, which names
 the version.
 """
@@ -50,7 +51,8 @@ class Step:
 
 STEPS = (
     Step(
-        "An empty folder, an environment, and the package:",
+        "An empty folder, an environment, and the package (`python -m hatchling build` makes the "
+        "wheel in a clone, in `dist/`):",
         f"python -m venv .venv\n. .venv/bin/activate\npip install --quiet {_WHEEL}",
     ),
     Step("The project, under git and DVC:", "sidebyside init"),

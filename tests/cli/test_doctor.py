@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import pytest
 
@@ -66,6 +67,15 @@ def test_a_config_that_cannot_be_composed_is_told(look, project, tmp_path, monke
     monkeypatch.setenv("SIDEBYSIDE_ROOT", str(broken))
     code, found = look()
     assert (code, found["config"]["level"]) == (1, "wrong")
+
+
+def test_a_repository_without_a_commit_is_told(look, project, tmp_path, monkeypatch):
+    shutil.copytree(project / "conf", tmp_path / "new" / "conf")
+    shutil.copy(project / "params.yaml", tmp_path / "new")
+    for words in (["init", "-q"], ["config", "user.name", "x"], ["config", "user.email", "x@y"]):
+        subprocess.run(["git", *words], cwd=tmp_path / "new", check=True)
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path / "new"))
+    assert "no commit yet" in look()[1]["git"]["said"]
 
 
 def test_launches_that_were_killed_are_forgotten_by_fix(look):

@@ -14,7 +14,7 @@ from sidebyside.errors import UserError
 _MODEL, _STUDY = "my_net", "first"
 _HEARD = """{folder} is a project now. In it:
 
-  sidebyside summary model={model}     your network, from {model}.py
+  sidebyside summary model={model}    your network, from {model}.py
   dvc repro                          trains {model} beside conv_pair, and writes the report
   python pipelines/train.py -m model={model} model.filters=8,16 seed=0,1
   sidebyside ui                      the runs in MLflow

@@ -75,7 +75,12 @@ def git() -> Finding:
             f"{' and '.join(missing)} isn't set: `dvc exp run` will refuse",
             "; ".join(f'git config {name} "..."' for name in missing),
         )
-    head = _git("rev-parse", "--short", "HEAD") or "no commit yet"
+    if not (head := _git("rev-parse", "--short", "--verify", "--quiet", "HEAD")):
+        return Finding(
+            "note",
+            "there is no commit yet: `dvc exp run` will refuse",
+            'git add --all && git commit -m "A project"',
+        )
     return Finding("good", f"user.name and user.email are set, at {head}")
 
 
