@@ -126,7 +126,8 @@ def _check_port(host: str, port: int) -> None:
         socket.create_server((host, port), family=family).close()
     except (OSError, OverflowError):
         raise UserError(
-            f"Port {port} of {host} can't be used, it may be taken: make ui PORT=5001."
+            f"Port {port} of {host} can't be used, it may be taken: `sidebyside ui --port 5001`, "
+            "or make ui PORT=5001."
         ) from None
 
 
