@@ -2,10 +2,11 @@
 
 import os
 import sys
+import time
 
 import pytest
 
-from sidebyside.stderr import greetings_hidden
+from sidebyside.stderr import greetings_hidden, told
 
 
 def test_only_file_descriptor_2_is_quiet_and_only_meanwhile(capfd):
@@ -22,3 +23,10 @@ def test_an_error_passes_and_the_terminal_is_back(capfd):
         raise RuntimeError
     os.write(2, b"a warning\n")
     assert capfd.readouterr().err == "a warning\n"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, []), (1.1, ["2", "3"])])
+def test_long_work_says_how_far_it_is_and_that_it_is_done(capsys, seconds, said):
+    for _ in told(range(3), 3, "things done"):
+        time.sleep(seconds)
+    assert capsys.readouterr().err.splitlines() == [f"{count} of 3 things done" for count in said]

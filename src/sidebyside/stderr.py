@@ -32,11 +32,14 @@ def greetings_hidden() -> Iterator[None]:
 def told(things: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Pass things on, and say from time to time how many of them are done if it takes long.
 
-    ``what`` is said of them, e.g. "configs composed".
+    ``what`` is said of them, e.g. "configs composed". Where something was said, so is the end.
     """
-    due = time.monotonic() + _FIRST
+    began = time.monotonic()
+    due = began + _FIRST
     for count, thing in enumerate(things):
         if time.monotonic() >= due:
             print(f"{count} of {total} {what}", file=sys.stderr, flush=True)
             due = time.monotonic() + _EVERY
         yield thing
+    if due > began + _FIRST:
+        print(f"{total} of {total} {what}", file=sys.stderr, flush=True)
