@@ -5,7 +5,7 @@ study=published_clean on the full MNIST.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +15,7 @@ from sidebyside.analysis.published.watching import (
     Gains,
     Mean,
     Watched,
+    common_seeds,
     last_differences,
     mean_over,
     unwatched,
@@ -59,9 +60,10 @@ mean but no interval.
 _TABLE = """
 ## By recipe
 
-Errors in percent, gains in points: means over seeds with Student's 95 % interval, n seeds, which
-are few. No gain can be below 0, though an interval may be. A gain that is 0 in all runs has the
-interval that counting whole images leaves.
+Errors in percent, gains of the lowest in points: over the last epoch, the epoch that held-out
+images choose, and the one that the other seeds choose. All are means over n seeds, which are few,
+with Student's 95 % interval. No gain can be below 0, though an interval may be. A gain that is 0 in
+all runs has the interval that counting whole images leaves.
 """
 
 
@@ -88,7 +90,8 @@ def _findings(recipes: Sequence[Watched]) -> str:
     sentences = [
         "Over the last epoch the lowest test error of a run gains "
         f"{_points(mean_over(recipes, lambda recipe: recipe.over_last))} points on average over "
-        f"{len(recipes)} recipes (95 %, over the seeds that all have, each counts once); in "
+        f"{len(recipes)} recipes (95 %, over {_seeds(recipes, lambda own: own.over_last)} that all "
+        "have, each of which counts once); in "
         f"{sum(map(_lower, recipes))} of {runs} runs another epoch has a lower error than the "
         "last.",
         f"The most it gains is {_points(largest.mean(largest.over_last))} points, of "
@@ -106,14 +109,18 @@ def _of_selection(recipes: Sequence[Watched]) -> str:
         return ""
     said = (
         f"The epoch that held-out images choose gains {_points(learned)} points over the last one "
-        "on average over the recipes, and a run's own lowest error "
-        f"{_points(mean_over(honest, lambda recipe: recipe.over_held_out))} over that epoch"
+        f"on average over the recipes ({_seeds(honest, lambda own: own.over_held_out)}), and a "
+        f"run's own lowest error {_points(mean_over(honest, lambda recipe: recipe.over_held_out))} over that epoch"
     )
     if learned["low"] > 0:
         return f"{said}: the first is learning, as the next run would gain it too."
     if learned["high"] < 0:
         return f"{said}: stopping there is worse than not stopping, so the gain is selection."
     return f"{said}: that stopping there helps the next run isn't shown."
+
+
+def _seeds(recipes: Sequence[Watched], gains: Callable[[Watched], Gains]) -> str:
+    return f"{len(common_seeds(recipes, gains))} seeds"
 
 
 def _lower(recipe: Watched) -> int:
@@ -124,15 +131,13 @@ def _lower(recipe: Watched) -> int:
 def _row(recipe: Watched) -> dict[str, str]:
     return {
         "recipe": recipe.preset,
-        "protocol": recipe.protocol,
         "epochs": str(recipe.errors.shape[1]),
         "n": str(len(recipe.seeds)),
         "last epoch %": f"{recipe.errors[:, -1].mean():.2f}",
         "lowest %": f"{recipe.lowest.mean():.2f}",
-        "runs with a lower epoch": f"{_lower(recipe)} of {len(recipe.seeds)}",
-        "gain over the last epoch": _points(recipe.mean(recipe.over_last)),
-        "over held-out images' epoch": _with_n(recipe, recipe.over_held_out),
-        "over other seeds' epoch": _mean(recipe.mean(recipe.over_others)),
+        "gain over last": _points(recipe.mean(recipe.over_last)),
+        "over held-out": _with_n(recipe, recipe.over_held_out),
+        "over others": _mean(recipe.mean(recipe.over_others)),
     }
 
 

@@ -148,12 +148,18 @@ def mean_over(recipes: Sequence[Watched], gains: Callable[[Watched], Gains]) -> 
     The seed is replicated, not the run: each seed's mean over the recipes counts once, of those
     seeds that all recipes have.
     """
-    by_recipe = [gains(recipe) for recipe in recipes]
-    common = sorted(set.intersection(*map(set, by_recipe))) if by_recipe else []
+    common = common_seeds(recipes, gains)
     if not common:
         return None
+    by_recipe = [gains(recipe) for recipe in recipes]
     by_seed = [float(np.mean([own[seed] for own in by_recipe])) for seed in common]
     return interval(by_seed, rounding_variance(recipes[0].images, errors=2) / len(recipes))
+
+
+def common_seeds(recipes: Sequence[Watched], gains: Callable[[Watched], Gains]) -> list[int]:
+    """Return the seeds of which all recipes have a gain."""
+    by_recipe = [set(gains(recipe)) for recipe in recipes]
+    return sorted(set.intersection(*by_recipe)) if by_recipe else []
 
 
 def last_differences(evidence: Evidence) -> int:
