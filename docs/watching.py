@@ -110,7 +110,8 @@ def _of_selection(recipes: Sequence[Watched]) -> str:
     said = (
         f"The epoch that held-out images choose gains {_points(learned)} points over the last one "
         f"on average over the recipes ({_seeds(honest, lambda own: own.over_held_out)}), and a "
-        f"run's own lowest error {_points(mean_over(honest, lambda recipe: recipe.over_held_out))} over that epoch"
+        f"run's own lowest error {_points(mean_over(honest, lambda own: own.over_held_out))} over "
+        "that epoch"
     )
     if learned["low"] > 0:
         return f"{said}: the first is learning, as the next run would gain it too."

@@ -18,6 +18,8 @@ from sidebyside.report.gathering import gather
 from sidebyside.storage import journal
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
+from sidebyside.verify.bits import Verdict
+from sidebyside.verify.committed import comes_out_again
 from sidebyside.verify.outcome import MEANING
 from sidebyside.verify.rebuilt import wrong_digests
 from sidebyside.verify.test_set import looks
@@ -214,6 +216,19 @@ def test_digests_stand_for_what_they_are_of(committed_factorial):
     wrong = wrong_digests(replace(committed_factorial, runs=forged, target=target), dataset)
     assert [first.key[:12] in wrong[0], second.key[:12] in wrong[1]] == [True, True]
     assert wrong[2] == "the classes of its images aren't those of dataset=mnist"
+
+
+@pytest.mark.parametrize(
+    ("flips", "changed", "holds"),
+    [
+        (3, ["environment.numerics was avx512, now avx2"], True),
+        (9, ["environment.numerics was avx512, now avx2"], False),
+        (3, ["sources.engine/training/fit.py was 1, now 2"], False),
+    ],
+)
+def test_other_bits_are_allowed_where_the_environment_is_another(flips, changed, holds):
+    verdict = Verdict("own,seed=0", "0" * 64, None, 1, flips, 5, changed)
+    assert comes_out_again(verdict) is holds
 
 
 def report_of(root):
