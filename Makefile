@@ -18,6 +18,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 PORT ?= 5000
+# Tests wait more than they compute, so three on two cores end sooner; each takes some 3 GB.
+TESTS := $(shell awk '/MemAvailable/ {print ($$2 > 14000000) ? 3 : 2}' /proc/meminfo 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
@@ -27,7 +29,7 @@ study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
-	pytest -n 3 --dist loadfile --no-loadscope-reorder
+	pytest -n $(TESTS) --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)
 	pytest -n 2 --dist worksteal -m "faults and not cluster"
