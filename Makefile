@@ -10,6 +10,7 @@
 # make crossvalidation   does the corrected test keep its word? docs/crossvalidation.md
 # make simulate   100 000 runs on 1 000 workers, simulated: docs/scaling_simulated.md; QUICK=1, RUNS=20
 # make scale   what 100, 1 000 and 10 000 runs cost once they are trained: docs/scaling_runs.md; QUICK=1
+# make verify-committed   make all reports anew from their evidence, train three runs again: docs/verify.md
 # make docs    write what is generated in docs/: tables of tests, settings, and those of the reports
 # make site    make a site of docs/ in build/site/html/, its notebook executed
 
@@ -17,16 +18,18 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 PORT ?= 5000
+# Tests wait more than they compute, so three on two cores end sooner; each takes some 3 GB.
+TESTS := $(shell awk '/MemAvailable/ {print ($$2 > 14000000) ? 3 : 2}' /proc/meminfo 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup
+.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup verify-committed
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
-	pytest -n 3 --dist loadfile --no-loadscope-reorder
+	pytest -n $(TESTS) --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)
 	pytest -n 2 --dist worksteal -m "faults and not cluster"
@@ -62,11 +65,16 @@ lint: $(READY)
 	lint-imports
 	python .ci/audit.py requirements.lock
 
+verify-committed: $(READY)
+	sidebyside verify committed
+
 docs: $(READY)
 	python docs/faults.py > docs/faults.md
 	python docs/bits.py > docs/bits.md
 	python docs/configuration.py > docs/configuration.md
 	python docs/flow.py
+	python docs/watching.py
+	python docs/carry_over.py
 	python docs/commands.py help
 	python docs/embed.py
 

@@ -1,8 +1,11 @@
 """What documents show is what the committed reports say."""
 
+import importlib
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -52,3 +55,38 @@ def test_a_table_is_that_of_the_tests(name):
     )
     shown = (SOURCE / "docs" / f"{name}.md").read_text()
     assert made.stdout == shown, "make docs brings it up to date"
+
+
+@pytest.mark.parametrize("name", ["watching", "carry_over"])
+def test_a_page_is_that_of_the_committed_evidence(name, tmp_path, monkeypatch):
+    with generator(name, monkeypatch) as made:
+        for file in [file for file in ("PAGE", "PICTURE") if hasattr(made, file)]:
+            monkeypatch.setattr(made, file, tmp_path / getattr(made, file).name)
+        made.main()
+    for path in tmp_path.iterdir():
+        shown = (SOURCE / "docs" / path.name).read_text()
+        assert path.read_text() == shown, "make docs brings it up to date"
+
+
+def test_two_studies_are_set_side_by_side(committed_factorial, monkeypatch):
+    with generator("carry_over", monkeypatch) as made:
+        other = made.at_level(committed_factorial, "data_format", "channels_first")
+        page = made.page(committed_factorial, replace(other, dataset="clothes"))
+        absent = made.page(committed_factorial, None)
+    said = " ".join(page.split())
+    assert "**kernel_size**: the conclusion carries over: 5 is better than 3 by 0.21" in said
+    assert (
+        "at optimizer adadelta, whether a conclusion carries over can't be told: undecided" in said
+    )
+    assert "| clothes " in page
+    assert "`reports/fashion_mnist/fashion/` isn't there yet" in " ".join(absent.split())
+
+
+@contextmanager
+def generator(name, monkeypatch):
+    """A script of docs/ as a module."""
+    monkeypatch.syspath_prepend(SOURCE / "docs")
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.modules.pop(name, None)

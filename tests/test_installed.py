@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import mlflow
+import numpy as np
 import pytest
 
 from support.projects import SOURCE, TINY
@@ -94,6 +96,11 @@ def test_a_project_of_ones_own_answers_within_minutes(own_project, wheel, tmp_pa
     assert re.search(r"\.html\n- Chosen by validation error, model=\w+ is best", said["ls"])
     assert re.search(r"metrics/conv_pair\.json .*\n.*metrics/my_net\.json ", said["dvc"])
     assert len(re.findall(r"^ *(?:my_net|conv_pair) +[01] +\d", said["python"], flags=re.M)) == 4
+    client = mlflow.MlflowClient(f"sqlite:///{next(tmp_path.rglob('mlflow.db'))}")
+    (own,) = client.search_logged_models(["1"], "tags.variant = 'model=my_net'")
+    mlflow.set_tracking_uri(client.tracking_uri)
+    loaded = mlflow.pyfunc.load_model(own.model_uri)  # my_net.py can't be imported here
+    assert loaded.predict(np.array(loaded.input_example, np.float32)).shape == (1, 10)
     document = (SOURCE / "docs" / "own_project.md").read_text()
     for block in own_project.blocks(wheel.name):
         assert block in document, "python docs/own_project.py writes the page anew"

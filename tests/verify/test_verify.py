@@ -18,7 +18,10 @@ from sidebyside.report.gathering import gather
 from sidebyside.storage import journal
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from sidebyside.storage.keys import run_key
+from sidebyside.verify.bits import Verdict
+from sidebyside.verify.committed import comes_out_again
 from sidebyside.verify.outcome import MEANING
+from sidebyside.verify.rebuilt import wrong_digests
 from sidebyside.verify.test_set import looks
 from support.cards import CARD
 from support.processes import run_here
@@ -155,14 +158,88 @@ def test_weights_that_a_card_was_made_to_vouch_for_are_not_the_same(studied):
     assert f"Run {key[:12]} differs from epoch 3 on" in said
 
 
-def test_committed_evidence_is_enough(studied, tmp_path, monkeypatch):
-    root = shutil.copytree(studied, tmp_path / "elsewhere", symlinks=True)
+@pytest.fixture(scope="module")
+def committed(studied, tmp_path_factory):
+    """The same workspace with a report and its evidence, without results and runs."""
+    root = tmp_path_factory.mktemp("committed") / "elsewhere"
+    shutil.copytree(studied, root, symlinks=True)
     compare = [sys.executable, str(root / "pipelines" / "compare.py"), "study=factorial"]
     assert run_here(compare, root, root).returncode == 0
     for folder in ("results", "runs"):
         shutil.rmtree(root / folder)
+    return root
+
+
+def test_committed_reports_are_made_anew_and_a_run_is_trained_again(committed):
+    outcome = verified(committed, "committed", "--count", "1")
+    (report,) = outcome["verdicts"]
+    assert outcome["passed"]
+    assert (report["dataset"], report["study"], report["wrong"]) == ("mnist5k", "factorial", [])
+    assert report["files"] == len([p for p in report_of(committed).rglob("*") if p.is_file()]) - 1
+    assert report["retrained"]["same_bits"]
+    assert "1 of 1 reports are what their evidence makes" in outcome["summary"]
+
+
+def test_a_number_that_evidence_does_not_make_is_named(committed):
+    path = report_of(committed) / "comparison.json"
+    whole = path.read_text()
+    error = read_json(path)["variants"][0]["test_error"]["mean"]
+    path.write_text(whole.replace(f'"mean": {error}', '"mean": 0.01', 1))
+    said = verify(committed, "committed", "--count", "0", code=1)
+    path.write_text(whole)
+    assert f"comparison.json: variants.0.test_error.mean was 0.01, now {error}" in said
+    assert "0 of 1 reports are what their evidence makes" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [(11, "isn't written as its content is"), (-2000, "can't be read")]
+)
+def test_one_byte_of_evidence_is_enough_to_be_named(committed, place, words):
+    path = report_of(committed) / "evidence.npz"
+    whole = path.read_bytes()
+    forged = bytearray(whole)
+    forged[place] ^= 1
+    path.write_bytes(forged)
+    said = verify(committed, "committed", code=1)
+    path.write_bytes(whole)
+    assert "mnist5k/factorial: " in said
+    assert f"evidence.npz {words}" in said
+
+
+def test_digests_stand_for_what_they_are_of(committed_factorial):
+    dataset = check_dataset(compose_config(["dataset=mnist"]))
+    assert wrong_digests(committed_factorial, dataset) == []
+    (first, second, *rest) = committed_factorial.runs
+    other = first.identity | {"arrays": "0" * 64}
+    forged = [replace(first, identity=other), replace(second, digests=["0" * 64]), *rest]
+    target = committed_factorial.target[::-1]
+    wrong = wrong_digests(replace(committed_factorial, runs=forged, target=target), dataset)
+    assert [first.key[:12] in wrong[0], second.key[:12] in wrong[1]] == [True, True]
+    assert wrong[2] == "the classes of its images aren't those of dataset=mnist"
+
+
+@pytest.mark.parametrize(
+    ("flips", "changed", "holds"),
+    [
+        (3, ["environment.numerics was avx512, now avx2"], True),
+        (9, ["environment.numerics was avx512, now avx2"], False),
+        (3, ["sources.engine/training/fit.py was 1, now 2"], False),
+    ],
+)
+def test_other_bits_are_allowed_where_the_environment_is_another(flips, changed, holds):
+    verdict = Verdict("own,seed=0", "0" * 64, None, 1, flips, 5, changed)
+    assert comes_out_again(verdict) is holds
+
+
+def report_of(root):
+    return root / "reports" / "mnist5k" / "factorial"
+
+
+def test_committed_evidence_is_enough(committed, monkeypatch):
+    root = committed
     assert verified(root, "bits", "--count", "2")["passed"]
-    path = root / "reports" / "mnist5k" / "factorial" / "evidence.npz"
+    path = report_of(root) / "evidence.npz"
+    whole = path.read_bytes()
     evidence = read_evidence(path)
     (other, *rest) = evidence.runs
     forged = replace(other, digests=[other.digests[0], "0" * 64, other.digests[2]])
@@ -174,6 +251,7 @@ def test_committed_evidence_is_enough(studied, tmp_path, monkeypatch):
     write_evidence(path, replace(evidence, runs=[replace(forged, identity=on_gpu), *rest]))
     said = verify(root, "bits", "--runs", other.key, code=1)
     assert f"environment.gpu was {json.dumps(CARD)[:57]}..., now null" in said
+    path.write_bytes(whole)
 
 
 def test_another_number_of_threads_is_explained(studied):

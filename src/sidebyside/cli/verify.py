@@ -1,7 +1,7 @@
 """``sidebyside verify``: a command for each thing that it can show."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sidebyside.report.text.scale import Scale
     from sidebyside.verify.bits import Verdict
     from sidebyside.verify.claims import ClaimVerdict
+    from sidebyside.verify.committed import Report
 
 Kind = TypeVar("Kind", bound=Finding)
 
@@ -39,11 +40,11 @@ class _InOrder(click.Group):
 )
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show that what a study found comes out again: four commands, each of something else.
+    """Show that what a study found comes out again: five commands, each of something else.
 
     The exit code is 1 if something speaks against what a command shows, else 0. A claim or figure
-    on which too few runs can't tell is printed, but speaks against nothing. Each command also says
-    whether runs of the study were begun after a look at the test set.
+    on which too few runs can't tell is printed, but speaks against nothing. Each command of one
+    study also says whether runs of it were begun after a look at the test set.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -117,6 +118,21 @@ def _published(study: str | None, dataset: str | None, as_json: bool) -> None:
     _tell(outcome, as_json, _print_published)
 
 
+@command.command("committed", short_help=MEANING["committed"], help=MEANING["committed"])
+@click.option(
+    "--count",
+    type=click.IntRange(min=0),
+    default=_COUNT,
+    show_default=True,
+    help="train a run again of so many studies; 0: of none",
+)
+@json_option
+def _committed(count: int, as_json: bool) -> None:
+    from sidebyside.verify.committed import verify_committed
+
+    _tell(verify_committed(count), as_json, _print_reports)
+
+
 def _base(dataset: str) -> "Config":
     return check(compose_config([f"dataset={dataset}"]))
 
@@ -135,7 +151,8 @@ def _tell(
         print(MEANING[outcome.check])
         if outcome.findings:
             print_findings(outcome.findings)
-        for sentence in [outcome.summary, *outcome.looks.sentences]:
+        looks = outcome.looks.sentences if outcome.looks else []
+        for sentence in [outcome.summary, *looks]:
             print(sentence)
     if not outcome.passed:
         raise SystemExit(1)
@@ -152,6 +169,11 @@ def _print_runs(verdicts: Sequence["Verdict"]) -> None:
         for verdict in verdicts
     ]
     print_table("Trained again", rows)
+    _print_differing(verdicts)
+
+
+def _print_differing(verdicts: Iterable["Verdict"]) -> None:
+    """Print why runs aren't as they were."""
     for verdict in verdicts:
         run = f"Run {verdict.key[:12]}"
         if verdict.damaged:
@@ -201,3 +223,15 @@ def _print_published(readings: Sequence["JudgedReading"]) -> None:
 
     rows = [verdict_row(reading) for reading in readings]
     print_table("Published test errors", rows)
+
+
+def _print_reports(reports: Sequence["Report"]) -> None:
+    for report in reports:
+        wrong = "; ".join(report.wrong)
+        line = f"{report.name}: {wrong or f'{report.files} files, byte for byte'}"
+        if report.retrained is not None:
+            bits = "the same bits" if report.retrained.same_bits else "other bits"
+            predictions = _predictions(report.retrained)
+            line += f"; {report.retrained.run} trained again: {bits}, {predictions}"
+        print(line)
+    _print_differing(report.retrained for report in reports if report.retrained is not None)

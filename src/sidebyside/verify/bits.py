@@ -3,12 +3,12 @@
 import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,10 +94,23 @@ class Verdict:
             return False
         return self.flips == 0 or (self.churn is not None and self.flips <= self.churn)
 
+    @property
+    def same_environment(self) -> bool:
+        """Whether versions, numeric class and the like are as they were, so that bits must be."""
+        return not any(phrase.startswith("environment") for phrase in self.changed)
+
     def as_json(self) -> dict[str, Any]:
         """Return the fields, and what follows from them, as JSON types."""
         answers = {"same_bits": self.same_bits, "same_predictions": self.same_predictions}
         return asdict(self) | answers
+
+
+class Again(NamedTuple):
+    """A run of a study to be trained again, and the config of the study's dataset."""
+
+    source: Source
+    run: Any
+    base: Config
 
 
 def verify_runs(
@@ -124,10 +137,7 @@ def verify_runs(
     known = None if has_results(dataset, study) else committed(dataset, study)
     source = known or load_study(dataset, study)
     runs = _choose(source, chosen)
-    verdicts = []
-    for verdict in _train_again(source, runs, base, chosen.threads):
-        verdicts.append(verdict)
-        print(f"{len(verdicts)}/{len(runs)} runs trained again", file=sys.stderr)
+    verdicts = train_again([Again(source, run, base) for run in runs], chosen.threads)
     same = sum(getattr(verdict, f"same_{check}") for verdict in verdicts)
     return Outcome(
         check=check,
@@ -156,14 +166,19 @@ def _choose(source: Source, chosen: Chosen) -> list[Any]:
     return named
 
 
-def _train_again(
-    source: Source, runs: Sequence[Any], base: Config, threads: int | None
-) -> Iterator[Verdict]:
-    """Train runs again, in parallel; yield a verdict for each."""
+def train_again(agains: Sequence[Again], threads: int | None = None) -> list[Verdict]:
+    """Train runs again, in parallel, and return a verdict for each, in their order.
+
+    Raises
+    ------
+    UserError
+        If a run can't be trained, or a process dies.
+    """
     executor = executor_of(compose_launcher())
+    verdicts: dict[int, Verdict] = {}
     with TemporaryDirectory() as folder:
         tasks = []
-        for run in runs:
+        for source, run, base in agains:
             call = partial(_verify_run, source, run, base, threads)
             task = Task(call, Path(folder) / run.key, graph=run.variant)
             if identity := identity_of(source, run):
@@ -172,11 +187,13 @@ def _train_again(
             tasks.append(task)
         for number, outcome in executor.run(tasks):
             if isinstance(outcome, BaseException):
-                run = runs[number]
+                run = agains[number].run
                 raise UserError(
                     f"Run {run.variant},seed={run.seed} couldn't be trained again: {outcome}."
                 )
-            yield outcome
+            verdicts[number] = outcome
+            print(f"{len(verdicts)}/{len(agains)} runs trained again", file=sys.stderr)
+    return [verdicts[number] for number in range(len(agains))]
 
 
 def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> Verdict:

@@ -14,6 +14,8 @@ MEANING = {
     "more test images than two seeds of its variant differ in.",
     "claims": "What the report claims of factors and variants is shown again by runs with fresh "
     "seeds alone; a claim fails if they show the contrary.",
+    "committed": "Each committed report is what its evidence makes, byte for byte, its digests are "
+    "those of what they stand for, and its cheapest run, trained again, comes out as before.",
     "published": "What a tutorial printed is shown to be, or not to be, what one more run of its "
     "recipe gives, but for a stated tolerance.",
 }
@@ -43,17 +45,18 @@ class Outcome(Generic[Kind_co]):
         In sentences.
     findings : sequence
         Verdicts of runs, `sidebyside.verify.bits.Verdict`; of claims,
-        `sidebyside.verify.claims.ClaimVerdict`; or of readings of published
+        `sidebyside.verify.claims.ClaimVerdict`; of committed reports,
+        `sidebyside.verify.committed.Report`; or of readings of published
         recipes, `sidebyside.analysis.published.recipes.JudgedReading`.
-    looks : Looks
-        Whether runs may have been chosen by test error.
+    looks : Looks or None
+        Whether runs of the study may have been chosen by test error; None for several studies.
     """
 
     check: str
     passed: bool
     summary: str
     findings: Sequence[Kind_co]
-    looks: "Looks"
+    looks: "Looks | None"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as JSON types."""
@@ -63,5 +66,5 @@ class Outcome(Generic[Kind_co]):
             "passed": self.passed,
             "summary": self.summary,
             "verdicts": [finding.as_json() for finding in self.findings],
-            "test_set": self.looks.as_json(),
+            "test_set": self.looks and self.looks.as_json(),
         }

@@ -50,9 +50,9 @@ def hold_against_published(evidence: Evidence) -> Published | None:
     the two companion studies come from their committed evidence.
     """
     table = published_table()
-    clean = _by_preset(committed(evidence.dataset, CLEAN))
+    clean = by_preset(committed(evidence.dataset, CLEAN))
     recipes = []
-    for preset, runs in _by_preset(evidence).items():
+    for preset, runs in by_preset(evidence).items():
         name = _recipe_of(preset)
         if name is None or {run.protocol for run in runs} != {table["recipes"][name]["protocol"]}:
             return None
@@ -84,12 +84,13 @@ def _verdicts(recipes: Sequence[Recipe], least_variance: float) -> dict[str, Fig
     return dict(zip(by_name, verdicts, strict=True))
 
 
-def _by_preset(evidence: Evidence | None) -> dict[str, list[RunEvidence]]:
-    by_preset: dict[str, list[RunEvidence]] = {}
+def by_preset(evidence: Evidence | None) -> dict[str, list[RunEvidence]]:
+    """Return the runs of each preset, none where there is no evidence or no preset is varied."""
+    found: dict[str, list[RunEvidence]] = {}
     for run in evidence.runs if evidence else []:
         if FACTOR in run.factors:
-            by_preset.setdefault(str(run.factors[FACTOR]), []).append(run)
-    return by_preset
+            found.setdefault(str(run.factors[FACTOR]), []).append(run)
+    return found
 
 
 def _recipe_of(preset: str) -> str | None:

@@ -1,6 +1,8 @@
 """A stored network in the files by which MLflow loads and serves one."""
 
+from contextlib import redirect_stdout
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def write_model(run: Run, image: NDArray[np.float32] | None, folder: Path) -> No
         If it is a model of one's own that isn't what it was.
     """
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
-    with greetings_hidden():
+    with greetings_hidden(), redirect_stdout(StringIO()):  # where Keras tells of a graph
         import mlflow.keras
 
         from sidebyside.engine.scoring.saved_model import read_network
