@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
+from sidebyside.config.compose import compose_grid
 from sidebyside.config.validate import check
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.training.networks import build
@@ -45,6 +46,16 @@ def test_shapes_and_parameters_are_those_of_keras(compose, choice, data_format):
 def test_the_tutorials_network_has_its_parameters(compose):
     model = check(compose("model=conv_pair")).model
     assert sum(layer.parameters for layer in layer_shapes(model, (28, 28, 1), 10)) == 1_199_882
+
+
+def test_the_small_networks_are_small_and_of_one_kernel_size():
+    variants = compose_grid(["study=beyond", "dataset=mnist", "seed=0"])
+    models = {config.model.name: config.model for config, _ in variants}
+    assert sorted(model.kernel_size for model in models.values()) == [3, 5, 7]
+    for model in models.values():
+        assert not any(getattr(block, "kernel_size", None) for block in model.blocks)
+        layers = layer_shapes(model, (28, 28, 1), 10)
+        assert sum(layer.parameters for layer in layers) <= 100_000
 
 
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)

@@ -37,7 +37,7 @@ TRAININGS = {
     },
     **{
         f"augmentation={name}": (*_SMALL, f"augmentation={name}")
-        for name in ("shift", "shift_rotate_zoom", "flip", "flip_shift")
+        for name in ("shift", "shift_rotate_zoom", "shift_shear", "flip", "flip_shift")
     },
     "label smoothing": (*_SMALL, "training.label_smoothing=0.1"),
     "average of weights": (*_DROPOUT, "training.ema=0.9"),

@@ -22,7 +22,8 @@ def train_one_batch(config: Config, project: Path):
     -------
     loss : float
     changed : dict of bool
-        By path of each trained variable: whether the batch changed it.
+        By path of each trained variable: whether the batch changed it; where the learning rate
+        warms up, the batch a second time.
     probabilities : ndarray of float32, shape (batch size, 10)
         Of the same images afterwards.
     """
@@ -34,6 +35,9 @@ def train_one_batch(config: Config, project: Path):
     network = build_network(config)
     before = {weight.path: weight.numpy() for weight in network.trainable_variables}
     loss, _ = network.train_on_batch(images, labels)
+    schedule = config.recipe().schedule
+    if schedule and "warmup_epochs" in schedule.arguments:
+        network.train_on_batch(images, labels)  # as it begins with a learning rate of 0
     changed = {
         weight.path: not np.array_equal(before[weight.path], weight.numpy())
         for weight in network.trainable_variables
