@@ -1,6 +1,6 @@
 """A stored network in the files by which MLflow loads and serves one."""
 
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -12,7 +12,10 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from sidebyside.engine.blocks import Instance
+from sidebyside.engine.training import determinism
+from sidebyside.errors import UserError
 from sidebyside.stderr import greetings_hidden
+from sidebyside.storage.keys import numeric_class
 from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
@@ -39,6 +42,10 @@ def write_model(run: Run, image: NDArray[np.float32] | None, folder: Path) -> No
         If it is a model of one's own that isn't what it was.
     """
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
+    # Whatever else this process computes is as it would be. What it did before will do as well, as
+    # nothing is computed here.
+    with suppress(UserError):
+        determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with greetings_hidden(), redirect_stdout(StringIO()):  # where Keras tells of a graph
         import mlflow.keras
 
