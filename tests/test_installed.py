@@ -85,7 +85,7 @@ def test_the_lines_in_the_documentation_run(installed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_project_of_ones_own_answers_within_minutes(own_project, wheel, tmp_path):
+def test_a_project_of_ones_own_answers_within_minutes(own_project, wheel, tmp_path, one_thread):
     # Its environment finds the packages that are here; the wheel alone is installed there.
     shared = os.pathsep.join(path for path in sys.path if "site-packages" in path)
     alone = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FORCE_REINSTALL": "1"}

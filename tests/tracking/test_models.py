@@ -67,7 +67,7 @@ class Studied:
 
 
 @pytest.fixture(scope="module")
-def studied(prepared, empty_database, tmp_path_factory):
+def studied(prepared, empty_database, tmp_path_factory, one_thread):
     root = copy_project(tmp_path_factory.mktemp("studied"))
     shutil.copytree(prepared, root / "data")
     shutil.copy(empty_database, root)
