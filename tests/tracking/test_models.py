@@ -19,10 +19,12 @@ from sidebyside.files import read_json
 from sidebyside.storage.evidence_files import read_evidence
 from sidebyside.storage.results import load_study
 from sidebyside.tracking.models.publish import publish_models
+from support.browser import browsing, program
 from support.processes import run_here
 from support.projects import copy_project, environment, in_place
 from support.servers import free_port, mlflow_server, wait_for
 from support.sweeps import sweep_here
+from support.ui import Ui
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +154,34 @@ def test_the_champion_answers_a_real_request(studied, tmp_path):
     finally:
         os.killpg(server.pid, 9)
         server.wait(timeout=60)
+
+
+@pytest.fixture
+def shown(studied):
+    """The UI of the study, once it answers."""
+    ui = Ui(studied.root, studied.root)
+    try:
+        ui.wait()
+        yield f"http://sidebyside.localhost:{ui.port}/#"
+    finally:
+        ui.process.terminate()
+        ui.process.wait()
+
+
+def test_the_ui_leads_from_a_model_to_its_version(studied, shown, tmp_path):
+    if program() is None:
+        pytest.skip("no Chromium on the PATH to show the UI: apt-get install chromium")
+    champion = studied.champion
+    (model,) = [one for one in studied.models().values() if is_of(champion, one)]
+    with browsing(tmp_path / "profile") as browser:
+        browser.open(f"{shown}/experiments/1/models/{model.model_id}")
+        browser.wait_for(model.name, "test_error", "mnist5k", "Model versions", NAME)
+        browser.open(f"{shown}/models/{NAME}/versions/{champion.version}")
+        browser.wait_for("champion", champion.tags["run_key"])
+
+
+def is_of(version, model):
+    return version.source == model.artifact_location
 
 
 def answers(address):
