@@ -36,6 +36,7 @@ class Artifacts:
                 "to its address, http://host:5000 for instance."
             )
         self.address = f"artifacts of {without_passwords(uri)}"
+        self.tells_one = False
         self._files = get_artifact_repository(f"mlflow-artifacts:/{_FOLDER}", tracking_uri=uri)
 
     def upload(self, path: Path, name: str) -> None:

@@ -20,6 +20,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.address = str(root)
+        self.tells_one = True
         self._root = root
 
     def upload(self, path: Path, name: str) -> None:

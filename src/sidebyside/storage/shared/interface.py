@@ -22,9 +22,12 @@ class Objects(Protocol):
     ----------
     address : str
         The place, passwords hidden.
+    tells_one : bool
+        Whether of several that `create` a file at once one alone is told that it did.
     """
 
     address: str
+    tells_one: bool
 
     def upload(self, path: Path, name: str) -> None:
         """Put a file there, whole or not at all, in place of the one of that name."""
@@ -33,10 +36,7 @@ class Objects(Protocol):
         """Write a file's content to ``path``."""
 
     def create(self, name: str, content: bytes) -> bool:
-        """Put a small file there if none has that name, and return whether none had.
-
-        Of two who do it at once one is told so, where the place can tell.
-        """
+        """Put a small file there if none has that name, and return whether none had."""
 
     def write(self, name: str, content: bytes) -> None:
         """Put a small file there, in place of the one of that name."""

@@ -1,7 +1,7 @@
 """Who is at a run: of several machines that want to train it, one does and the others wait.
 
-A lease is a small file that whoever holds it renews. It is advice: where two take one at once, or
-a slow machine loses its own, both train the same bits, and either result will do.
+A lease is a small file that whoever holds it renews. It is advice: where a slow machine loses its
+own, two train the same bits, and either result will do.
 """
 
 import json
@@ -22,6 +22,7 @@ KIND = "leases"
 HELD = 30.0  # seconds after which a lease that nobody renews is taken over
 _LONG_AGO = 600.0  # seconds by which no two machines' clocks differ
 _RENEWALS = 3  # in that time
+_SETTLES_WITHIN = 0.5  # seconds in which a place that answers at once has a file
 
 
 @contextmanager
@@ -86,7 +87,7 @@ class _Lease:
 
     def __init__(self, store: SharedStore, key: str, held: float) -> None:
         self.held = held
-        self.holder = ""
+        self.holder = "another machine"
         self._store = store
         self._name = f"{KIND}/{key[:2]}/{key}.json"
         self._own = uuid.uuid4().hex
@@ -95,8 +96,9 @@ class _Lease:
 
     def take(self) -> bool:
         """Take the lease if nobody holds it; return whether it is taken."""
-        ask, objects = self._store.ask, self._store.objects
-        if not ask(objects.create, self._name, self._content()):
+        ask, objects, began = self._store.ask, self._store.objects, time.monotonic()
+        created = ask(objects.create, self._name, self._content())
+        if not created:
             try:
                 other = ask(objects.read, self._name)
             except AbsentError:
@@ -104,6 +106,9 @@ class _Lease:
             if not self._is_abandoned(other):
                 return False
             ask(objects.write, self._name, self._content())
+        if not (created and objects.tells_one):
+            # Others who do the same at once have written theirs by then, and the last one's stays.
+            time.sleep(max(_SETTLES_WITHIN, 3 * (time.monotonic() - began)))
         self._taken = self._is_own()
         return self._taken
 
@@ -141,12 +146,14 @@ class _Lease:
             content = self._store.ask(self._store.objects.read, self._name)
         except AbsentError:
             return False
-        return _said(content).get("owner") == self._own
+        said = _said(content)
+        self.holder = str(said.get("host", self.holder))
+        return said.get("owner") == self._own
 
     def _is_abandoned(self, content: bytes) -> bool:
         """Whether a lease hasn't been renewed for too long, by this machine's clock alone."""
         said, now = _said(content), time.monotonic()
-        self.holder = str(said.get("host", "another machine"))
+        self.holder = str(said.get("host", self.holder))
         if self._seen is None or self._seen[0] != content:
             self._seen = content, now
         if now - self._seen[1] > self.held:

@@ -23,6 +23,7 @@ class Remote:
 
     def __init__(self, uri: str) -> None:
         self.address = without_passwords(uri)
+        self.tells_one = True  # until a driver turns out not to
         # What others have put there since is no business of a cache's.
         self._files: Any
         self._files, root = fsspec.url_to_fs(uri, use_listings_cache=False)
@@ -55,8 +56,8 @@ class Remote:
         except FileExistsError:
             return False
         except (NotImplementedError, TypeError):
-            # A driver that has no such mode, or whose pipe_file takes none. Two may then create one
-            # at once, as on MLflow: a lease is advice.
+            # A driver that has no such mode, or whose pipe_file takes none.
+            self.tells_one = False
             if self._files.exists(target):
                 return False
             self.write(name, content)
