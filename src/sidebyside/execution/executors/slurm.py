@@ -31,7 +31,9 @@ from sidebyside.execution.executors.tasks import Task
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the folder of the results
 _ASK_EVERY = (1, 30)  # seconds between two questions to Slurm: at first, and in the long run
-_RESULTS_WITHIN = 3  # seconds, for a shared disk to show what a job that has ended left there
+# Seconds, for a shared disk to show what a job that has ended left there, and for a busy controller
+# to say that one which seems to have failed is queued again.
+_RESULTS_WITHIN = 10
 _GONE_WITHIN = 40  # seconds for cancelled jobs to end; Slurm kills after KillWait, mostly 30
 _MOST_LOSSES = 2  # a lost task is started again once
 
