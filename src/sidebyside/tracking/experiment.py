@@ -2,14 +2,16 @@
 
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import mlflow
 from filelock import FileLock
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from sqlalchemy.exc import SQLAlchemyError
 
 from sidebyside import paths
@@ -28,8 +30,10 @@ from sidebyside.tracking.reachable import (
 from sidebyside.tracking.shown.views import ABOUT, View, key_for, keys_of
 from sidebyside.tracking.waiting import Patience
 
+T = TypeVar("T")
+
 _PAGE = 1000  # runs in one answer
-_EXISTS = "RESOURCE_ALREADY_EXISTS"
+EXISTS = "RESOURCE_ALREADY_EXISTS"
 PUBLISHED = "mlflow.published"  # a tag: weights, schema of what is published, evaluation
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every step of a migration
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises what it reports
@@ -153,7 +157,7 @@ class Experiment:
         try:
             self._client.create_experiment(self._experiment, self._artifact_location(), ABOUT)
         except MlflowException as error:
-            if error.error_code != _EXISTS:  # made by another machine in this moment
+            if error.error_code != EXISTS:  # made by another machine in this moment
                 raise
 
     def _artifact_location(self) -> str | None:
@@ -178,15 +182,17 @@ class Experiment:
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
     def _pages(self, filters: str) -> Iterator[MlflowRun]:
+        return self._paged(
+            self._client.search_runs, [self._experiment_id], filters, max_results=_PAGE
+        )
+
+    def _paged(
+        self, search: Callable[..., PagedList[T]], *what: object, **more: object
+    ) -> Iterator[T]:
+        """Yield what a search of MLflow's finds, page by page."""
         token = None
         while True:
-            page = self._patience.ask(
-                self._client.search_runs,
-                [self._experiment_id],
-                filters,
-                max_results=_PAGE,
-                page_token=token,
-            )
+            page = self._patience.ask(search, *what, page_token=token, **more)
             yield from page
             if not (token := page.token):
                 return

@@ -25,8 +25,8 @@ def publish_models(study: str, dataset: str, tracking: Tracking, chosen: str | N
     """Log the best seed of each variant by validation as a model, and register the study's choice.
 
     What is logged isn't logged again. The registered model `registered_name` gets a version, which
-    becomes its champion unless that one has a lower validation error, or was judged by other
-    images.
+    becomes its champion unless that one's validation error is as low or lower, or was found under
+    another protocol.
 
     Parameters
     ----------
@@ -37,8 +37,10 @@ def publish_models(study: str, dataset: str, tracking: Tracking, chosen: str | N
     chosen : str or None
         The variant that the report chose by validation.
     """
-    results = load_study(dataset, study)
-    candidates = [one for one in _candidates(results) if _wanted(one, tracking, chosen)]
+    only = chosen if tracking.models == "choice" else None
+    if tracking.models == "none" or (tracking.models == "choice" and chosen is None):
+        return
+    candidates = _candidates(load_study(dataset, study), only)
     if not candidates:
         return
     models = Models(tracking)
@@ -56,18 +58,14 @@ def registered_name(study: str, dataset: str) -> str:
     return f"sidebyside-{dataset}-{study}"
 
 
-def _candidates(results: StudyResults) -> list[Candidate]:
+def _candidates(results: StudyResults, only: str | None) -> list[Candidate]:
+    """Return the best run of each variant, or of one variant only."""
     best = best_of_variants(results)
     return [
         Candidate(results.load(run), variant, 100 - 100 * accuracy)
         for variant, (accuracy, run, _) in best.items()
+        if only in (None, variant)
     ]
-
-
-def _wanted(candidate: Candidate, tracking: Tracking, chosen: str | None) -> bool:
-    if tracking.models == "choice":
-        return candidate.variant == chosen
-    return tracking.models == "variants"
 
 
 def _log(models: Models, candidate: Candidate, study: str) -> LoggedModel | None:
@@ -105,14 +103,15 @@ def _register(models: Models, name: str, model: LoggedModel) -> None:
 
 def _stays(champion: ModelVersion, version: ModelVersion) -> str | None:
     """Return why a champion stays one, None where a version takes its place."""
-    before, now = (float(one.tags[VALIDATION_ERROR]) for one in (champion, version))
-    protocols = [one.tags["protocol"] for one in (champion, version)]
-    if len(set(protocols)) > 1:
+    # A version that somebody has registered by hand has no tags of ours.
+    protocols = [one.tags.get("protocol", "an unknown one") for one in (champion, version)]
+    if len(set(protocols)) > 1 or VALIDATION_ERROR not in champion.tags:
         return (
             f"version {champion.version} stays the {CHAMPION}, since version {version.version} was "
             f"validated under protocol {protocols[1]} and it under {protocols[0]}: set the alias "
             "in MLflow if you want the other."
         )
+    before, now = (float(one.tags[VALIDATION_ERROR]) for one in (champion, version))
     if now < before:
         return None
     return (

@@ -1,7 +1,6 @@
 """Models in an experiment, and the registered one of a study with its champion."""
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from sidebyside.storage.store import Run
-from sidebyside.tracking.experiment import Experiment
+from sidebyside.tracking.experiment import EXISTS, Experiment
 from sidebyside.tracking.published.contents import dataset_input
 
 CHAMPION = "champion"
@@ -48,19 +47,12 @@ class Models(Experiment):
     def logged(self, study: str, dataset: str) -> dict[tuple[str, str], LoggedModel]:
         """Return the whole models of a study, by run key and weights digest."""
         found: dict[tuple[str, str], LoggedModel] = {}
-        token, filters = None, f"tags.study = '{study}' AND tags.dataset = '{dataset}'"
-        while True:
-            page = self._patience.ask(
-                self._client.search_logged_models,
-                [self._experiment_id],
-                filters,
-                page_token=token,
-            )
-            for model in page:
-                if str(model.status) == "READY":
-                    found.setdefault((model.tags["run_key"], model.tags["weights_digest"]), model)
-            if not (token := page.token):
-                return found
+        filters = f"tags.study = '{study}' AND tags.dataset = '{dataset}'"
+        search = self._client.search_logged_models
+        for model in self._paged(search, [self._experiment_id], filters):
+            if str(model.status) == "READY":
+                found.setdefault((model.tags["run_key"], model.tags["weights_digest"]), model)
+        return found
 
     def run_of(self, key: str) -> MlflowRun | None:
         """Return MLflow's run of a run key."""
@@ -85,8 +77,11 @@ class Models(Experiment):
     def register(self, name: str, model: LoggedModel) -> ModelVersion:
         """Return the version of a registered model that a logged one is, making it if needed."""
         ask = self._patience.ask
-        with suppress(MlflowException):  # there already
+        try:
             ask(self._client.create_registered_model, name)
+        except MlflowException as error:
+            if error.error_code != EXISTS:
+                raise
         for version in ask(self._client.search_model_versions, f"name = '{name}'"):
             if version.source == model.artifact_location:
                 return version
@@ -104,11 +99,14 @@ class Models(Experiment):
         return made
 
     def champion(self, name: str) -> ModelVersion | None:
-        """Return the version of a registered model that is its champion, None where none is."""
-        try:
-            return self._patience.ask(self._client.get_model_version_by_alias, name, CHAMPION)
-        except MlflowException:
+        """Return the version of a registered model that is its champion, None where none is.
+
+        By the model's aliases: a store that fails mustn't be taken for one without a champion.
+        """
+        aliases = self._patience.ask(self._client.get_registered_model, name).aliases
+        if CHAMPION not in aliases:
             return None
+        return self._patience.ask(self._client.get_model_version, name, aliases[CHAMPION])
 
     def crown(self, name: str, version: ModelVersion) -> None:
         """Make a version the champion of a registered model."""
