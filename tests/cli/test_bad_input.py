@@ -37,6 +37,10 @@ MISTAKES = {
         ["-m", "study=factorial", "study.other_scores=true"],
         ["factorial.yaml doesn't name study.other_scores", "++study.other_scores=true"],
     ),
+    "a study by another name than its file's": (
+        ["-m", "study=factorial", "study.name=mine"],
+        ["study.name=mine won't do", "mine.yaml", "study=mine"],
+    ),
     "early stopping without validation": (
         ["training.patience=2", "protocol=train60k"],
         ["training.patience=2", "protocol=clean"],

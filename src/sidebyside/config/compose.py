@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -137,6 +138,7 @@ def _check_settings_of_study(arguments: Sequence[str]) -> None:
         return
     named = OmegaConf.select(load_yaml(path), "study") or {}
     known = [own.name for own in fields(Study)]
+    _check_name_of_study(path, named.get("name", path.stem), arguments)
     for argument in arguments:
         key, equals, _ = argument.partition("=")
         group, _, setting = key.partition(".")
@@ -151,6 +153,23 @@ def _check_settings_of_study(arguments: Sequence[str]) -> None:
         raise UserError(
             f"study.{setting} is unknown: {hint}A study's settings are {', '.join(known)}."
         )
+
+
+def _check_name_of_study(path: Path, name: str, arguments: Sequence[str]) -> None:
+    """Raise a UserError where a report would name a study that no command selects."""
+    if name != path.stem:
+        raise UserError(
+            f"{path} calls its study {name}, which selects another file or none: write "
+            f"name: {path.stem} there, or give the file that name."
+        )
+    for argument in arguments:
+        key, _, given = argument.lstrip("+").partition("=")
+        if key == "study.name" and given != name:
+            raise UserError(
+                f"{argument} won't do: a study has the name of its file. Copy {path} to "
+                f"{given}.yaml beside it, write name: {given} there, and select it with "
+                f"study={given}."
+            )
 
 
 def _check_choice(group: str, name: str, known: list[str]) -> None:
