@@ -19,6 +19,8 @@ from support.executors import InThisProcess
 from support.processes import run as run_to_its_end
 from support.projects import in_place
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 3
 STUDY = (
     "study=factorial",

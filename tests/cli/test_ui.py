@@ -42,6 +42,7 @@ def started(tmp_path_factory, empty_database):
         ui.process.wait()
 
 
+@pytest.mark.slow
 def test_a_ui_is_for_this_machine_alone(started):
     assert f"http://127.0.0.1:{started.port} shows the runs" in started.log.read_text()
     assert started.get(f"127.0.0.1:{started.port}") == 200
@@ -105,6 +106,7 @@ def test_each_level_has_a_page_that_tells_it(started, browser):
         browser.wait_for(f"{run.info.run_name} ({chart})")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 def test_a_ui_opens_no_pickle_and_shows_no_store_on_its_command_line(started):
     process = Path("/proc") / str(started.process.pid)

@@ -13,6 +13,8 @@ from sidebyside.config.validate import check
 from sidebyside.errors import UserError
 from support.projects import SOURCE
 
+pytestmark = pytest.mark.slow
+
 STUDIES = sorted(path.stem for path in (SOURCE / "conf" / "study").glob("*.yaml"))
 LEVELS = {
     "model": ["conv_pair", "conv_single"],

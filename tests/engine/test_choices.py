@@ -15,6 +15,8 @@ from sidebyside.engine.training.numerics import resolve
 from sidebyside.engine.training.shapes import flat, layer_shapes
 from support.choices import BLOCKS, CHOICES, TRAININGS
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (10, 9, 3)
 USUAL = (*CHOICES["label smoothing"][:3],)
 EPOCHS = 2
@@ -53,7 +55,6 @@ CASES = [(name, data_format) for name in BLOCKS for data_format in DATA_FORMATS]
 CASES += [(name, "channels_last") for name in TRAININGS]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data_format"), CASES)
 def test_bits_are_those_of_a_run_alone(compose, name, data_format):
     recipe = recipe_of(compose, *CHOICES[name], data_format=data_format)
@@ -65,7 +66,6 @@ def test_bits_are_those_of_a_run_alone(compose, name, data_format):
     assert trained(recipe, start=states[0]) == alone, "continued"
 
 
-@pytest.mark.slow
 def test_each_choice_makes_a_difference(compose):
     digests = {name: trained(recipe_of(compose, *choice))[-1] for name, choice in TRAININGS.items()}
     assert len(set(digests.values())) == len(TRAININGS)

@@ -21,6 +21,8 @@ from sidebyside.storage.results import StudyRun
 from support.projects import environment
 from support.timings import SECONDS, WALL
 
+pytestmark = pytest.mark.slow
+
 FACTORIAL = ("study=factorial", "evaluate=false")
 TWO = compose_launcher(["hydra.launcher.workers=2"])
 LIMIT = """

@@ -10,7 +10,7 @@ from sidebyside.config.compose import compose_grid
 from support.networks import train_one_batch
 from support.projects import SOURCE, TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread", "home")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "home")]
 
 
 def shipped(group: str) -> list[str]:
@@ -51,7 +51,6 @@ def test_a_shipped_optimizer_trains(project, trained, name):
     assert_it_trains(compose(f"optimizer={name}", *TINY), project, trained)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("study", shipped("study"))
 def test_every_variant_of_a_shipped_study_trains(project, trained, study):
     variants = compose_grid([f"study={study}", "seed=0"])

@@ -14,6 +14,8 @@ from sidebyside.storage.evidence_files import write_evidence
 from support.generated import FACTORS, evidence
 from support.projects import in_place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def many():

@@ -25,6 +25,8 @@ from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from support.processes import run_here as run
 from support.projects import copy_project
 
+pytestmark = pytest.mark.slow
+
 IMAGES, CLASSES, SEEDS = 300, 6, 4
 LEVELS = {"size": [3, 5], "dropout": [True, False]}
 TARGET = (np.arange(IMAGES) % CLASSES).astype(np.uint8)
@@ -402,7 +404,6 @@ def stage(project, name, *arguments):
     return run([*script, *arguments, "study=judged"], project, project)
 
 
-@pytest.mark.slow
 def test_a_study_is_trained_stopped_and_told_by_its_metric(project):
     refused = stage(project, "train", "-m", "study.metric={name:own,_target_:own.short}")
     assert refused.returncode == 2
@@ -436,7 +437,6 @@ def test_a_study_is_trained_stopped_and_told_by_its_metric(project):
     assert pair["p"] == pytest.approx(min(1, *looks), rel=1e-3, abs=2e-6)
 
 
-@pytest.mark.slow
 def test_a_metric_of_ones_own_is_told_and_made_again_by_the_command_in_its_report(project):
     shutil.rmtree(project / "results", ignore_errors=True)
     shutil.rmtree(project / "reports", ignore_errors=True)
