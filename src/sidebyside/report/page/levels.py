@@ -19,6 +19,7 @@ from sidebyside.report.pictures.style import BLUE, GREEN, GREY, ORANGE, new_figu
 # The rest of Okabe & Ito's palette, for lines beyond the house's four colours.
 LINES = (BLUE, ORANGE, GREEN, "#CC79A7", "#000000", "#56B4E9", "#E69F00", GREY)
 _MARKERS = "osD^v<>P"
+_MOST_ABREAST = 30  # letters of all levels below an axis; more are written aslant
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,10 @@ def _interaction_plot(lines: Mapping[str, Sequence[Level]], limits: Ends, axis: 
             ms=4.5,
             label=textwrap.fill(name, 20),
         )
-    axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
-    if len(names) > 3:
-        axes.tick_params(axis="x", rotation=60)
+    axes.set_xticks(range(len(names)), [textwrap.fill(name, 20) for name in names])
+    if sum(map(len, names)) > _MOST_ABREAST or len(names) > 3:
+        for label in axes.get_xticklabels():
+            label.set(rotation=60, ha="right", rotation_mode="anchor")
     axes.set(ylim=limits, xlim=(-0.4, len(names) - 0.6), ylabel=axis)
     figure.legend(loc="outside upper center", ncols=2, frameon=False, handlelength=1.6)
     return svg_text(figure)
