@@ -44,7 +44,7 @@ def write_model(run: Run, image: NDArray[np.float32] | None, folder: Path) -> No
     check_unchanged(run.recipe.model, run.identity["sources"], run.key)
     # Whatever else this process computes is as it would be. What it did before will do as well, as
     # nothing is computed here.
-    with suppress(UserError):
+    with suppress(UserError), greetings_hidden():
         determinism.fix(run.recipe.threads, numeric_class(run.identity))
     with greetings_hidden(), redirect_stdout(StringIO()):  # where Keras tells of a graph
         import mlflow.keras
