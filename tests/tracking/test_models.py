@@ -203,6 +203,11 @@ def test_the_champion_gives_way_to_a_better_one_alone(studied):
     assert studied.champion.version == better.version
     assert "was validated under protocol split20 and it under clean" in said
     assert len(studied.client.search_model_versions(f"name = '{NAME}'")) == 3
+    by_hand = studied.client.create_model_version(NAME, better.source)
+    studied.client.set_registered_model_alias(NAME, "champion", by_hand.version)
+    said = studied.train()
+    assert studied.champion.version == by_hand.version
+    assert "and it under an unknown one" in said
 
 
 @pytest.mark.cluster
