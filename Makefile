@@ -75,6 +75,7 @@ docs: $(READY)
 	python docs/flow.py
 	python docs/watching.py
 	python docs/carry_over.py
+	python docs/beyond.py
 	python docs/commands.py help
 	python docs/embed.py
 

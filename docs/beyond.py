@@ -126,9 +126,10 @@ def _answers(content: Entry) -> list[str]:
         _against("All seeds of a network together", TOGETHER, together),
         f"- Chosen by validation error: {chosen['chosen'].partition('=')[2]}, with a test error of "
         f"{fixed(chosen['test_error'])} % {_bracket(chosen['seeds_and_images'])}.",
-        f"- {floor['images']} test images have disputed labels, {floor['images'] / IMAGES:.2%} "
-        f"of all. Without them {lowest['variant'].partition('=')[2]} errs on "
-        f"{fixed(lowest['without'])} % in place of {fixed(lowest['with'])}.",
+        f"- {floor['images']} test images have disputed labels, "
+        f"{fixed(100 * floor['images'] / IMAGES)} % of all. Without them "
+        f"{lowest['variant'].partition('=')[2]} errs on {fixed(lowest['without'])} % in place of "
+        f"{fixed(lowest['with'])}.",
     ]
 
 

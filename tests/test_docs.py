@@ -57,7 +57,7 @@ def test_a_table_is_that_of_the_tests(name):
     assert made.stdout == shown, "make docs brings it up to date"
 
 
-@pytest.mark.parametrize("name", ["watching", "carry_over"])
+@pytest.mark.parametrize("name", ["watching", "carry_over", "beyond"])
 def test_a_page_is_that_of_the_committed_evidence(name, tmp_path, monkeypatch):
     with generator(name, monkeypatch) as made:
         for file in [file for file in ("PAGE", "PICTURE") if hasattr(made, file)]:

@@ -80,6 +80,14 @@ def test_what_was_trained_is_told_with_its_command(committed_factorial):
     assert "seed=1,3" in shlex.split(training_command(replace(committed_factorial, runs=some)))
 
 
+def test_settings_without_a_name_stand_in_the_same_order_in_each_process(committed_factorial):
+    more = {"schedule": {letter: 1 for letter in "hgfedcba"}}
+    runs = [replace(run, recipe=run.recipe | more) for run in committed_factorial.runs]
+    rows = condition_rows(replace(committed_factorial, runs=runs))
+    names = [row["setting"] for row in rows if row["setting"].startswith("schedule.")]
+    assert names == [f"schedule.{letter}" for letter in "abcdefgh"]
+
+
 def test_that_runs_were_trained_on_a_gpu_is_in_their_command(committed_factorial):
     on_gpu = [replace(run, identity=run.identity | ON_GPU) for run in committed_factorial.runs]
     told = training_command(replace(committed_factorial, runs=on_gpu))

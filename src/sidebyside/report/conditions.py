@@ -98,7 +98,7 @@ def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
     common = fixed(evidence)
     rows = [
         {"setting": _WORDS.get(name, name), "value": _value_text(name, common[name])}
-        for name in [*_WORDS, *(set(common) - set(_WORDS) - {"optimizer._target_"})]
+        for name in [*_WORDS, *sorted(common.keys() - _WORDS.keys() - {"optimizer._target_"})]
         if name in common and common[name] is not None
     ]
     if evidence.metric != ERROR:
