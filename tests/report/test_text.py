@@ -81,8 +81,10 @@ def test_what_was_trained_is_told_with_its_command(committed_factorial):
 
 
 def test_settings_without_a_name_stand_in_the_same_order_in_each_process(committed_factorial):
-    more = {"schedule": {letter: 1 for letter in "hgfedcba"}}
-    runs = [replace(run, recipe=run.recipe | more) for run in committed_factorial.runs]
+    more = {"schedule": dict.fromkeys("hgfedcba", 1)}
+    identities = [run.identity | {"recipe": run.recipe | more} for run in committed_factorial.runs]
+    pairs = zip(committed_factorial.runs, identities, strict=True)
+    runs = [replace(run, identity=identity) for run, identity in pairs]
     rows = condition_rows(replace(committed_factorial, runs=runs))
     names = [row["setting"] for row in rows if row["setting"].startswith("schedule.")]
     assert names == [f"schedule.{letter}" for letter in "abcdefgh"]
