@@ -14,6 +14,8 @@ from sidebyside.engine.training.networks import build
 from sidebyside.engine.training.shapes import flat, layer_shapes
 from support.projects import SOURCE
 
+pytestmark = pytest.mark.slow
+
 MODELS = sorted(path.stem for path in (SOURCE / "conf" / "model").glob("*.yaml"))
 NORMALISED = (
     "model.blocks=[{type:conv,filters:6,padding:same},{type:batch_norm},{type:pool,size:3},"

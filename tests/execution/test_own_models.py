@@ -16,7 +16,7 @@ from sidebyside.execution.preflight_own import check_own
 from sidebyside.storage.own_sources import check_unchanged, own_sources
 from support.choices import OWN
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 _NUMBERS = count()  # a module is imported once in a process, so each has a name of its own
 SHAPE = (32, 32, 3)
@@ -81,7 +81,6 @@ def test_a_sound_model_is_built_trained_and_loaded_alike(wanted, source, target,
     np.testing.assert_array_equal(read_network(tmp_path)(images), made(images))
 
 
-@pytest.mark.slow
 def test_a_network_of_keras_applications_works_as_it_is(wanted):
     mobile = wanted.installed(
         "keras.applications.MobileNetV3Small", weights="null", include_preprocessing="false"
