@@ -8,10 +8,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
 
 from sidebyside.files import read_json
 from sidebyside.report.text.numbers import ends_text, fixed
+from sidebyside.report.text.scale import ERRORS
 from sidebyside.report.text.tables import table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,17 +148,17 @@ def _against(what: str, aim: float, found: Mapping[str, Entry]) -> str:
 
 
 def _bracket(ends: Entry) -> str:
-    return f"[{fixed(ends['low'])}, {fixed(ends['high'])}]"
+    return ERRORS.bracket(ends["low"], ends["high"])
 
 
 def _reference(entry: Entry) -> dict[str, str]:
     wrong = round(entry["error"] * IMAGES / 100)
-    interval = binomtest(wrong, IMAGES).proportion_ci(method="wilson")
+    low, high = proportion_confint(wrong, IMAGES, method="wilson")  # as of our own errors
     return {
         "source": entry["source"],
         "network": entry["network"],
         "published error %": fixed(entry["error"]),
-        "95 % over images": f"{100 * interval.low:.2f} to {100 * interval.high:.2f}",
+        "95 % over images": f"{fixed(100 * low)} to {fixed(100 * high)}",
     }
 
 
