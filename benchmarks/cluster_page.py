@@ -68,7 +68,8 @@ makes it longer.
 
 ## What to change then
 
-1 000 workers and runs of {short} s: of all changes the one that helps most, then the next.
+1 000 workers and runs of {short} s, few for each worker: of all changes the one that helps most,
+then the next.
 
 {helped}
 
@@ -251,7 +252,8 @@ def _first(found: Findings) -> str:
         lines.append(line)
     start, end = found.helped[0][1], found.helped[-1][1]
     lines.append(
-        f"- At 1 000 workers and runs of {found.short:g} s the ratio is {start.ratio:.1f}; with "
+        f"- At 1 000 workers, runs of {found.short:g} s and few for each the ratio is "
+        f"{start.ratio:.1f}; with "
         f"{len(found.helped) - 1} changes, below, it is {end.ratio:.2f}."
     )
     worst = max(found.losses, key=lambda one: one[2].failed)

@@ -1,6 +1,7 @@
 """A tiny real launch beside its simulation."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -63,7 +64,7 @@ def compare() -> Reality:
         workers=WORKERS, epochs=1, start=before, composing=0, per_task=per_task, **nothing_else
     )
     return Reality(
-        command=f"python pipelines/train.py -m {' '.join(SWEEP)}",
+        command=f"python pipelines/train.py -m {shlex.join(SWEEP)}",
         runs=len(runs),
         took=ended - began,
         simulated=Simulation(cluster, runs).outcome().makespan + after,

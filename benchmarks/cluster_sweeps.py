@@ -10,10 +10,10 @@ from statistics import fmean
 
 from cluster_given import HOUR, Cluster
 from cluster_model import Outcome, simulate
+from pilot import FACTORIAL, pilot
 
 from sidebyside.execution.executors.tasks import Queue, Task
 
-ROOT = Path(__file__).resolve().parents[1]
 TOO_LONG = 1.1  # times the ideal makespan
 BUSY = 0.8  # of the time, from which on a resource is what limits
 LIFETIMES = (None, 24 * HOUR, 4 * HOUR, HOUR)
@@ -204,10 +204,10 @@ def limit(what: str, clusters: dict[str, Cluster]) -> Limit:
 
 def committed_times() -> tuple[float, tuple[tuple[float, ...], ...]]:
     """Return the mean seconds of the committed factorial's runs, and over it those by variant."""
-    path = ROOT / "reports" / "mnist" / "factorial" / "costs.json"
+    costs = json.loads((FACTORIAL / "costs.json").read_text())
     variants: dict[str, list[float]] = {}
-    for own in json.loads(path.read_text()).values():
-        variants.setdefault(own["variant"], []).append(own["seconds"])
+    for run in pilot().runs:
+        variants.setdefault(run.variant, []).append(costs[run.key]["seconds"])
     mean = fmean(second for own in variants.values() for second in own)
     return mean, tuple(tuple(second / mean for second in own) for own in variants.values())
 

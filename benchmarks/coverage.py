@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pilot import FACTORIAL, SEEDS, pilot
 
 from sidebyside.analysis.deciding import is_told, of_pairs, race
 from sidebyside.analysis.effects.effects import effects
@@ -41,7 +42,6 @@ from sidebyside.analysis.published.verdicts import judge, predictions
 from sidebyside.analysis.selection import Candidate, select
 from sidebyside.analysis.two_stages import FIRST, seeds_needed, two_stage_estimate
 from sidebyside.config.metrics import LOG_LOSS
-from sidebyside.storage.evidence_files import read_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = 2_000
@@ -124,12 +124,10 @@ def measured_noise() -> Noise:
 
     Of kernel size, dropout and optimizer, at channels_last: there no run is in it twice.
     """
-    runs = pd.read_csv(ROOT / "reports" / "mnist" / "factorial" / "runs.csv", dtype=str)
-    runs = runs[runs["data_format"] == "channels_last"]
+    runs = pd.read_csv(FACTORIAL / "runs.csv")
+    runs = runs[(runs["data_format"] == "channels_last") & (runs["seed"] < SEEDS)]
     seeds, factors = sorted(set(runs["seed"])), ["kernel_size", "dropout", "optimizer"]
-    table = runs.assign(test_error=runs["test_error"].astype(float)).pivot_table(
-        "test_error", factors, "seed"
-    )[seeds]
+    table = runs.pivot_table("test_error", factors, "seed")[seeds]
     apart = table.to_numpy() - table.mean(axis=1).to_numpy()[:, None]  # (variants, seeds)
     signs = np.array(list(product((-1, 1), repeat=3)))  # (variants, factors)
     by_seed = apart.mean(axis=0)
@@ -319,7 +317,7 @@ def measured_skill() -> float:
 
     What is left once the chance of each image in each run is taken away, of all its variants.
     """
-    evidence = read_evidence(ROOT / "reports" / "mnist" / "factorial" / "evidence.npz")
+    evidence = pilot()
     shares = []
     for variant in dict.fromkeys(run.variant for run in evidence.runs):
         wrong = np.stack([r.predicted != evidence.target for r in evidence.of_variant(variant)])
@@ -331,10 +329,10 @@ def measured_skill() -> float:
     return float(np.sqrt(np.mean(shares)))
 
 
-def images_study(
-    generator: np.random.Generator, images: int, runs: int, ratio: float, of_seed: float = 0
-) -> Iterator[Outcome]:
-    """Simulate runs of two variants on images, some of them hard: wrong by Bernoulli's chance.
+def wrong_images(
+    generator: np.random.Generator, images: int, runs: int, ratio: float, of_seed: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
+    """Return which images runs of two variants get wrong, by Bernoulli, and the first's error.
 
     An image is wrong with a chance from Beta(0.1, 5), 2 % on average; variant b errs ``ratio``
     times as often. ``of_seed`` is the standard deviation of the logarithm by which a run errs more
@@ -346,7 +344,14 @@ def images_study(
         generator.random((runs, images)) < factor * np.exp(skill[0] + own - of_seed**2 / 2) * chance
         for factor, own in ((1, skill[1]), (ratio, skill[2]))
     )
-    truth = 100 * 0.1 / 5.1
+    return a, b, 100 * 0.1 / 5.1
+
+
+def images_study(
+    generator: np.random.Generator, images: int, runs: int, ratio: float, of_seed: float = 0
+) -> Iterator[Outcome]:
+    """Simulate runs of two variants on images, some of them hard, see `wrong_images`."""
+    a, b, truth = wrong_images(generator, images, runs, ratio, of_seed)
     together = new_seeds_and_images(100.0 * a, least_variance=rounding_variance(images))
     by_image = 100.0 * (a.astype(int) - b.astype(int))
     apart = new_seeds_and_images(by_image, least_variance=rounding_variance(images, 2))
@@ -390,7 +395,7 @@ def measured_losses() -> tuple[NDArray[np.float64], float, float]:
     The mean over runs of each image; the sd of a run's own part of an image, as a share of that
     image's mean (root mean square); and the sd over seeds that images' chance doesn't explain.
     """
-    evidence = read_evidence(ROOT / "reports" / "mnist" / "factorial" / "evidence.npz")
+    evidence = pilot()
     of_images, own, of_seeds = [], [], []
     for variant in dict.fromkeys(run.variant for run in evidence.runs):
         certainty = np.stack([run.certainty for run in evidence.of_variant(variant)])
@@ -611,6 +616,28 @@ def decided_study(
         yield f"pair, {what} at any look", "false positives", p < 0.05
 
 
+def decided_images_study(
+    generator: np.random.Generator, images: int, most: int, ratio: float, of_seed: float
+) -> Iterator[Outcome]:
+    """Simulate two variants that are looked at, and tested on images, see `wrong_images`."""
+    looks = looks_up_to(most)
+    a, b, truth = wrong_images(generator, images, most, ratio, of_seed)
+    held = {"error of a variant": True, "difference of a pair": True}
+    for count in looks.counts:
+        confidence = looks.confidence(count)
+        apart = 100.0 * (a[:count].astype(int) - b[:count].astype(int))
+        for what, values, of_counts, is_true in (
+            ("error of a variant", 100.0 * a[:count], 1, truth),
+            ("difference of a pair", apart, 2, truth * (1 - ratio)),
+        ):
+            least = rounding_variance(images, of_counts)
+            found = new_seeds_and_images(values, least_variance=least, confidence=confidence)
+            assert found is not None
+            held[what] &= _holds(found.named_ends(confidence), is_true)
+    for what, all_of_them in held.items():
+        yield f"{what}, new seeds and images, all looks together", "coverage, at least", all_of_them
+
+
 def _paired(generator: np.random.Generator, seeds: int, noise: Noise) -> NDArray[np.float64]:
     """Return the noise of two levels of the first factor that share seeds, shape (2, seeds)."""
     of_factor = generator.normal(0, noise.of_factors[0], seeds)
@@ -717,6 +744,12 @@ def _designs() -> dict[str, Study]:
             for named, ratio in (("equal", 1), ("better", 0.7))
             for n in COUNTS
         },
+        **{
+            f"until decided, new images, at most {most} seeds": partial(
+                decided_images_study, images=5_000, most=most, ratio=0.7, of_seed=measured_skill()
+            )
+            for most in COUNTS_OF_LOOKS
+        },
     }
 
 
@@ -755,9 +788,10 @@ def as_markdown(rates: Sequence[Rate]) -> str:
         for many tests, can't use up their 5 %, so only more is a fault. "Nominal" rates are of
         intervals that the report calls so, or shows beside a corrected one.""",
         f"""A grid has three factors of two levels, of which one matters. "Seed x factor" has the
-        noise of the committed factorial on the full MNIST, from its runs.csv: an sd of
-        {noise.of_seed:.3f} points for the seed, {factors} for what it does to kernel size, dropout
-        and optimizer, {noise.of_run:.3f} for a run. Studies of "new images" have its runs' noise as
+        noise of the first five seeds of the committed factorial on the full MNIST, from its
+        runs.csv: an sd of {noise.of_seed:.3f} points for the seed, {factors} for what it does to
+        kernel size, dropout and optimizer, {noise.of_run:.3f} for a run. Studies of "new images"
+        have its runs' noise as
         a share of the error, {100 * measured_skill():.1f} %. "Log losses" are of images drawn from
         its own, a few of which have most of the loss. "Duplicates" are runs that come out the same
         at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of

@@ -70,7 +70,7 @@ too.
 
 - It is an approximation. It takes the errors of two runs to be correlated by 1 / k, whatever the
   network and the images; no estimator of this variance is without bias for all of them (Bengio &
-  Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation"). Under it
+  Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation"). Below,
   simulation says how far off it is.
 - Repetitions aren't independent: they divide the same images. However many there are, the
   standard error stays above s / sqrt(k - 1), but n - 1 degrees of freedom grow with them as if they

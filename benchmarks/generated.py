@@ -121,7 +121,8 @@ def evidence(
             members.append(drawn.probabilities(skill, seed))
             runs.append(_run(name, own, seed, members[-1], drawn.images))
         together = np.mean(members, axis=0).argmax(axis=1).astype(np.uint8)
-        ensembles.append(Ensemble(name, seeds, together))
+        keys = tuple(run.key for run in runs[-seeds:])
+        ensembles.append(Ensemble(name, keys, together))
     return Evidence(
         dataset=DATASET,
         study="generated",

@@ -15,7 +15,7 @@ from sidebyside.analysis.effects.carried import (
     carried_factors,
     carried_interactions,
 )
-from sidebyside.analysis.effects.estimates import Estimate, Interaction, SimpleEffect
+from sidebyside.analysis.effects.estimates import Effects, Estimate, Interaction, SimpleEffect
 from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Study
 from sidebyside.report.text.numbers import p_value
@@ -36,8 +36,9 @@ and `reports/fashion_mnist/fashion/`: kernel size x dropout x optimizer on Fashi
 (`python pipelines/train.py -m study=fashion dataset=fashion_mnist`) beside the same half,
 channels_last, of the factorial on MNIST. Both are analysed here by the same methods, those of the
 report: effects in points of test error, averaged over the other factors, with 95 % intervals over
-seeds (CR2, the seed as the cluster), p corrected after Holm over the main effects, the interactions
-or the simple effects of one study.
+seeds (CR2, the seed as the cluster), p corrected after Holm over the main effects or the
+interactions of one study; that of a simple effect over the levels of the other factor. The rows
+aren't corrected for one another.
 """
 _RULE = """
 "Carries over": both studies show the difference, in the same direction, or both show that there is
@@ -63,7 +64,10 @@ def page(first: Evidence | None, second: Evidence | None) -> str:
     factors = carried_factors(*effects, study.margin)
     names = [half.dataset, second.dataset]
     rows = [entry for entries in factors.values() for entry in entries]
-    sentences = [_of_factor(name, entries, names) for name, entries in factors.items()]
+    sentences = [
+        _of_factor(name, entries, names) + _asked_for(entries, effects[1], names[1])
+        for name, entries in factors.items()
+    ]
     parts = [
         _HEAD,
         *(_filled(f"- {sentence}") for sentence in sentences),
@@ -102,6 +106,25 @@ def _of_factor(name: str, entries: Sequence[Carried], names: Sequence[str]) -> s
     """Return in a sentence whether what a factor does carries over."""
     parts = [f"{_place(entry)}{_said(entry, names)}" for entry in entries]
     return f"**{name}**: {'; '.join(parts)}."
+
+
+def _asked_for(entries: Sequence[Carried], second: Effects, name: str) -> str:
+    """Return that the second study shows no interaction by which it would be asked by itself."""
+    if all(entry.verdict == "can't tell" for entry in entries):
+        return ""
+    given = {(own.of.factor, own.of.given) for own in entries if isinstance(own.of, SimpleEffect)}
+    p_values = [
+        p_value(interaction.estimate.p_holm)
+        for interaction in second.interactions
+        if not interaction.estimate.shown
+        and any(set(pair) == set(interaction.factors) for pair in given)
+    ]
+    if not p_values:
+        return ""
+    return (
+        f" On {name} the interaction itself isn't shown (Holm's p {', '.join(p_values)}): it is "
+        "asked there because the other study shows it."
+    )
 
 
 def _place(entry: Carried) -> str:

@@ -4,8 +4,9 @@ It prints docs/configuration.md.
 """
 
 import inspect
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Config, Store, Study, Tracking, Training
 
 _MOST = 400  # characters about a choice
+_SHOWN = 60  # characters of a value
+PLAIN = ("data_format", "seed", "protocol", "evaluate", "allow_partial", "ask_above")
 CONF = Path(__file__).resolve().parents[1] / "conf"
 SECTIONS = {
     "training": Training,
@@ -72,22 +75,25 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         "object": "a mapping",
         "null": "`null`",
     }
-    bounds = [f"{word} {schema[name]:g}" for name, word in limits.items() if name in schema]
+    bounds = [f"{word} {schema[name]:.10g}" for name, word in limits.items() if name in schema]
     return " ".join([words.get(kind, kind), *([" and ".join(bounds)] if bounds else [])])
 
 
-def table(schema: Any, values: Any) -> Iterator[str]:
-    """Yield a table of a schema's settings; ``values`` has them as the configs come."""
+def table(schema: Any, values: Any, names: Collection[str] = ()) -> Iterator[str]:
+    """Yield a table of a schema's settings, or some; ``values`` has them as the configs come."""
     described = TypeAdapter(schema).json_schema()
     yield from ("| setting | allowed | as it comes |", "|---|---|---|")
     for name, own in described["properties"].items():
+        if names and name not in names:
+            continue
         value = values.get(name, own.get("default", "")) if isinstance(values, dict) else ""
-        shown = "" if isinstance(value, (dict, list)) or value == "" else f"`{_yaml(value)}`"
+        shown = "" if isinstance(value, dict) or value == "" else f"`{_yaml(value)}`"
         yield f"| `{name}` | {allowed(own, described.get('$defs', {}))} | {shown} |"
 
 
 def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value).split("\n")[0]
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf).split("\n")[0]
+    return text if len(text) < _SHOWN else "..."
 
 
 def prose(schema: Any) -> str:
@@ -126,8 +132,11 @@ def _about(path: Path) -> str:
 
 
 def sections() -> Iterator[str]:
-    """Yield a section for each schema."""
+    """Yield a section for what is in no group, and for each schema."""
     config = TypeAdapter(Config).dump_python(compose("study=factorial"))
+    yield "## In no group\n\nWhat each is for stands beside it in `conf/config.yaml`.\n"
+    yield from table(Config, {name: config[name] for name in PLAIN}, PLAIN)
+    yield ""
     for name, schema in SECTIONS.items():
         if schema is None:
             for engine, own in launchers.ENGINES.items():

@@ -17,7 +17,7 @@ Made from the tests that show it by `python docs/faults.py > docs/faults.md`; `m
 them all, and `make cluster` those of Ray, Slurm and servers, with real processes, real signals and
 real damage. "Ends with" is the exit code of the command that meets the fault and part of what it
 says. The command given again, once the fault is removed, ends in 0 with the same results as if
-nothing had happened.
+nothing had happened; where a row says that a run has other bits or is another run, with those.
 """
 _COLUMNS = ("fault", "lost", "repeated", "ends with", "test")
 

@@ -61,9 +61,10 @@ _TABLE = """
 ## By recipe
 
 Errors in percent, gains of the lowest in points: over the last epoch, the epoch that held-out
-images choose, and the one that the other seeds choose. All are means over n seeds, which are few,
-with Student's 95 % interval. No gain can be below 0, though an interval may be. A gain that is 0 in
-all runs has the interval that counting whole images leaves.
+images choose, and the one that the other seeds choose. Several readings of one page are a recipe
+each. All are means over n seeds, which are few, with Student's 95 % interval. No gain can be below
+0, though an interval may be. A gain that is 0 in all runs has the interval that counting whole
+images leaves.
 """
 
 

@@ -27,6 +27,7 @@ class StudySweeper(BasicSweeper):
         from sidebyside.config.composing import compose_points
         from sidebyside.config.factors import variant_name
         from sidebyside.config.grid import points
+        from sidebyside.config.presets import unused_parameters
         from sidebyside.config.validate import check_launcher
         from sidebyside.execution.executors.chosen import executor_of
         from sidebyside.execution.planning.asking import heading
@@ -46,6 +47,8 @@ class StudySweeper(BasicSweeper):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
         print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
+        if base.study and (apart := unused_parameters(base, arguments)):
+            print(apart, file=sys.stderr)
         executor = executor_of(launcher, configs[0].config.tracking, configs[0].config.store)
         executor.start()  # it takes as long as the other configs
         configs += told(composed, len(grid), "configs composed")

@@ -52,7 +52,7 @@ def source_digests(folder: str) -> dict[str, str]:
     ----------
     folder : str
         For instance "engine/training", of which the result begins
-        ``{"engine/training/batches.py": "9f...", ...}``.
+        ``{"engine/training/fit.py": "9f...", ...}``.
     """
     return {
         path.relative_to(_PACKAGE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -115,7 +115,8 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     identical = identical_variants(evidence.runs)
     once = counted_once(list(replicates), identical, study.baseline)
     candidates = candidates_of(evidence, once, replicates)
-    chosen = select(candidates) if candidates else None
+    looks = looks_of(evidence.stopping)
+    chosen = select(candidates, looks) if candidates else None
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
     names = [replicate.name for replicate in distinct]
@@ -127,7 +128,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         if decided is None
         else Asked([Family(decided)], {}, len(distinct))
     )
-    against, looks = asked.families[0], looks_of(evidence.stopping)
+    against = asked.families[0]
     compared = asked.compare(list(replicates.values()), study.margin, looks)
     seeds = {"seeds": "independent"} if evidence.independent else {}
     common = rows_in_common([own.values for own in distinct], [own.seeds for own in distinct])
@@ -169,8 +170,10 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
 
 
 def effects_of(evidence: Evidence, study: Study) -> Effects:
-    """Return what the factors of a study do."""
+    """Return what the factors of a study do, nothing before its variants have a seed in common."""
     kept = in_step(evidence)
+    if not kept.runs:
+        return Effects([], [], [])
     return effects(
         factor_table(kept),
         list(evidence.runs[0].factors),
@@ -198,11 +201,13 @@ def _over_images(replicate: Replicate) -> dict[str, float] | None:
 
 
 def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
-    scores, least = replicate.scores, replicate.rounding
-    mean = new_seeds_and_images(
-        in_unit(scores), least_variance=least, skewed=not is_counted(scores)
-    )
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
+    mean = new_seeds_and_images(
+        in_unit(replicate.scores),
+        least_variance=replicate.rounding,
+        skewed=not is_counted(replicate.scores),
+        confidence=confidence,
+    )
     return None if mean is None else mean.clipped_ends(confidence, replicate.metric.bounds)
 
 
@@ -228,12 +233,17 @@ def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
 def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
     """Return the levels of factors that were expected to make no difference, pair by pair.
 
+    None before the variants have a seed in common.
+
     Raises
     ------
     UserError
         If the study names a factor that it doesn't have.
     """
-    table = equivalence_table(in_step(evidence))
+    kept = in_step(evidence)
+    if not kept.runs:
+        return []
+    table = equivalence_table(kept)
     looks = looks_of(evidence.stopping)
     least, entries = least_variance_of(evidence), []
     for factor in study.expected_equal:

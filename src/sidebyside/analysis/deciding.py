@@ -11,7 +11,7 @@ from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.looks import Looks, looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.pairs import Pair, compare_pairs
-from sidebyside.analysis.tables import replicate_of, variants
+from sidebyside.analysis.tables import replicates_of, variants
 from sidebyside.config.schema import Study
 from sidebyside.storage.evidence import Evidence
 
@@ -53,9 +53,9 @@ def progress(evidence: Evidence, study: Study) -> Progress:
     """
     if study.question == "factors":
         return _of_factors(evidence, study)
-    names = variants(evidence)
+    replicates = list(replicates_of(evidence).values())
+    names = [replicate.name for replicate in replicates]
     kept = counted_once(names, identical_variants(evidence.runs), study.baseline)
-    replicates = [replicate_of(evidence, name) for name in names]
     looks = looks_up_to(study.max_seeds)
     if study.question == "variants" and not study.baseline:
         return race([own for own in replicates if own.name in kept], study.margin, looks)

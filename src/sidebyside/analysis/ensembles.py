@@ -103,5 +103,5 @@ def _error(ensemble: Ensemble, evidence: Evidence) -> EnsembleError:
 
 def _scores(ensemble: Ensemble, evidence: Evidence) -> tuple[Scores, Scores]:
     """Return the scores of each network, shape (runs, images), and of all together, (images,)."""
-    members = scores_of(evidence.of_variant(ensemble.variant), evidence)
+    members = scores_of(evidence.of_ensemble(ensemble), evidence)
     return members, evidence.scores(ensemble)

@@ -161,6 +161,7 @@ def new_seeds_and_images(
     freedom: float | None = None,
     least_variance: float = 0.0,
     skewed: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> MeanEstimate | None:
     """Return the mean over seeds and images with the variance that new ones of both would show.
 
@@ -180,6 +181,8 @@ def new_seeds_and_images(
         Of one row's mean, see `rounding_variance`.
     skewed : bool
         Whether the interval takes account of how skewed the images' values are.
+    confidence : float
+        That of the interval which is to be no narrower than the one over seeds.
 
     Returns
     -------
@@ -210,7 +213,7 @@ def new_seeds_and_images(
     over_both = MeanEstimate(mean, variance, satterthwaite(variance, parts), skewness)
     # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
     over_seeds = MeanEstimate(mean, seeds_variance, freedom)
-    return max(over_both, over_seeds, key=lambda estimate: estimate.ends()[1])
+    return max(over_both, over_seeds, key=lambda estimate: estimate.ends(confidence)[1])
 
 
 def mean_over_skewed(values: NDArray[np.float64]) -> MeanEstimate:

@@ -206,8 +206,12 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
     scores_a, scores_b = a.scores[of_a], b.scores[of_b]
     least = a.rounding + b.rounding
     counted, one = is_counted(a.scores), len(common) == 1 and scores_a.size > 0
+    confidence = looks.confidence(len(common)) if looks else CONFIDENCE
     both = new_seeds_and_images(
-        in_unit(scores_a) - in_unit(scores_b), least_variance=least, skewed=not counted
+        in_unit(scores_a) - in_unit(scores_b),
+        least_variance=least,
+        skewed=not counted,
+        confidence=confidence,
     )
     ranks = [[own.metric.rank(value) for value in own.values] for own in (a, b)]
     above = np.sign(np.subtract.outer(ranks[1], ranks[0]))
@@ -233,7 +237,7 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         pair,
         p_holm=pair.p,
         p_equivalent_holm=pair.p_equivalent,
-        seeds_and_images=None if both is None else both.named_ends(pair.confidence),
+        seeds_and_images=None if both is None else both.named_ends(confidence),
     )
 
 

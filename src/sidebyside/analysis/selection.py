@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside.analysis.intervals import (
+    CONFIDENCE,
     MeanEstimate,
     mean_estimate,
     new_seeds_and_images,
     satterthwaite,
 )
+from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.power import rows_in_common
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
@@ -107,24 +109,36 @@ def validation_figure(metric: Metric) -> Literal["loss", "error"]:
     return "loss" if metric == LOG_LOSS else "error"
 
 
-def select(candidates: Sequence[Candidate]) -> Selection:
-    """Return the choice by validation figure, and what it costs to believe its own test figure."""
+def select(candidates: Sequence[Candidate], looks: Looks | None = None) -> Selection:
+    """Return the choice by validation figure, and what it costs to believe its own test figure.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        No network twice.
+    looks : Looks, optional
+        Of a study that grew: the interval for new seeds and images is good at each of them.
+    """
     metric = candidates[0].metric
-    chosen = min(candidates, key=lambda candidate: float(np.mean(candidate.validation)))
+    validation = [float(np.mean(candidate.validation)) for candidate in candidates]
+    at = validation.index(min(validation))
+    chosen = candidates[at]
     best = min(candidates, key=lambda candidate: metric.rank(float(np.mean(candidate.test))))
     value, best_value = float(np.mean(chosen.test)), float(np.mean(best.test))
-    honest = corrected_for_choice(candidates)
+    honest = corrected_for_choice(candidates, at)
+    confidence = looks.confidence(len(chosen.seeds)) if looks else CONFIDENCE
     together = new_seeds_and_images(
         in_unit(chosen.scores),
         least_variance=chosen.rounding[1],
         skewed=not is_counted(chosen.scores),
+        confidence=confidence,
     )
     bounds = metric.bounds
     return Selection(
         chosen=chosen.name,
         validation=float(np.mean(chosen.validation)),
         test=value,
-        seeds_and_images=None if together is None else together.clipped_ends(bounds=bounds),
+        seeds_and_images=None if together is None else together.clipped_ends(confidence, bounds),
         corrected=None
         if honest is None
         else {"mean": honest.mean} | honest.clipped_ends(bounds=bounds),
@@ -136,7 +150,7 @@ def select(candidates: Sequence[Candidate]) -> Selection:
     )
 
 
-def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None:
+def corrected_for_choice(candidates: Sequence[Candidate], chosen: int) -> MeanEstimate | None:
     """Return the test value of the variant chosen by its validation figure, bias taken away.
 
     Whoever is chosen by a low validation error, or loss, was lucky in part, and as far as a run's
@@ -153,6 +167,8 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     ----------
     candidates : sequence of Candidate
         No network twice.
+    chosen : int
+        The number of the one that was chosen, by all of its seeds.
 
     Returns
     -------
@@ -163,7 +179,6 @@ def corrected_for_choice(candidates: Sequence[Candidate]) -> MeanEstimate | None
     kinds = [[c.validation for c in candidates], [c.test for c in candidates]]
     errors = np.stack([rows_in_common(kind, seeds) for kind in kinds])
     _, count, n = errors.shape
-    chosen = int(errors[0].mean(axis=1).argmin()) if n else 0
     least_validation, least = candidates[chosen].rounding
     if n < 2 or count < _FEWEST:
         return mean_estimate(errors[1, chosen].tolist(), least)

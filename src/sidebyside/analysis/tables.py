@@ -82,7 +82,8 @@ def equivalence_table(evidence: Evidence) -> pd.DataFrame:
 def in_step(evidence: Evidence) -> Evidence:
     """Return evidence without what some variants have more than others, decided on at a look.
 
-    Which they are depends on errors, so that factors would seem to do what the choice did.
+    Which they are depends on errors, so that factors would seem to do what the choice did. Nothing
+    is left where the variants have no seed in common yet.
     """
     looks = looks_of(evidence.stopping)
     if looks is None:

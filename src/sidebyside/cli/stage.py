@@ -18,7 +18,7 @@ from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.compose import check_choices
-from sidebyside.config.presets import refuse_pinned
+from sidebyside.config.presets import refuse_pinned_in
 from sidebyside.environment import set_environment
 from sidebyside.redaction import save_config
 from sidebyside.storage import store
@@ -47,8 +47,7 @@ def main(
         def guarded(config: DictConfig) -> None:
             _write_hydra_folder(config)
             with user_errors_reported():
-                if config.preset is not None:
-                    refuse_pinned([config.preset.name], HydraConfig.get().overrides.task)
+                refuse_pinned_in(config, HydraConfig.get().overrides.task)
                 task(config)
 
         def start() -> None:

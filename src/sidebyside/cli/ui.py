@@ -6,11 +6,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from sidebyside import paths
 from sidebyside.errors import UserError
+from sidebyside.redaction import without_passwords
+
+if TYPE_CHECKING:
+    from sidebyside.config.schema import Tracking
 
 # Browsers take each name below localhost for this machine. To one of another name than localhost
 # and 127.0.0.1 MLflow offers no assistant, and no other MLflow shares what a browser keeps for it.
@@ -37,8 +42,9 @@ for _ in range(300):
 )
 def command(port: int, host: str, browser: bool) -> None:
     """Browse the runs in MLflow, on this machine alone."""
+    tracking = _tracking()
     # By the environment: a command line is there for everybody on this machine to read.
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = _store()
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = _store(tracking)
     _check_host(host)
     _check_port(host, port)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,7 +52,7 @@ def command(port: int, host: str, browser: bool) -> None:
     own = f"[{host}]" if ":" in host else host
     address = f"http://{own}:{port}"
     print(f"{address} shows the runs; Ctrl-C ends it.", flush=True)
-    if (first := _first_page(f"http://{_NAME}:{port}")) is not None:
+    if (first := _first_page(f"http://{_NAME}:{port}", tracking)) is not None:
         print(f"What was trained last: {first}", flush=True)
         if browser and _has_desktop():
             _open_when_started(first, own, port)
@@ -57,25 +63,36 @@ def command(port: int, host: str, browser: bool) -> None:
     os.execv(sys.executable, server)  # noqa: S606 - the interpreter that runs this
 
 
-def _store() -> str:
-    named = os.environ.get("MLFLOW_TRACKING_URI")
-    if named and named.startswith(("http:", "https:")):
-        raise UserError(f"MLFLOW_TRACKING_URI={named} has a UI of its own: open it in a browser.")
-    return named or f"sqlite:///{paths.home() / 'mlflow.db'}"
-
-
-def _first_page(address: str) -> str | None:
-    """Return the link to the view of what was trained last, None where nothing was."""
-    database = paths.home() / "mlflow.db"
-    stored = os.environ.get("MLFLOW_TRACKING_URI") or database.is_file()
-    if not stored and not any(_results()):
+def _tracking() -> "Tracking | None":
+    """Return what the project's config says, None where there is no project."""
+    if not paths.is_project(paths.root()):
         return None
     from sidebyside.config.compose import compose_config
     from sidebyside.config.validate import check_tracking
+
+    return check_tracking(compose_config([]))
+
+
+def _store(tracking: "Tracking | None") -> str:
+    named = tracking.uri if tracking else os.environ.get("MLFLOW_TRACKING_URI")
+    if named and named.startswith(("http:", "https:")):
+        raise UserError(
+            f"tracking.uri={without_passwords(named)} has a UI of its own: open it in a browser."
+        )
+    return named or f"sqlite:///{paths.home() / 'mlflow.db'}"
+
+
+def _first_page(address: str, tracking: "Tracking | None") -> str | None:
+    """Return the link to the view of what was trained last, None where nothing was."""
+    if tracking is None:
+        return None
+    stored = tracking.uri or (paths.home() / "mlflow.db").is_file()
+    if not stored and not any(_results()):
+        return None
     from sidebyside.tracking.experiment import Experiment
     from sidebyside.tracking.shown.views import link
 
-    experiment = Experiment(check_tracking(compose_config([])))
+    experiment = Experiment(tracking)
     experiment.prepare()
     for study, dataset in _results():
         if experiment.find_parent(study, dataset) is None:

@@ -204,7 +204,7 @@ def _print_claims(metric: "Metric", verdicts: Sequence["ClaimVerdict"]) -> None:
         {
             "claim": verdict.claim.text,
             "n seeds": str(verdict.n),
-            scale.apart_column("by fresh runs"): _difference(verdict, scale),
+            scale.apart_column("by fresh runs, over seeds"): _difference(verdict, scale),
             "p": p_value(verdict.p_holm),
             "verdict": verdict.verdict,
         }

@@ -45,7 +45,7 @@ class Dataset:
         [height, width], or [height, width, channels].
     classes : int
     files : dict of File
-        By role, see `ROLES`.
+        By role: train_images, train_labels, test_images and test_labels, or archive.
     sources : list of str
         Folders, addresses, ``package:<name>`` or ``images:<folder>``, tried in order.
     format : "idx", "npz", "cifar10" or "cifar100"

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from sidebyside.config.factors import NOT_FACTORS, REPLICATE, Level, as_level, short_names
 from sidebyside.config.presets import refuse_pinned
 from sidebyside.errors import UserError
+from sidebyside.redaction import without_passwords
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def _refuse_senseless(asked: Sequence[Override]) -> None:
     for override in asked:
         name = override.get_key_element()
         if override.is_sweep_override() and name.split(".")[0] in NOT_FACTORS:
+            why = "each study is a sweep of its own" if name == "study" else "it changes no network"
             raise UserError(
-                f"{name}={override.value()} can't be swept: it changes no network. Run the command "
-                "once for each value."
+                f"{without_passwords(str(override.input_line))} can't be swept: {why}. Run the "
+                "command once for each value."
             )
         if override.is_sweep_override() and name == "dataset" and "study" in names:
             raise UserError(

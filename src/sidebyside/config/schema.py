@@ -101,10 +101,10 @@ class Store:
 class Study:
     """What a study is called and what it asks.
 
-    ``metric`` is what runs are judged by. ``expected_equal`` are factors that should make no
-    difference, and ``margin`` is the largest one that wouldn't matter, in the metric's unit, set
-    before the study is run: null is 0.1 points of an error. ``baseline`` is the variant that
-    others are held against; null takes the one with the lowest validation error.
+    ``metric`` is what runs are judged by, see docs/metrics.md. ``expected_equal`` are factors that
+    should make no difference, and ``margin`` is the largest one that wouldn't matter, in the
+    metric's unit, set before the study is run: null is 0.1 points of an error. ``baseline`` is the
+    variant that others are held against; null takes the one with the lowest validation error.
 
     ``until`` is a rule by which seeds are added, up to ``max_seeds``: "decided" until its
     ``question`` is ("variants" against the baseline, without one all against each other;

@@ -86,13 +86,17 @@ def evaluate_study(
         )
         for card, stored in zip(cards, loaded, strict=True)
     ]
-    with tracker.finishing(parent):
+    status = "KILLED"
+    try:
         outcomes = dict(_shown(executor.run(tasks), len(tasks)))
-    by_key = {
-        run.key: others.brought(outcome) if isinstance(outcome, Evaluation) else outcome
-        for run, outcome in ((run, outcomes[number]) for number, run in enumerate(results.trained))
-    }
-    failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
+        by_key = {
+            run.key: others.brought(out) if isinstance(out := outcomes[number], Evaluation) else out
+            for number, run in enumerate(results.trained)
+        }
+        failures = {key: out for key, out in by_key.items() if isinstance(out, BaseException)}
+        status = "FAILED" if failures else "FINISHED"
+    finally:
+        tracker.finish(parent, status)
     tested = {key: out for key, out in by_key.items() if isinstance(out, Evaluation)}
     variants.close(cards, tested.keys(), tested.get, "FAILED")
     if not failures:

@@ -170,13 +170,12 @@ def _allowed(evidence: Evidence, study: Study) -> dict[str, int]:
 
 def _needed(evidence: Evidence, study: Study) -> dict[str, int]:
     """Return how many seeds an interval of each variant takes to be narrow."""
-    from sidebyside.analysis.tables import replicate_of
+    from sidebyside.analysis.tables import replicates_of
     from sidebyside.analysis.two_stages import FIRST, seeds_needed
 
     assert study.halfwidth is not None
     needed = {}
-    for name in _counts(evidence):
-        replicate = replicate_of(evidence, name)
+    for name, replicate in replicates_of(evidence).items():
         first = [replicate.values[replicate.seeds.index(seed)] for seed in range(FIRST)]
         needed[name] = seeds_needed(first, study.halfwidth, replicate.rounding)
     return needed

@@ -20,13 +20,9 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR
 from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset, check_study
+from sidebyside.report.cautions import diverged, leaked
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import (
-    condition_rows,
-    diverged,
-    leaked,
-    refuse_other_settings,
-)
+from sidebyside.report.conditions import condition_rows, refuse_other_settings
 from sidebyside.report.files import inference_milliseconds, training_seconds, write_files
 from sidebyside.report.gathering import gather
 from sidebyside.report.page.page import write_report
@@ -100,7 +96,7 @@ def compare_study(dataset: Dataset, study: Study, allow_partial: bool = False) -
         published=published,
     )
     write_files(comparison, evidence)
-    draw_pictures(comparison, evidence)
+    draw_pictures(comparison, evidence, dataset.class_names)
     write_report(
         comparison,
         evidence,

@@ -1,8 +1,9 @@
 """What all runs of a study have in common, and the command that trains them."""
 
 import json
-import math
+import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,8 @@ from sidebyside.config.metrics import ERROR, metric_from
 from sidebyside.config.presets import pinned_keys
 from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
-from sidebyside.storage.evidence import Evidence, RunEvidence
+from sidebyside.report.text.numbers import counted
+from sidebyside.storage.evidence import Evidence
 
 _MODEL: TypeAdapter[Model | Instance] = TypeAdapter(AnyModel)
 _OF_TRAINING = (  # their keys begin with "training."
@@ -32,6 +34,8 @@ _OF_TRAINING = (  # their keys begin with "training."
 )
 _USUAL = {"threads": 1, "precision": "float32"}  # and so in no command
 _PLAIN = ("data_format", "protocol")
+_UNQUOTED = re.compile(r"[\w./+-]+")  # which Hydra reads as it stands
+_BEFORE_CLASSES = "none, trained before there were any: the bits of one processor"
 _WORDS = {  # what a setting of the recipe is called in the table, in its order
     "dataset": "data",
     "normalisation": "pixels",
@@ -69,30 +73,6 @@ def fixed(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def diverged(evidence: Evidence) -> list[str]:
-    """Return a sentence on runs that count although their loss is no number; none without any."""
-    runs = [f"{run.variant} seed {run.seed}" for run in evidence.runs if not _converged(run)]
-    if not runs:
-        return []
-    listed = "; ".join(runs)
-    return [f"{len(runs)} of {len(evidence.runs)} runs diverged and count as they are: {listed}."]
-
-
-def _converged(run: RunEvidence) -> bool:
-    return all(math.isfinite(loss) for loss in run.history.get("loss", []))
-
-
-def leaked(evidence: Evidence) -> list[str]:
-    """Return a sentence on test images that were trained on, none without any."""
-    count, images = len(evidence.leaked), len(evidence.target)
-    if not count:
-        return []
-    return [
-        f"{count} of the {images} test images are among the training images too, pixel by pixel, "
-        f"so errors flatter by up to {100 * count / images:.2f} points."
-    ]
-
-
 def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
     """Return a row for each setting that wasn't varied."""
     common = fixed(evidence)
@@ -103,9 +83,19 @@ def condition_rows(evidence: Evidence) -> list[dict[str, str]]:
     ]
     if evidence.metric != ERROR:
         rows.append({"setting": "metric", "value": evidence.metric.chosen})
+    if "numerics" not in evidence.runs[0].factors:
+        rows.append({"setting": "numeric class", "value": _numeric_classes(evidence)})
     seeds = sorted({run.seed for run in evidence.runs})
     own = ", independent: each variant's own" if evidence.independent else ""
     return [*rows, {"setting": "seeds", "value": ", ".join(map(str, seeds)) + own}]
+
+
+def _numeric_classes(evidence: Evidence) -> str:
+    environments = [run.identity.get("environment", {}) for run in evidence.runs]
+    counts = Counter(own.get("numerics", _BEFORE_CLASSES) for own in environments)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{name} ({counted(count, 'run')})" for name, count in counts.items())
 
 
 def refuse_other_settings(evidence: Evidence, before: Evidence | None) -> None:
@@ -181,8 +171,8 @@ def _overrides(evidence: Evidence) -> Iterator[str]:
     if rule := evidence.stopping:
         yield from (
             f"study.{name}={_grammar(rule[name])}"
-            for name in ("until", "question", "halfwidth", "max_seeds")
-            if name in rule
+            for name in ("until", "question", "baseline", "margin", "halfwidth", "max_seeds")
+            if rule.get(name) is not None and not (name == "margin" and evidence.metric != ERROR)
         )
         return
     seeds = sorted({run.seed for run in evidence.runs})
@@ -265,6 +255,8 @@ def _grammar(value: Any) -> str:
     if isinstance(value, Mapping):
         inner = (f"{key}:{_grammar(own)}" for key, own in value.items() if own is not None)
         return f"{{{','.join(inner)}}}"
+    if isinstance(value, str) and not _UNQUOTED.fullmatch(value):
+        return "'{}'".format(value.replace("'", r"\'"))
     return level_text(value)
 
 

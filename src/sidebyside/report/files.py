@@ -82,7 +82,7 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
             named = costs.setdefault(run.key, {"variant": run.variant})
             named["milliseconds"] = read_json(inference)
     if costs:
-        write_json(path, costs)
+        write_json(path, {run.key: costs[run.key] for run in evidence.runs if run.key in costs})
 
 
 def training_seconds(folder: Path) -> dict[str, float]:

@@ -253,9 +253,10 @@ def _ensembles(
 
     def ensemble_of(variant: str) -> Ensemble | None:
         replicate = [run for run in by_variant[variant] if not run.in_evidence]
-        held = len(replicate) < len(by_variant[variant])
-        if held and variant in before and before[variant].members >= len(replicate):
-            return before[variant]
+        held = {run.key for run in by_variant[variant] if run.in_evidence}
+        own = before.get(variant)
+        if own and held >= {*own.keys} and own.members >= len(replicate):
+            return own
         if not replicate:
             return None
         members = [evaluations[run.key].read("probabilities") for run in replicate]
@@ -264,7 +265,7 @@ def _ensembles(
         if metric != ERROR:
             mean = (total / len(replicate)).astype(np.float32)
             scores = scores_by_image(metric, mean, target)
-        return Ensemble(variant, len(replicate), labels, scores)
+        return Ensemble(variant, tuple(run.key for run in replicate), labels, scores)
 
     return [ensemble for ensemble in each(ensemble_of, list(by_variant)) if ensemble]
 

@@ -97,17 +97,22 @@ class Ensemble:
     Attributes
     ----------
     variant : str
-    members : int
-        How many networks.
+    keys : tuple of str
+        Of the runs whose networks they are: of a study that was finished in pieces not all.
     predicted : ndarray of uint8, shape (images,)
     scores : ndarray or None
         Of each image by the study's metric, as those of runs.
     """
 
     variant: str
-    members: int
+    keys: tuple[str, ...]
     predicted: NDArray[np.uint8]
     scores: NDArray[Any] | None = None
+
+    @property
+    def members(self) -> int:
+        """How many networks."""
+        return len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,10 @@ class Evidence:
     def of_variant(self, name: str) -> list[RunEvidence]:
         """Return the replicate of a variant."""
         return list(self._by_variant.get(name, []))
+
+    def of_ensemble(self, ensemble: Ensemble) -> list[RunEvidence]:
+        """Return the runs whose networks are in an ensemble."""
+        return [run for run in self.of_variant(ensemble.variant) if run.key in ensemble.keys]
 
     @cached_property
     def _by_variant(self) -> dict[str, list[RunEvidence]]:

@@ -1,7 +1,9 @@
 """The file of evidence beside a report: written the same each time, read with care."""
 
 import json
+import os
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,10 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
     if len(evidence.runs) > MOST_COMPRESSED:
         write_columns(path, arrays)
     else:
-        np.savez_compressed(path, **arrays)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(unfinished, path)  # so that a kill leaves the file that is there
 
 
 def _arrays_of(evidence: Evidence) -> dict[str, Any]:
@@ -64,6 +69,8 @@ def _arrays_of(evidence: Evidence) -> dict[str, Any]:
     arrays |= _of_metric(evidence)
     if len(evidence.leaked):
         arrays["leaked"] = evidence.leaked
+    if any(own.members < len(evidence.of_variant(own.variant)) for own in evidence.ensembles):
+        arrays["ensemble_keys"] = text([json.dumps(own.keys) for own in evidence.ensembles])
     return dict(
         dataset=np.array(evidence.dataset),
         study=np.array(evidence.study),
@@ -157,7 +164,7 @@ def _evidence(arrays: dict[str, NDArray[Any]]) -> Evidence:
         study=str(arrays["study"]),
         runs=runs,
         missing=[str(name) for name in arrays["missing"]],
-        ensembles=_ensembles(arrays),
+        ensembles=_ensembles(arrays, runs),
         stopping=stopping,
         metric=metric,
         margin=margin,
@@ -178,12 +185,19 @@ def _metric(arrays: dict[str, NDArray[Any]]) -> tuple[Metric, float | None]:
     return metric, margin
 
 
-def _ensembles(arrays: dict[str, NDArray[Any]]) -> list[Ensemble]:
-    names = ("ensemble", "ensemble_members", "ensemble_predicted")
-    scores = arrays.get("ensemble_scores", [None] * len(arrays["ensemble"]))
-    return [
-        Ensemble(str(variant), int(members), of_images, own)
-        for variant, members, of_images, own in zip(
-            *(arrays[name] for name in names), scores, strict=True
-        )
-    ]
+def _ensembles(arrays: dict[str, NDArray[Any]], runs: list[RunEvidence]) -> list[Ensemble]:
+    """Return the ensembles, of all runs of a variant where the file names none.
+
+    Not those of some runs in a file from before these were named: whose they are isn't known.
+    """
+    variants = [str(variant) for variant in arrays["ensemble"]]
+    if "ensemble_keys" in arrays:
+        keys = [tuple(json.loads(own)) for own in arrays["ensemble_keys"]]
+        if not all(keys) or not {run.key for run in runs} >= {*chain.from_iterable(keys)}:
+            raise ValueError("networks are together whose runs aren't there")
+    else:
+        keys = [tuple(run.key for run in runs if run.variant == own) for own in variants]
+    scores = arrays.get("ensemble_scores", [None] * len(variants))
+    each = zip(variants, keys, arrays["ensemble_predicted"], scores, strict=True)
+    made = zip(arrays["ensemble_members"], (Ensemble(*fields) for fields in each), strict=True)
+    return [own for members, own in made if own.members == members]

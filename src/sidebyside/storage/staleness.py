@@ -15,6 +15,7 @@ from sidebyside.stderr import told
 from sidebyside.storage import keys, store
 
 _ALWAYS = ("dataset", "seed", "epochs", "batch_size", "data_format", "protocol")  # of recipes
+_DECIDING = ("sources", "environment")  # parts of an identity that a person doesn't choose
 _ABSENT = "-"
 
 
@@ -55,21 +56,33 @@ def _signature(identity: Mapping[str, Any]) -> str:
 
 def _stored(signatures: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the newest identity in the run store of each recipe and data with a signature."""
-    cards = sorted(paths.runs().glob(f"*/{store.CARD}"), key=lambda path: path.stat().st_mtime)
     stored = {}
-    for card in told(cards, len(cards), "stored runs looked at"):
-        identity = read_json(card)["identity"]
-        if _signature(identity) not in signatures:
-            continue  # to read a recipe takes longer than its file
-        with suppress(ValidationError):  # of a version that trained what this one can't
-            stored[keys.task(identity)] = identity
+    for identity in _identities().values():
+        with suppress(KeyError, ValidationError):  # of a version that trained what this one can't
+            if _signature(identity) in signatures:  # to read a recipe takes longer than its file
+                stored[keys.task(identity)] = identity
     return stored
+
+
+def _identities() -> dict[str, dict[str, Any]]:
+    """Return the identities in the run store by key, the newest last; damaged cards are no run."""
+    cards = []
+    for path in paths.runs().glob(f"*/{store.CARD}"):
+        with suppress(OSError):  # removed in this moment
+            cards.append((path.stat().st_mtime, path))
+    found = {}
+    for _, card in told(sorted(cards), len(cards), "stored runs looked at"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            identity = read_json(card)["identity"]
+            if all(isinstance(identity[part], dict) for part in ("recipe", *_DECIDING)):
+                found[card.parent.name] = identity
+    return found
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
     return {
         name
-        for part in ("sources", "environment")
+        for part in _DECIDING
         for name in before[part].keys() | now[part].keys()
         if before[part].get(name) != now[part].get(name)
     }
@@ -103,12 +116,9 @@ class Stored:
     """The identities in the run store, among which the nearest to another is looked for."""
 
     def __init__(self) -> None:
-        cards = sorted(paths.runs().glob(f"*/{store.CARD}"), key=lambda path: path.stat().st_mtime)
         self._known: dict[str, dict[str, Any]] = {}
-        for card in told(cards, len(cards), "stored runs looked at"):
-            with suppress(OSError, ValueError, KeyError):  # damaged, or removed in this moment
-                content = read_json(card)
-                self._known[card.parent.name] = _of_today(content["identity"])
+        for key, identity in _identities().items():
+            self._known[key] = _of_today(identity)
 
     def nearest(self, identity: Mapping[str, Any]) -> tuple[str, list[Difference]] | None:
         """Return the key of the run that differs least, and in what; None in an empty store."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
+from pydantic import ValidationError
 
 from sidebyside import paths
 from sidebyside.engine.recipe import Recipe, read_recipe
@@ -68,8 +69,21 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The config that decided the result."""
-        return read_recipe(self.identity["recipe"])
+        """The config that decided the result.
+
+        Raises
+        ------
+        UserError
+            If a version trained it that knew what this one doesn't.
+        """
+        try:
+            return read_recipe(self.identity["recipe"])
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UserError(
+                f"Run {self.key[:12]} was trained by another version, and this one can't read its "
+                f"recipe: {'.'.join(map(str, first['loc']))} is {first['input']}. Train it again."
+            ) from None
 
     def seconds(self) -> float | None:
         """Return how long the training took, None where that isn't known (results from DVC)."""

@@ -15,6 +15,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Tracking
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
+from sidebyside.redaction import without_passwords
 from sidebyside.report.files import training_seconds
 from sidebyside.report.text.note import metric_of, note, variant_rows
 from sidebyside.storage.evidence_files import FILE, read_evidence
@@ -42,8 +43,11 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
         return False
     if tracking.uri is None and not (paths.home() / "mlflow.db").is_file():
         return False
+    from mlflow.exceptions import MlflowException
+
     from sidebyside.tracking.client import Tracker
     from sidebyside.tracking.models.publish import publish_models
+    from sidebyside.tracking.reachable import reason_of
 
     tracker = Tracker(tracking)
     try:
@@ -56,6 +60,14 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
             publish_models(study, dataset, tracking, _chosen(folder))
     except UserError as error:
         print(f"warning: the report isn't in MLflow. {error}", file=sys.stderr)
+        return False
+    except MlflowException as error:  # it answers, but not all that is asked
+        print(
+            "warning: the report, or a model of its study, isn't in MLflow "
+            f"({without_passwords(reason_of(error))}): once that is mended, the same command adds "
+            "what is missing.",
+            file=sys.stderr,
+        )
         return False
     return True
 

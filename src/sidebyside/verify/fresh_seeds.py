@@ -61,7 +61,7 @@ def fresh_runs(
     base : Config
         Of the study's dataset; a run's own recipe takes the place of all else.
     """
-    planned = [int(name.rpartition("seed=")[2]) for name in evidence.missing]
+    planned = [int(name.rpartition("seed=")[2].split()[0]) for name in evidence.missing]
     first = 1 + max([run.seed for run in evidence.runs] + planned)
     runs: list[Wanted] = []
     for name in names:

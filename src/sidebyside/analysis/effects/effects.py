@@ -185,7 +185,10 @@ def _estimate(
     low, high = difference.ends(confidence)
     both = None
     if by_seed is not None:
-        both = new_seeds_and_images(by_seed, difference.variance, difference.freedom, skewed=skewed)
+        variance, freedom = difference.variance, difference.freedom
+        both = new_seeds_and_images(
+            by_seed, variance, freedom, skewed=skewed, confidence=confidence
+        )
     return Estimate(
         difference=difference.mean,
         low=low,

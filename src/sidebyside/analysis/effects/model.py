@@ -57,6 +57,8 @@ class Model:
 def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> Model:
     """Return the model of a study, lower orders first: an interaction never hides a main effect.
 
+    Nor is one told where the design doesn't tell what it is an interaction of.
+
     Interactions of three and more factors take part where each variant was run at least twice and
     there are no more than a hundred of them: they'd be as many columns as variants.
 
@@ -73,10 +75,15 @@ def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> 
     columns: dict[Term, Array] = {(): np.ones((len(seeds), 1))}
     left_out: list[Term] = []
     for order in range(1, (len(codes) if repeated else min(2, len(codes))) + 1):
-        offered = {term: _columns(term, codes, codings) for term in combinations(codes, order)}
+        terms = list(combinations(codes, order))
+        offered = {
+            term: _columns(term, codes, codings)
+            for term in terms
+            if all(within in columns for within in combinations(term, order - 1))
+        }
         estimable = _estimable(offered, [*columns.values(), blocks])
         columns |= {term: offered[term] for term in estimable}
-        left_out += [term for term in offered if term not in estimable]
+        left_out += [term for term in terms if term not in estimable]
     return Model(codings, [*columns], left_out, np.hstack([*columns.values(), blocks]), seeds)
 
 

@@ -62,7 +62,7 @@ class Recipe:
     printed : list of Printed
     curve : ndarray, shape (epochs, 4), or None
         The published learning curve: loss, accuracy, validation loss and accuracy.
-    curves : ndarray, shape (runs, epochs, 4), or None
+    curves : ndarray, shape (runs, epochs, 4)
         Ours, not a number where the protocol validates on nothing.
     same_samples : dict of int
         By index of a test image whose published prediction is known, how many runs agree.

@@ -9,8 +9,8 @@ from scipy import optimize, special
 
 from sidebyside.analysis.intervals import MeanEstimate
 from sidebyside.analysis.multiplicity import holm
+from sidebyside.analysis.power import ALPHA
 
-ALPHA = 0.05  # after Holm's correction
 REPRODUCED = "reproduced"
 BETTER, WORSE = "published is better", "published is worse"  # not reproduced
 
@@ -176,9 +176,11 @@ def _verdict(
 ) -> FigureVerdict:
     means = [float(np.mean(runs)) for runs in readings]
     nearest = min(range(len(means)), key=lambda number: abs(means[number] - figure))
+    several = [estimate for estimate in estimates if estimate is not None]
+    shown = min(several, key=lambda own: _minus(own, figure).p_within(tolerance), default=None)
     if p_differs is not None and p_differs < ALPHA:
         verdict = BETTER if figure < means[nearest] else WORSE
-    elif p_within is not None and p_within < ALPHA and _width(estimates[nearest]) <= tolerance:
+    elif p_within is not None and p_within < ALPHA and _width(shown) <= tolerance:
         verdict = REPRODUCED
     else:
         verdict = "can't tell"

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sidebyside.config.datasets import Dataset
-from sidebyside.config.schema import Store, Tracking, Training
+from sidebyside.config.schema import Store, Study, Tracking, Training
 from sidebyside.engine.blocks import Model
 
 _NEAR = 0.6  # of difflib's ratio
@@ -17,6 +17,7 @@ _SCHEMAS = {
     "dataset": Dataset,
     "model": Model,
     "store": Store,
+    "study": Study,
     "tracking": Tracking,
     "training": Training,
 }
@@ -26,7 +27,7 @@ _NOT_SETTINGS = {  # what others call so, and what takes its place here
     "stop early, schedule= changes the learning rate",
     "cutmix": "augmentation= takes layers of keras.layers",
     "gpus": "training.device=gpu trains on GPUs, hydra.launcher.workers says how many at a time",
-    "jit_compile": "on a CPU these networks are slower with XLA",
+    "jit_compile": "XLA gains next to nothing for these networks on a CPU, see docs/performance.md",
     "loss": "networks are trained on categorical cross-entropy",
     "loss_weights": "networks are trained on categorical cross-entropy; see training.class_weight",
     "metric": "study.metric is what runs are judged by",
@@ -60,7 +61,8 @@ def unknown_key(key: str, config: DictConfig) -> str:
         return f"{key} is unknown: did you mean {_CALLED[last]}?"
     if above == top and _may_have(top, last, config):
         return f"{key} isn't named in the file of {_chosen(top, config)}: write +{key}=..."
-    if near := _near(key, list(_keys(config, hydra=top == "hydra"))):
+    known = dict.fromkeys([*_keys(config, hydra=top == "hydra"), *_of_schema(above, config)])
+    if near := _near(key, list(known)):
         whom = f" to {chosen}" if (chosen := _chosen(above, config)) != above else ""
         return f"{key} is unknown{whom}: did you mean {' or '.join(near)}?"
     return _beside(key, config)
@@ -68,10 +70,15 @@ def unknown_key(key: str, config: DictConfig) -> str:
 
 def _may_have(node: str, name: str, config: DictConfig) -> bool:
     """Whether the schema of a node knows what its file doesn't name."""
-    if node not in _SCHEMAS or OmegaConf.select(config, f"{node}._target_"):
-        return False
     there = name in (OmegaConf.select(config, node) or {})
-    return not there and name in (own.name for own in fields(_SCHEMAS[node]))
+    return not there and f"{node}.{name}" in _of_schema(node, config)
+
+
+def _of_schema(node: str, config: DictConfig) -> list[str]:
+    """Return the keys that a node can have, also those that its file doesn't name."""
+    if node not in _SCHEMAS or OmegaConf.select(config, f"{node}._target_"):
+        return []
+    return [f"{node}.{own.name}" for own in fields(_SCHEMAS[node])]
 
 
 def _near(key: str, known: Sequence[str]) -> list[str]:
@@ -83,7 +90,8 @@ def _near(key: str, known: Sequence[str]) -> list[str]:
     others = [own for own in beside if own != last and not own.startswith("_")]
     if near := difflib.get_close_matches(last, others, n=2, cutoff=_NEAR):
         return [f"{above}.{own}" if above else own for own in near]
-    return difflib.get_close_matches(key, [own for own in known if own != key], 2, _VERY_NEAR)
+    elsewhere = [own for own in known if own != key and not key.startswith(f"{own}.")]
+    return difflib.get_close_matches(key, elsewhere, 2, _VERY_NEAR)
 
 
 def _keys(config: DictConfig, hydra: bool) -> Iterator[str]:
@@ -113,7 +121,8 @@ def _beside(key: str, config: DictConfig) -> str:
             f"{_chosen(above, config)} names no {last}: +{key}=... adds it, if {target} takes such "
             "an argument."
         )
-    names = ", ".join(sorted(str(name) for name in node if name not in ("hydra", last)))
+    own = {key.rpartition(".")[2] for key in _of_schema(above, config)}
+    names = ", ".join(sorted({str(name) for name in node if name not in ("hydra", last)} | own))
     where = f"{_chosen(above, config)} has" if above else "there are"
     return f"{key} isn't a setting of this version: {where} {names}."
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sidebyside.data.preprocessing import gz
 from sidebyside.errors import UserError
 
-SHAPE = (32, 32, 3)
 _PIXELS = 32 * 32 * 3
 _MOST = 60_000 * (2 + _PIXELS)  # bytes of all records
 _BESIDE = 2**20  # bytes of names, texts and of the archive itself

@@ -33,6 +33,7 @@ from sidebyside.execution.executors.worker import (
 from sidebyside.storage import cards
 
 _FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
+_TIMED_OUT = "Task timeout"  # as Pebble says it
 _MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
 
 
@@ -168,7 +169,9 @@ class LocalExecutor:
             if error.exitcode == OVER_MEMORY:
                 return WorkerDiedError(f"it took more than memory_limit={self._memory_limit} MiB")
             return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
-        except TimeoutError:
+        except TimeoutError as error:
+            if error.args[:1] != (_TIMED_OUT,):  # one that the task itself met, of a disk say
+                return error
             return WorkerDiedError(f"it took longer than time_limit={self._time_limit} s")
         except Exception as error:
             return error

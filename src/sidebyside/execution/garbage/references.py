@@ -11,7 +11,8 @@ import numpy as np
 import yaml
 
 from sidebyside import paths
-from sidebyside.config.compose import compose_grid
+from sidebyside.config.compose import compose_config, compose_grid
+from sidebyside.config.validate import check_study
 from sidebyside.data.arrays import open_arrays
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
@@ -24,7 +25,13 @@ from sidebyside.storage.evidence_files import FILE as EVIDENCE
 
 
 def written() -> set[str]:
-    """Return the keys of the runs that results, reports and outputs of DVC's hold."""
+    """Return the keys of the runs that results, reports and outputs of DVC's hold.
+
+    Raises
+    ------
+    UserError
+        If the evidence of a report can't be read.
+    """
     known: set[str] = set()
     for workspace in _workspaces():
         for path in (workspace / "results").glob("*/*/*/study.json"):
@@ -33,10 +40,20 @@ def written() -> set[str]:
         for path in (workspace / "results").glob("*/*/*/*"):
             known.add(path.name)
         for path in (workspace / "reports").glob(f"*/*/{EVIDENCE}"):
-            with suppress(OSError, ValueError, KeyError), np.load(path) as arrays:
-                known |= {_text(key) for key in arrays["key"]}
+            known |= _in_evidence(path)
         known |= set(_of_dvc(workspace))
     return known
+
+
+def _in_evidence(path: Path) -> set[str]:
+    try:
+        with np.load(path) as arrays:
+            return {_text(key) for key in arrays["key"]}
+    except Exception as error:  # whatever a damaged file makes zipfile and numpy raise
+        raise UserError(
+            f"{path} can't be read ({type(error).__name__}), so nobody knows which runs it needs: "
+            "restore it with git, or delete it."
+        ) from None
 
 
 def launched(launches: list[Launch]) -> set[str]:
@@ -54,6 +71,11 @@ class Studies:
     ----------
     datasets : collection of str
         Those on which there are runs.
+
+    Raises
+    ------
+    UserError
+        If the file of a study has a mistake.
     """
 
     def __init__(self, datasets: Collection[str]) -> None:
@@ -61,9 +83,11 @@ class Studies:
         self.keys: set[str] = set()  # as far as data are prepared
         for study in paths.conf_names("study"):
             for dataset in sorted(datasets):
-                # A study that can't be composed for a dataset has no runs on it.
+                chosen = [f"study={study}", f"dataset={dataset}"]
+                check_study(compose_config(chosen))  # of a file with a mistake nothing is known
+                # A study that can't be trained on a dataset has no runs on it.
                 with suppress(UserError):
-                    self._ask(first_runs(compose_grid([f"study={study}", f"dataset={dataset}"])))
+                    self._ask(first_runs(compose_grid(chosen)))
 
     def ask_for(self, identity: Mapping[str, Any]) -> bool:
         """Whether a study asks for a run like this."""

@@ -1,6 +1,5 @@
 """Checks of what a home keeps: the run store, the tracking store, what kills left."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -57,7 +56,7 @@ def tracking() -> Finding:
         uri = check_tracking(compose_config([])).uri
     except UserError as error:
         return Finding("wrong", str(error), "mend tracking in conf/")
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or uri or f"{_SQLITE}{paths.home() / 'mlflow.db'}"
+    uri = uri or f"{_SQLITE}{paths.home() / 'mlflow.db'}"
     if uri.startswith(_SQLITE):
         return _of_file(Path(uri.removeprefix(_SQLITE)))
     if "://" not in uri or uri.startswith("file:"):
@@ -85,8 +84,9 @@ def artifacts() -> Finding:
 def _of_file(path: Path) -> Finding:
     if not path.is_file():
         return Finding("good", f"{path} is made by the first run")
+    address = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+        with closing(sqlite3.connect(address, uri=True, timeout=1)) as database:
             (whole,) = database.execute("pragma quick_check(1)").fetchone()
             (count,) = database.execute("select count(*) from runs").fetchone()
     except sqlite3.Error as error:

@@ -75,13 +75,13 @@ def reason_of_stored(key: str) -> Reason:
     try:
         run = store.load(folders[0], read=())
     except DamagedError as reason:
-        return Reason(folders[0].name, True, f"it is damaged: {reason}")
+        return Reason(folders[0].name, True, f"damaged: {reason}")
     identity = _today(run.recipe, run.identity)
     now = keys.run_key(identity)
     return _reason(now, identity, Stored(), evaluate=True)
 
 
-_HELD = Reason("", False, "the committed evidence holds it")
+_HELD = Reason("", False, "in the committed evidence")
 
 
 def _reason(key: str, identity: Mapping[str, Any], stored: Stored, evaluate: bool) -> Reason:
@@ -91,12 +91,12 @@ def _reason(key: str, identity: Mapping[str, Any], stored: Stored, evaluate: boo
         try:
             store.load(paths.run(key))
         except DamagedError as damage:
-            return Reason(key, True, f"it is damaged: {damage}")
+            return Reason(key, True, f"damaged: {damage}")
         if evaluate and find_evaluation(key) is None:
-            return Reason(key, False, "it is trained, and only has to be evaluated")
-        return Reason(key, False, "it is finished")
+            return Reason(key, False, "trained, and only to be evaluated")
+        return Reason(key, False, "finished")
     begun = store.epochs_done(key)
-    going_on = f"it goes on after epoch {begun}" if begun else "no stored run has its key"
+    going_on = f"going on after epoch {begun}" if begun else "not in the run store"
     found = stored.nearest(identity)
     if found is None:
         return Reason(key, True, going_on)

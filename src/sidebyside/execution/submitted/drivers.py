@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from sidebyside.config.launchers import Launcher, Slurm
@@ -60,6 +61,7 @@ def start(submitted: Submitted, arguments: Sequence[str], launcher: Launcher) ->
     deadline = time.monotonic() + _STARTED_WITHIN
     while records.process_of(submitted) is None:
         if process.poll() is not None or time.monotonic() > deadline:
+            process.terminate()  # one that nobody could find would train unseen
             raise UserError(f"The launch hasn't started; {submitted.log} may say why.")
         time.sleep(_LOOK_EVERY)
     records.write(submitted)
@@ -72,16 +74,17 @@ def stop(submitted: Submitted) -> None:
     Raises
     ------
     UserError
-        If it runs on another machine, or doesn't end.
+        If it runs on another machine, doesn't end, or Slurm can't be told.
     """
     if submitted.job is not None:
-        subprocess.run(["scancel", submitted.job], check=True)  # noqa: S603, S607
+        _cancel(submitted.job)
         return
     tags = records.process_of(submitted)
     assert tags is not None
     if (host := tags["process.host"]) != socket.gethostname():
         raise UserError(f"Launch {submitted.id} runs on {host}: stop it there.")
-    os.kill(int(tags["process.id"]), signal.SIGTERM)
+    with suppress(ProcessLookupError):  # ended in this moment
+        os.kill(int(tags["process.id"]), signal.SIGTERM)
     deadline = time.monotonic() + _STOPPED_WITHIN
     while is_alive(tags):
         if time.monotonic() > deadline:
@@ -90,6 +93,18 @@ def stop(submitted: Submitted) -> None:
                 f"{tags['process.id']}` ends it, and what is finished is kept all the same."
             )
         time.sleep(_LOOK_EVERY)
+
+
+def _cancel(job: str) -> None:
+    check_slurm()
+    done = subprocess.run(  # noqa: S603 - Slurm's own command
+        ["scancel", job],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"Slurm doesn't cancel job {job}: {' '.join(done.stderr.split())}")
 
 
 def _submit(submitted: Submitted, command: Sequence[str], launcher: Slurm) -> str:

@@ -82,12 +82,17 @@ def cost_plot(points: Sequence[Point], label: str, up: str) -> str:
             x, y, "o-", color=BLUE, ms=6, lw=1.2, drawstyle="steps-post", label="Pareto front"
         )
         _number(axes, front)
-        axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: _tick(value)))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=5))
         axes.margins(0.12, 0.15)
         axes.set(xlabel=label, ylabel=up)
         legend_below(figure, axes, 2, handlelength=1.5)
         return svg_text(figure)
+
+
+def _tick(value: float) -> str:
+    """Return e.g. "0.6", "250" or "12.5M": of long numbers neighbours would touch."""
+    return mpl.ticker.EngFormatter(sep="")(value) if value >= 10_000 else f"{value:,.10g}"
 
 
 def _number(axes: Axes, front: Sequence[Point]) -> None:

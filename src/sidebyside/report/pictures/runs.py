@@ -16,8 +16,24 @@ from sidebyside.report.pictures.style import STYLE, new_figure, save
 _SHORT = 3  # letters of a title that has room above an image
 
 
-def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -> None:
-    """Draw a confusion matrix: targets down, predictions across, only errors coloured."""
+def draw_confusion(
+    confusion: Sequence[Sequence[int]],
+    title: str,
+    path: Path,
+    class_names: Sequence[str] = (),
+) -> None:
+    """Draw a confusion matrix: targets down, predictions across, only errors coloured.
+
+    Parameters
+    ----------
+    confusion : sequence of sequence of int, shape (classes, classes)
+        Images by target and prediction.
+    title : str
+    path : pathlib.Path
+        The PNG to write.
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
+    """
     counts = np.asarray(confusion)
     errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
     with mpl.rc_context(STYLE):
@@ -39,8 +55,12 @@ def draw_confusion(confusion: Sequence[Sequence[int]], title: str, path: Path) -
                     weight=bold,
                     color=color,
                 )
-        axes.set_xticks(range(len(counts)))
-        axes.set_yticks(range(len(counts)))
+        names = list(class_names) or [str(label) for label in range(len(counts))]
+        axes.set_xticks(range(len(counts)), names)
+        if class_names:  # too long for a column
+            for text in axes.get_xticklabels():
+                text.set(rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(counts)), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("target")
         axes.grid(visible=False)
@@ -62,12 +82,13 @@ def draw_samples(
     path : pathlib.Path
         The PNG to write.
     """
+    size = 9 if max(map(len, titles), default=0) <= _SHORT else 6
     with mpl.rc_context(STYLE):
         figure = new_figure(0.8 * columns, 0.95 * rows)
         panels = figure.subplots(rows, columns, squeeze=False)
         for panel, image, title in zip(panels.flat, images, titles, strict=False):
             panel.imshow(image, cmap="gray_r")
-            panel.set_title(title, size=9 if len(title) <= _SHORT else 6, loc="center")
+            panel.set_title(title, size=size, loc="center")
         for panel in panels.flat:
             panel.axis("off")
         save(figure, path)

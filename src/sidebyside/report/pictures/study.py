@@ -29,15 +29,25 @@ _COLUMNS = 4  # recipes beside each other in the picture of curves
 _ROWS_APART = 0.22  # of our runs from those under clean, in rows
 
 
-def draw_pictures(comparison: Comparison, evidence: Evidence) -> None:
-    """Draw those pictures of a report that the page doesn't have."""
+def draw_pictures(
+    comparison: Comparison, evidence: Evidence, class_names: Sequence[str] = ()
+) -> None:
+    """Draw those pictures of a report that the page doesn't have.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    evidence : Evidence
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
+    """
     folder, variants = comparison.folder, comparison.content["variants"]
     metric = evidence.metric
     best = min(variants, key=lambda variant: metric.rank(variant[metric.name]["mean"]))
     confusion = np.sum([evidence.confusion(run) for run in evidence.of_variant(best["name"])], 0)
     title = f"Best variant, {best['n']} runs together: {best['name'].replace(',', ', ')}"
-    draw_confusion(confusion, title, folder / "confusion_best.png")
-    titles = [str(label) for label in evidence.sample_labels]
+    draw_confusion(confusion, title, folder / "confusion_best.png", class_names)
+    titles = [class_names[n] if class_names else str(n) for n in evidence.sample_labels]
     draw_samples(evidence.samples, titles, *_SAMPLES, folder / "samples.png")
     if comparison.published:
         draw_published(comparison.published, folder / "published.png")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sidebyside.config.metrics import ERROR, Metric
+from sidebyside.report.text.numbers import counted
 from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.tables import paragraph
 from sidebyside.storage.evidence import Evidence
@@ -49,7 +50,7 @@ def of_division(evidence: Evidence) -> list[str]:
     times = division["repetitions"]
     return [
         f"Cross-validation with {evidence.folds} folds of {division['images']} training images, "
-        f"{times} repetition{'s' * (times != 1)}: each run is tested on the fold that it wasn't "
+        f"{counted(times, 'repetition')}: each run is tested on the fold that it wasn't "
         f"trained on, and the test images of {evidence.dataset} aren't opened."
     ]
 

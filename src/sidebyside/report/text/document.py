@@ -62,7 +62,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
         *_made(evidence),
         "## More pictures",
         "![Confusion matrix of the best variant](confusion_best.png)",
-        "![Sample digits](samples.png)",
+        "![Sample images](samples.png)",
     ]
     return "\n\n".join([*parts, *fold_sections("\n\n".join(sections))]) + "\n"
 
@@ -123,6 +123,6 @@ def of_stopping(rule: Entry) -> str:
             after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
             repeated confidence intervals, and p values the least of all looks over its share of
             the error (Jennison & Turnbull 1989), so that both are good at any look. Factors are
-            judged by the seeds that all variants have. What is chosen by validation error,
-            ensembles and power take no account of looks."""
+            judged by the seeds that all variants have. The correction for choosing by
+            validation error, ensembles and power take no account of looks."""
     return paragraph(f"**How many seeds.** Seeds were added {rule_text(rule)}: {how}")

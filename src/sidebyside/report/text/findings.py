@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidebyside.config.factors import level_text
-from sidebyside.report.text.numbers import seeds_text
+from sidebyside.report.text.numbers import counted, seeds_text
 from sidebyside.report.text.scale import ERRORS, Scale
 
 SIGNIFICANT = 0.05  # after Holm's correction
@@ -15,6 +15,19 @@ Entry = Mapping[str, Any]  # of ``comparison.json``
 def is_shown(entry: Entry) -> bool:
     """Whether an effect is shown, as its corrected p value tells."""
     return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANT
+
+
+def headline(entry: Entry) -> tuple[Entry, str]:
+    """Return the interval by which an effect or a pair is told, and what it is for.
+
+    That for new seeds and new images, else the one over seeds: not every metric, and no
+    cross-validation, has the former.
+    """
+    both = entry.get("seeds_and_images")
+    if both is not None:
+        return both, "new seeds and new images"
+    difference = entry["difference"]
+    return (difference if isinstance(difference, Mapping) else entry), "over seeds"
 
 
 def of_main_effect(entry: Entry, scale: Scale = ERRORS) -> str | None:
@@ -40,13 +53,12 @@ def of_interaction(entry: Entry, scale: Scale = ERRORS) -> str | None:
     if not is_shown(entry):
         return None
     (first, second), levels, references = entry["factors"], entry["levels"], entry["references"]
-    difference, low, high, than = entry["difference"], entry["low"], entry["high"], "larger"
-    if difference < 0:
-        difference, low, high, than = -difference, -high, -low, "smaller"
+    than = "smaller" if entry["difference"] < 0 else "larger"
     return (
         f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
-        f"and {level_text(references[0])} is {scale.apart(difference)} {scale.bracket(low, high)} "
+        f"and {level_text(references[0])} is {_apart(entry, entry['difference'], scale)} "
         f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
+        f"{_doubt(entry)}"
     )
 
 
@@ -70,27 +82,40 @@ def of_pair(entry: Entry, scale: Scale = ERRORS) -> str:
         return f"{a} and {b} are equivalent within {scale.within(entry['margin'])}"
     if verdict == "can't tell":
         return f"Can't tell {a} from {b} with {seeds}{more(entry)}"
-    ends = entry["difference"]
-    sign = -1 if scale.metric.higher_is_better == (verdict == "worse") else 1
-    mean, *interval = (sign * ends[name] for name in ("mean", "low", "high"))
-    return (
-        f"{a} is {verdict} than {b} by {scale.apart(mean)} "
-        f"{scale.bracket(min(interval), max(interval))} (n={seeds})"
-    )
+    by = _apart(entry, entry["difference"]["mean"], scale)
+    text = f"{a} is {verdict} than {b} by {by}{_doubt(entry)}"
+    return f"{text} (95 %, {headline(entry)[1]}, n={seeds})"
 
 
 def told_simple_effects(effects: Entry) -> list[list[Entry]]:
-    """Return, for each interaction that is shown, what one of its factors does at each level.
+    """Return what factors do at each level of another, where an interaction with it is shown.
 
-    Of the two factors the one that makes the larger difference somewhere.
+    Of an interaction's factors that is the one that makes the larger difference somewhere, and the
+    other where its main effect was tested and tells nothing; neither that isn't shown to make one
+    at some level. A factor is told once, by the interaction in which it does most; levels where a
+    difference is shown are first.
     """
-    told: dict[tuple[str, str, str], list[Entry]] = {}
+    untold = {
+        entry["factor"]
+        for entry in effects["main"]
+        if entry["p_holm"] is not None and of_main_effect(entry) is None
+    }
+    told: dict[tuple[str, str], list[Entry]] = {}
     for entry in effects["interactions"]:
         if is_shown(entry):
-            ways = [_by_level(effects["simple"], entry, own) for own in (0, 1)]
-            way = max(ways, key=lambda by_level: max(abs(e["difference"]) for e in by_level))
-            told[way[0]["factor"], level_text(way[0]["level"]), way[0]["given"]] = way
+            both = [_by_level(effects["simple"], entry, own) for own in (0, 1)]
+            ways = [by_level for by_level in both if any(map(is_shown, by_level))]
+            ways.sort(key=_most, reverse=True)
+            for way in [*ways[:1], *(own for own in ways[1:] if own[0]["factor"] in untold)]:
+                named = way[0]["factor"], level_text(way[0]["level"])
+                if named not in told or _most(told[named]) < _most(way):
+                    told[named] = sorted(way, key=lambda own: not is_shown(own))
     return list(told.values())
+
+
+def _most(by_level: Sequence[Entry]) -> float:
+    """Return the largest difference that a factor makes at a level of another."""
+    return max(abs(entry["difference"]) for entry in by_level)
 
 
 def _by_level(simple: Sequence[Entry], interaction: Entry, own: int) -> list[Entry]:
@@ -105,15 +130,23 @@ def _by_level(simple: Sequence[Entry], interaction: Entry, own: int) -> list[Ent
 
 def _which_is_better(entry: Entry, scale: Scale) -> str:
     level, reference = level_text(entry["level"]), level_text(entry["reference"])
-    difference, low, high = entry["difference"], entry["low"], entry["high"]
-    if scale.metric.worsens(difference):
+    if scale.metric.worsens(entry["difference"]):
         level, reference = reference, level
-    if difference <= 0:
-        low, high = -high, -low
-    return (
-        f"{entry['factor']} {level} is better than {reference} by {scale.apart(abs(difference))} "
-        f"{scale.bracket(low, high)}"
-    )
+    by = _apart(entry, entry["difference"], scale)
+    return f"{entry['factor']} {level} is better than {reference} by {by}{_doubt(entry)}"
+
+
+def _apart(entry: Entry, difference: float, scale: Scale) -> str:
+    """Return how large a difference is that is shown, with the interval that is told."""
+    ends, _ = headline(entry)
+    low, high = (ends["low"], ends["high"]) if difference > 0 else (-ends["high"], -ends["low"])
+    return f"{scale.apart(abs(difference))} {scale.bracket(low, high)}"
+
+
+def _doubt(entry: Entry) -> str:
+    """Return that what is shown on the test images isn't on others, where it isn't."""
+    new = entry.get("seeds_and_images")
+    return ", perhaps none on new images" if new and new["low"] < 0 < new["high"] else ""
 
 
 def place(entry: Entry) -> str:
@@ -124,4 +157,4 @@ def place(entry: Entry) -> str:
 def more(entry: Entry) -> str:
     """Return how many more seeds would show it, nothing where that isn't known."""
     seeds = entry["more_seeds"]
-    return f"; about {seeds} more seeds would at the difference seen" if seeds else ""
+    return f"; about {counted(seeds, 'more seed')} would at the difference seen" if seeds else ""

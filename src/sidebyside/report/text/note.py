@@ -66,11 +66,17 @@ def _told(variant: Mapping[str, Any], scale: Scale) -> dict[str, str]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], total: int, scale: Scale) -> str:
+    protocols = {row["protocol"] for row in rows}
     cells = [
-        {"rank": str(row["rank"])} | _told(row, scale) | {"verdict": row["verdict"]} for row in rows
+        {"rank": str(row["rank"])}
+        | _told(row, scale)
+        | ({"protocol": row["protocol"]} if len(protocols) > 1 else {})
+        | {"verdict": row["verdict"]}
+        for row in rows
     ]
-    more = f"\n\nThe best {len(rows)} of {total} variants." if len(rows) < total else ""
-    return table(cells) + more
+    below = [f"The best {len(rows)} of {total} variants."] if len(rows) < total else []
+    below += [f"Protocol {protocol}." for protocol in protocols if len(protocols) == 1]
+    return "\n\n".join([table(cells), " ".join(below)]).rstrip()
 
 
 def _verdicts(content: Mapping[str, Any]) -> dict[str, str]:

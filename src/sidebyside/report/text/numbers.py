@@ -5,8 +5,8 @@ from typing import Any
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
-    """Return e.g. "0.59", a dash for none."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    """Return e.g. "0.59", a dash for none, and never "-0.00"."""
+    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -59,4 +59,9 @@ def p_value(value: float | None) -> str:
 
 def seeds_text(n: int) -> str:
     """Return e.g. "5 seeds"."""
-    return f"{n} seed{'s' * (n != 1)}"
+    return counted(n, "seed")
+
+
+def counted(n: int, thing: str) -> str:
+    """Return e.g. "1 more seed" or "5 more seeds"."""
+    return f"{n} {thing}{'s' * (n != 1)}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sidebyside.analysis.published.recipes import TOLERANCE, JudgedReading, Published, Recipe, Split
+from sidebyside.analysis.published.verdicts import FigureVerdict
 from sidebyside.report.text.numbers import fixed, p_value, percent_range, signed, signed_estimate
 from sidebyside.report.text.tables import Row, Strong, paragraph, table
 
@@ -48,10 +49,14 @@ def verdict_row(judged: JudgedReading) -> Row:
         "sd: own, of all": f"{fixed(recipe.own_sd)}, {fixed(recipe.sd)}",
         "one more run, 95 %": percent_range(recipe.prediction),
         "shown within": f"±{recipe.shown_within:.2f}" if recipe.shown_within else "-",
-        "Holm's p": p_value(verdict.p_holm) if verdict else "-",
+        "Holm's p: differs, within": _p_values(verdict) if verdict else "-",
         "verdict": Strong(verdict.verdict) if verdict else "another reading is nearer",
         "under `clean` %": f"{np.mean(clean):.2f} (n={len(clean)})" if clean else "-",
     }
+
+
+def _p_values(verdict: FigureVerdict) -> str:
+    return f"{p_value(verdict.p_holm)}, {p_value(verdict.p_within_holm)}"
 
 
 def summary(published: Published) -> str:
@@ -84,7 +89,8 @@ def _how_to_read(published: Published) -> str:
         two one-sided tests show it to be within ±{TOLERANCE:g} points of what the recipe gives and
         the prediction interval is no wider than that, as wide as 10 000 images leave an error of
         1 % open; else these runs can't tell. "Shown within"
-        is the smallest such tolerance for which that test, alone, would reach 0.05: one published
+        is the smallest such tolerance for which that test, alone, would reach 0.05; Holm's p is
+        that of a difference, and that of being within ±{TOLERANCE:g} points. One published
         run has the noise of one run, however many of ours there are. Fixed throughout are the
         training images and the test images. "Over images" is Wilson's interval of the published
         figure for new images of the same kind: another question, so another column.""")

@@ -5,9 +5,10 @@ from typing import Any
 
 from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import metric_of_rule
 from sidebyside.report.text.findings import Entry, is_shown, more, of_pair
-from sidebyside.report.text.numbers import seeds_text, spelled
+from sidebyside.report.text.numbers import counted, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
@@ -65,7 +66,9 @@ def _of_width(halfwidth: float, variants: Sequence[Entry], scale: Scale) -> str:
     """Return how many seeds intervals of a width took, and which are wider all the same."""
     counts = sorted({variant["n"] for variant in variants})
     ends = [variant[scale.metric.name] for variant in variants]
-    wide = sum((own["high"] - own["low"]) / 2 > halfwidth + ROUNDING for own in ends)
+    wide = sum(
+        own["low"] is None or (own["high"] - own["low"]) / 2 > halfwidth + ROUNDING for own in ends
+    )
     taken = f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
     short = f"; {wide} of {len(variants)} variants would take more, and have wider ones"
     return (
@@ -116,21 +119,33 @@ def _of_race(looks: Looks, pairs: Sequence[Entry], scale: Scale) -> list[str]:
 
 
 def _of_factors(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:
-    main, margin = content["effects"]["main"], rule["margin"]
-    expected = content["equivalence"]
-    names = {entry["factor"] for entry in expected}
-    told = {entry["factor"]: bool(entry["equivalent"]) for entry in expected}
-    told |= {
-        entry["factor"]: _is_told(entry, margin) for entry in main if entry["factor"] not in names
-    }
+    """Return which factors are decided, each by all contrasts of its levels, and which aren't."""
+    main = content["effects"]["main"]
+    equal: dict[str, bool] = {}
+    for entry in content["equivalence"]:
+        equal[entry["factor"]] = equal.get(entry["factor"], True) and entry["equivalent"]
     seeds = max((entry["n"] for entry in main), default=0)
-    done = [name for name, is_told in told.items() if is_told]
-    rest = [entry for entry in main if not told[entry["factor"]]]
-    sentences = [f"{_at(looks, looks.reached(seeds))}: {_names(done)}."] if done else []
-    if rest:
-        factors = "; ".join(f"{entry['factor']}{more(entry)}" for entry in rest)
+    left = [
+        entry for entry in main if not equal.get(entry["factor"], _is_told(entry, rule["margin"]))
+    ]
+    undecided = {entry["factor"] for entry in left}
+    undecided |= {name for name, is_equal in equal.items() if not is_equal}
+    done = dict.fromkeys([*equal, *(entry["factor"] for entry in main)])
+    named = [name for name in done if name not in undecided]
+    sentences = [f"{_at(looks, looks.reached(seeds))}: {_names(named)}."] if named else []
+    if left:
+        factors = "; ".join(f"{_contrast(entry, main)}{more(entry)}" for entry in left)
         sentences.append(f"Not decided after {seeds_text(seeds)}: {factors}.")
     return sentences
+
+
+def _contrast(entry: Entry, main: Sequence[Entry]) -> str:
+    """Return a factor's name, and its levels where it has more than two."""
+    if sum(own["factor"] == entry["factor"] for own in main) == 1:
+        return str(entry["factor"])
+    return (
+        f"{entry['factor']} {level_text(entry['level'])} against {level_text(entry['reference'])}"
+    )
 
 
 def _is_told(entry: Entry, margin: float) -> bool:
@@ -147,7 +162,7 @@ def _undecided(pairs: Sequence[Entry]) -> list[str]:
         apart = [f"{spelled(p['a'])} against {spelled(p['b'])}{more(p)}" for p in pairs]
         return [f"Not decided after {seeds}: {'; '.join(apart)}."]
     known = [pair["more_seeds"] for pair in pairs if pair["more_seeds"]]
-    needed = f"; {min(known)} more seeds would decide the next of them" if known else ""
+    needed = f"; {counted(min(known), 'more seed')} would decide the next of them" if known else ""
     return [f"Not decided after {seeds}: {len(pairs)} comparisons{needed}."]
 
 

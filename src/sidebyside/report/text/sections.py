@@ -8,7 +8,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.findings import Entry, place
-from sidebyside.report.text.numbers import fixed, p_value, spelled
+from sidebyside.report.text.numbers import counted, fixed, p_value, spelled
 from sidebyside.report.text.scale import ERRORS, Scale
 from sidebyside.report.text.tables import Row, Strong, paragraph, table
 
@@ -23,7 +23,7 @@ def analysis_text(analysis: Analysis) -> str:
         *_pairs(analysis, named, scale),
         *_equivalence(content["equivalence"], scale),
         *_smaller(content["no_worse"], scale),
-        *_ensembles(content["ensemble"], named, scale),
+        *_ensembles(content, named, scale),
         *_floor(content["floor"], named, scale),
     ]
     return "\n\n".join(sections)
@@ -53,8 +53,9 @@ def pair_rows(
             **cells(pair["a"]),
             "against": spelled(pair["b"]),
             "n": str(pair["n"]),
-            scale.differences: scale.estimate(pair["difference"]),
+            scale.differences: scale.signed(pair["difference"]["mean"]),
             "new seeds and images": _ends(pair["seeds_and_images"], scale),
+            "over seeds": _ends(pair["difference"], scale),
             "over images": _ends(pair["over_images"], scale),
             "Holm's p": p_value(pair["p_holm"]),
             "wins": f"{pair['superiority']:.2f}",
@@ -66,11 +67,12 @@ def pair_rows(
 
 def _more(pair: Entry) -> str:
     seeds = pair["more_seeds"]
-    return f"; about {seeds} more seeds would" if seeds else ""
+    return f"; about {counted(seeds, 'more seed')} would" if seeds else ""
 
 
 def _ends(entry: Entry | None, scale: Scale) -> str:
-    return scale.interval(entry["low"], entry["high"]).strip() if entry else "-"
+    text = scale.interval(entry["low"], entry["high"]) if entry else ""
+    return text.strip() or "-"
 
 
 def _effects(effects: Entry, scale: Scale) -> list[str]:
@@ -111,8 +113,9 @@ def _effect_row(name: str, entry: Entry, scale: Scale) -> Row:
     other = ", ".join(entry.get("contradicted_by", []))
     return {
         "effect": f"{name} (not at each level of {other})" if other else name,
-        scale.differences: scale.estimate(entry, "difference"),
+        scale.differences: scale.signed(entry["difference"]),
         "new seeds and images": _ends(entry["seeds_and_images"], scale),
+        "over seeds": _ends(entry, scale),
         "df": fixed(entry["degrees_of_freedom"], 1),
         "Holm's p": p_value(entry["p_holm"]),
     }
@@ -129,8 +132,9 @@ def _pairs(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
         for row in pair_rows(sorted(against, key=partial(_difference, scale)), named, scale)
     ]
     intervals = """
-        interval over seeds (other trainings, the same images), by which the verdict goes; for new
-        seeds and new images together; and over images (these networks, other images of the kind).
+        intervals for new seeds and new images together; over seeds (other trainings, the same
+        images), by which the verdict goes; and over images (these networks, other images of the
+        kind).
         """
     if all(protocol in FOLDS for protocol in analysis.protocols.values()):
         intervals = "interval over seeds, corrected for folds, by which the verdict goes."
@@ -139,7 +143,7 @@ def _pairs(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
         {intervals}
         "Wins" is the probability that a run has a {scale.better} {scale.metric.label} than one of
         the baseline. Holm's
-        correction takes account of {family} pairs; `comparison.json` has those that were
+        correction takes account of {counted(family, "pair")}; `comparison.json` has those that were
         compared. Variants that came out bit for bit the same are compared once.""")
     return ["## Against the baseline", text, table(rows), *_beside(analysis, named, scale)]
 
@@ -231,8 +235,8 @@ def _smaller(entries: Sequence[Entry], scale: Scale) -> list[str]:
     return ["## Smaller and no worse", text, table(smaller_rows(entries, scale))]
 
 
-def _ensembles(ensembles: Entry, named: _Names, scale: Scale) -> list[str]:
-    several = [ensemble for ensemble in ensembles["variants"] if ensemble["n"] > 1]
+def _ensembles(content: Entry, named: _Names, scale: Scale) -> list[str]:
+    several = [ensemble for ensemble in content["ensemble"]["variants"] if ensemble["n"] > 1]
     if not several:
         return []
     rows = [
@@ -246,7 +250,13 @@ def _ensembles(ensembles: Entry, named: _Names, scale: Scale) -> list[str]:
         }
         for ensemble in sorted(several, key=partial(_by_rank, scale, scale.metric.name))
     ]
+    runs = {variant["name"]: variant["n"] for variant in content["variants"]}
     text = paragraph(scale.of_ensembles)
+    if any(ensemble["n"] < runs[ensemble["variant"]] for ensemble in several):
+        text += (
+            " Seeds that were trained in another piece of the study aren't among them, as their "
+            "probabilities aren't kept together."
+        )
     return ["## The networks of a variant together", text, table(rows)]
 
 

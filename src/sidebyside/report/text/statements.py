@@ -9,6 +9,7 @@ from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.findings import (
     Entry,
+    headline,
     more,
     of_equivalence,
     of_interaction,
@@ -17,7 +18,7 @@ from sidebyside.report.text.findings import (
     place,
     told_simple_effects,
 )
-from sidebyside.report.text.numbers import count_text, p_value, seeds_text, spelled
+from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
 
@@ -56,14 +57,15 @@ def _of_choice(content: Entry, scale: Scale) -> str:
     if chosen is None:
         return ""
     text = (
-        f"Chosen by validation {validation_figure(scale.metric)}{_instead(scale.metric)}, "
-        f"{spelled(chosen['chosen'])} is best, with a {scale.test} of {scale.value(chosen[name])}"
+        f"Chosen by validation {validation_figure(scale.metric)}{_instead(scale.metric)}: "
+        f"{spelled(chosen['chosen'])}, with a {scale.test} of {scale.value(chosen[name])}"
         f"{_of_new(chosen['seeds_and_images'], scale)}"
     )
     against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
     worse = sum(_beaten(pair, chosen["chosen"]) for pair in against)
     if against:
-        text += f"; it is shown to be better than {worse} of the {len(against)} others"
+        others = counted(len(against), "other network" if content["identical"] else "other")
+        text += f"; it is shown to be better than {worse} of the {others}"
         text += _of_bias(chosen, scale)
     if chosen["flattery"] > 0:
         text += (
@@ -92,8 +94,8 @@ def _of_bias(chosen: Entry, scale: Scale) -> str:
     if honest is None:
         return ""
     return (
-        f". Corrected for the choice it is {scale.value(honest['mean'])} "
-        f"{scale.bracket(honest['low'], honest['high'])} (95 %, new seeds)"
+        f". Corrected for the choice, over seeds alone, it is {scale.value(honest['mean'])} "
+        f"{scale.bracket(honest['low'], honest['high'])} (95 %)"
     )
 
 
@@ -114,9 +116,8 @@ def _of_factors(main: Sequence[Entry], effects: Entry, scale: Scale) -> str:
     rest = ", ".join(dict.fromkeys(e["factor"] for e in main if e["factor"] not in known))
     if not parts:
         return f"Of the factors ({rest}) none is shown to make a difference."
-    if rest:
-        parts.append(f"for {rest} this study can't tell")
-    return f"{_capital('; '.join(parts))}."
+    text = f"{_capital('; '.join(parts))} (95 %, {headline(main[0])[1]})"
+    return f"{text}; for {rest} this study can't tell." if rest else f"{text}."
 
 
 def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
@@ -126,10 +127,7 @@ def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
         text = of_simple_effect(entry, scale)
         if text is None:
             apart = f"{level_text(entry['level'])} minus {level_text(entry['reference'])}"
-            text = (
-                f"{place(entry)} it can't be told ({apart}: {scale.signed(entry['difference'])}"
-                f"{scale.interval(entry['low'], entry['high'])})"
-            )
+            text = f"{place(entry)} it can't be told ({apart}: {_signed(entry, scale)})"
         parts.append(text)
     return ", ".join(parts)
 
@@ -159,9 +157,10 @@ def _of_difference(entry: Entry, scale: Scale) -> str:
     if identical == pairs:
         return f" ({pairs} pairs of runs)"
     apart = scale.estimate(entry, "difference")
-    text = f" (difference {apart}, 90 %, n={seeds_text(entry['n'])}"
+    text = f" (difference {apart}, 90 % over n={seeds_text(entry['n'])}"
     if identical:
-        text += f", over the {pairs - identical} of {pairs} pairs of runs that aren't bit-identical"
+        others = f"{pairs - identical} of {pairs} pairs of runs that aren't bit-identical"
+        text += f", averaged over the {others}"
     return f"{text})"
 
 
@@ -170,7 +169,7 @@ def _of_identical(groups: Sequence[Sequence[str]]) -> str:
         return ""
     names = sum(map(len, groups))
     return (
-        f"{names} variants are {len(groups)} network{'s' * (len(groups) != 1)} under several names "
+        f"{names} variants are {counted(len(groups), 'network')} under several names "
         "(the same weights, bit for bit, in every seed): each is held against the others once."
     )
 
@@ -215,8 +214,8 @@ def _of_power(power: Entry, scale: Scale) -> str:
     return (
         f"With n={seeds_text(power['n'])}, a difference of "
         f"{scale.apart(power['smallest_difference'])} between two variants is shown four times in "
-        f"five (by the verdicts' test: paired by seed, Holm over {power['pairs']} "
-        f"pair{'s' * (power['pairs'] != 1)}; a difference has an sd of {spread} over seeds)"
+        f"five (by the verdicts' test: paired by seed, Holm over "
+        f"{counted(power['pairs'], 'pair')}; differences have a pooled sd of {spread} over seeds)"
         f"{'; seeds needed: ' + scale.with_unit(needed) if needed else ''}."
     )
 
@@ -225,29 +224,34 @@ def _of_effect(effect: Entry, scale: Scale) -> str:
     if effect["low"] is None or effect["contradicted_by"]:
         return ""
     if text := of_main_effect(effect, scale):
-        new = _on_new_images(effect, scale)
-        return f"{_capital(text)} (Holm's p {p_value(effect['p_holm'])}{new})."
+        return f"{_capital(text)} {_shown_by(effect, scale)}."
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
+    ends, named = headline(effect)
     return (
         f"Can't tell {effect['factor']} {level} from {reference}: "
         f"{scale.with_unit(scale.signed(effect['difference']))}"
-        f"{scale.interval(effect['low'], effect['high'])}{more(effect)}."
+        f"{scale.interval(ends['low'], ends['high'])} (95 %, {named}){more(effect)}."
     )
 
 
-def _on_new_images(effect: Entry, scale: Scale) -> str:
-    both = effect["seeds_and_images"]
-    if both is None:
-        return ""
-    if both["low"] < 0 < both["high"]:
-        return "; on new images there may be none"
-    low, high = sorted(abs(end) for end in both.values())
-    return f"; with new images too {scale.bracket(low, high)}"
+def _signed(effect: Entry, scale: Scale) -> str:
+    ends, _ = headline(effect)
+    return f"{scale.signed(effect['difference'])}{scale.interval(ends['low'], ends['high'])}"
+
+
+def _shown_by(effect: Entry, scale: Scale) -> str:
+    """Return what the interval is for, the one over seeds where it is another, and the p value."""
+    ends, named = headline(effect)
+    text = f"(95 %, {named}"
+    if ends is not effect:
+        low, high = sorted(abs(effect[end]) for end in ("low", "high"))
+        text += f"; over seeds {scale.bracket(low, high)}"
+    return f"{text}; Holm's p {p_value(effect['p_holm'])})"
 
 
 def _of_interaction(entry: Entry, scale: Scale) -> str:
     text = of_interaction(entry, scale)
-    return f"{_capital(text)} (Holm's p {p_value(entry['p_holm'])})." if text else ""
+    return f"{_capital(text)} {_shown_by(entry, scale)}." if text else ""
 
 
 def _of_ensembles(ensembles: Entry, scale: Scale) -> str:
@@ -261,8 +265,8 @@ def _of_ensembles(ensembles: Entry, scale: Scale) -> str:
     return (
         "The networks of a variant together (mean of their probabilities) "
         f"{_how_much(gain['mean'], scale)} than one of them by {scale.apart(mean)} "
-        f"{scale.bracket(low, high)} (95 %, over images), on average over {several} "
-        f"variant{'s' * (several != 1)}."
+        f"{scale.bracket(low, high)} (95 %, over images), on average over "
+        f"{counted(several, 'variant')}."
     )
 
 

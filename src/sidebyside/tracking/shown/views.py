@@ -19,6 +19,7 @@ _MORE_OF_VARIANT = ("n", "sd", "test_loss")
 _NAME, _CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
 _WIDTHS = {_NAME: 250, _CREATED: 130, "metrics.`rank`": 65, "metrics.`n`": 50}
 _NARROW = 100
+_PROTOCOL = "tags.`protocol`"
 _SWEPT = ("model", "kernel_size", "dropout", "optimizer", "data_format", "seed")
 _ALL_BUT_SEED = {
     "aggregateFunction": "average",
@@ -89,10 +90,11 @@ def study_views(study: str, dataset: str, factors: Sequence[str]) -> list[View]:
     varied = [_param(name) for name in factors]
     results = [_metric(name) for name in _RESULTS]
     of_variant = [*map(_metric, _OF_VARIANT), "tags.`verdict`", *map(_metric, _MORE_OF_VARIANT)]
-    of_run = [*results, *varied, _param("seed")]
+    of_variant += [*varied, _PROTOCOL]
+    of_run = [*results, *varied, _param("seed"), _PROTOCOL]
     runs = _state(f"tags.level = 'run' and {of_study}", of_run) | {"groupBy": _ALL_BUT_SEED}
     return [
-        View(key, title, _state(f"tags.level = 'variant' and {of_study}", [*of_variant, *varied])),
+        View(key, title, _state(f"tags.level = 'variant' and {of_study}", of_variant)),
         View(f"{key}-runs", f"{title}: runs", runs),
         View(f"{key}-tree", f"{title}: tree", _state(of_study, of_run, _TREE)),
     ]
@@ -100,7 +102,7 @@ def study_views(study: str, dataset: str, factors: Sequence[str]) -> list[View]:
 
 def sweeps_view(dataset: str) -> View:
     """Return the view of all that was trained on a dataset without a study, and with one."""
-    columns = [*(_metric(name) for name in _RESULTS), *(_param(name) for name in _SWEPT)]
+    columns = [*map(_metric, _RESULTS), *map(_param, _SWEPT), _PROTOCOL]
     state = _state(f"tags.dataset = '{dataset}'", columns, _TREE)
     return View(key_for({"dataset": dataset}), f"all on {dataset}", state)
 

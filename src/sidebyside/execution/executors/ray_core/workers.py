@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,12 +157,13 @@ class Worker:
 
 def kill(workers: Iterable[Worker]) -> None:
     """End workers; those on this machine are gone when this returns."""
-    pids = []
+    processes = []
     for worker in workers:
-        worker.kill()
         if worker.place and worker.place.host == socket.gethostname():
-            pids.append(worker.place.pid)
-    psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], _ENDED_WITHIN)
+            with suppress(psutil.NoSuchProcess):
+                processes.append(psutil.Process(worker.place.pid))
+        worker.kill()
+    psutil.wait_procs(processes, _ENDED_WITHIN)
 
 
 def _log_at(place: Place, log: Path) -> Path:

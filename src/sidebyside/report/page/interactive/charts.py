@@ -22,6 +22,7 @@ _GAP = 8  # pixels, between columns
 _LEAST = 11  # pixels, a column: heads would write over each other
 _STEP = 19  # pixels, a row
 SHOWN = "indexof(hidden, datum.number) < 0"
+PADDED = alt.AutoSizeParams(type="fit-x", contains="padding")
 _PICKED = "indexof(picked, datum.number) >= 0"
 
 
@@ -105,8 +106,7 @@ def interval_chart(rows: Rows, runs: Rows, columns: Columns, axis: str, limits: 
         .encode(x="mean:Q", y=up, tooltip=told),
         *_matrix(base, columns, up),
     ]  # fmt: skip
-    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return finished(alt.layer(*layers), height=alt.Step(_STEP), padding=4, autosize=fit)
+    return finished(alt.layer(*layers), height=alt.Step(_STEP), padding=4, autosize=PADDED)
 
 
 def _matrix(base: Any, columns: Columns, up: alt.Y) -> list[Any]:

@@ -88,8 +88,8 @@ def _pair(page: Page, pair: Mapping[str, Any]) -> dict[str, Any]:
         "words": f"{page.in_words(pair)}.",
         "rows": [
             [scale.differences, scale.signed(pair["difference"]["mean"])],
-            ["95 % over seeds", scale.signed_ends(pair["difference"])],
             ["95 %, new seeds and images", scale.signed_ends(pair["seeds_and_images"])],
+            ["95 % over seeds", scale.signed_ends(pair["difference"])],
             ["n seeds", str(pair["n"])],
             ["p (Holm)", p_value(pair["p_holm"])],
             ["verdict", pair["verdict"]],

@@ -5,12 +5,13 @@ from typing import Any
 
 import altair as alt
 
-from sidebyside.report.page.interactive.charts import FONT, SHOWN, Rows, Spec, finished
+from sidebyside.report.page.interactive.charts import FONT, PADDED, SHOWN, Rows, Spec, finished
 from sidebyside.report.page.levels import LINES
 from sidebyside.report.pictures.style import BLUE
 
 _STRONG: Any = {"param": "hovered", "empty": False}
 _LOWEST = 0.005  # percent: a logarithm has no 0
+_HALF_A_NUMBER = 14  # pixels, its width
 
 
 def _hovered() -> alt.Parameter:
@@ -151,7 +152,9 @@ def parallel_chart(lines: Rows, labels: Rows, order: Sequence[str], axis: str) -
         .properties(name="lines")
         .add_params(_hovered())
     )  # fmt: skip
-    return finished(alt.layer(drawn, *_written(labels, across, up)), height=300)
+    # The first number of the colours' legend is centred below its beginning.
+    chart = alt.layer(drawn, *_written(labels, across, up))
+    return finished(chart, height=300, padding=_HALF_A_NUMBER, autosize=PADDED)
 
 
 def _written(labels: Rows, across: alt.X, up: alt.Y) -> list[Any]:
