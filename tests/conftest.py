@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,14 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def committed_factorial() -> "Evidence":
-    """The committed evidence of the factorial on the full MNIST: 16 variants, 5 seeds."""
+    """The committed evidence of the factorial on the full MNIST: 16 variants, their first 5 seeds.
+
+    So that seeds which are added to the study change no number that a test expects.
+    """
     from sidebyside.storage.evidence_files import read_evidence
 
-    return read_evidence(SOURCE / "reports" / "mnist" / "factorial" / "evidence.npz")
+    evidence = read_evidence(SOURCE / "reports" / "mnist" / "factorial" / "evidence.npz")
+    return replace(evidence, runs=[run for run in evidence.runs if run.seed < 5])
 
 
 @pytest.fixture(scope="session")

@@ -93,7 +93,7 @@ def test_a_project_of_ones_own_answers_within_minutes(own_project, wheel, tmp_pa
     assert sum(seconds for _, _, seconds in followed) < 600
     said = {step.content.split()[0]: text for step, text, _ in followed}
     assert "Total params" in said["sidebyside"]
-    assert re.search(r"\.html\n- Chosen by validation error, model=\w+ is best", said["ls"])
+    assert re.search(r"\.html\n- Chosen by validation error: model=\w+, with", said["ls"])
     assert re.search(r"metrics/conv_pair\.json .*\n.*metrics/my_net\.json ", said["dvc"])
     assert len(re.findall(r"^ *(?:my_net|conv_pair) +[01] +\d", said["python"], flags=re.M)) == 4
     client = mlflow.MlflowClient(f"sqlite:///{next(tmp_path.rglob('mlflow.db'))}")

@@ -17,7 +17,9 @@ def _benchmark():
     spec = importlib.util.spec_from_file_location("benchmark_of_coverage", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(path.parent)
+        spec.loader.exec_module(module)
     return module
 
 

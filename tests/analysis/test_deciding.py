@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sidebyside.analysis.deciding import of_pairs, progress, race
+from sidebyside.analysis.analyse import analyse
+from sidebyside.analysis.deciding import is_told, of_pairs, progress, race
+from sidebyside.analysis.effects.estimates import Estimate
 from sidebyside.analysis.looks import looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.pairs import compare_pairs
@@ -76,11 +78,34 @@ def factorial(committed_factorial):
     return looked
 
 
-def test_the_committed_factorial_needs_two_looks(factorial):
+def test_of_the_committed_factorial_38_pairs_are_decided_at_its_second_look(factorial):
     first, second = factorial(3), factorial(5)
     assert first.asked == second.asked == 66  # eight variants are four networks
-    assert second.decided >= first.decided
-    assert set(second.out) >= set(first.out)
+    assert (first.decided, first.out) == (0, [])
+    assert second.decided == 38
+    assert {name.partition(",data_format")[0] for name in second.out} == {
+        f"kernel_size=3,dropout={dropout},optimizer={optimizer}"
+        for dropout in ("true", "false")
+        for optimizer in ("adam", "adadelta")
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"), [(-0.05, 0.05, True), (-0.5, 0.05, False), (-0.05, 0.5, False)]
+)
+def test_an_effect_that_is_not_shown_is_told_by_both_ends(low, high, told):
+    assert is_told(Estimate(0.0, low, high, p_holm=0.6), 0.1) is told
+
+
+def test_before_a_seed_is_common_nothing_is_said_of_factors(committed_factorial):
+    """As in the report of a study that is under way."""
+    names = list(dict.fromkeys(run.variant for run in committed_factorial.runs))
+    study = Study(name="factorial", until="decided", max_seeds=5, expected_equal=["data_format"])
+    runs = [run for run in committed_factorial.runs if run.seed == int(run.variant == names[0])]
+    evidence = replace(committed_factorial, runs=runs, stopping=study.stopping())
+    analysis = analyse(evidence, study, [])
+    assert analysis.main_effects == []
+    assert analysis.content["equivalence"] == []
 
 
 def test_a_question_may_be_of_a_baseline_a_pair_or_factors(factorial, committed_factorial):

@@ -29,6 +29,14 @@ def test_equal_differences_are_no_surer_than_whole_images_allow():
     assert not tost([0.1, 0.1, 0.1], 0.2, rounding_variance(100, errors=2)).equivalent
 
 
+def test_equal_levels_are_no_surer_than_whole_images_allow():
+    runs, least = grid(), rounding_variance(1000)
+    runs["test_value"] = 10.0 * runs["a"].isna()
+    found = compare_levels(runs, "a", (0.5, None), 20, least).test  # two pairs a seed
+    half = stats.t.ppf(0.95, 2) * np.sqrt(2 * least / 2 / 3)
+    assert (found.low, found.high) == pytest.approx((10 - half, 10 + half))
+
+
 def test_tost_without_pairs():
     assert (tost([0.0], 0.1).p, tost([0.0], 0.1).equivalent) == (None, False)
     assert tost([], 0.1).difference is None

@@ -7,6 +7,7 @@ from sidebyside.analysis.effects.estimates import (
     MainEffect,
     SimpleEffect,
 )
+from sidebyside.analysis.power import pairs_needed
 
 SHOWN = Estimate(difference=-0.4, standard_error=0.02, p=0.001, p_holm=0.004, n=5, family=4)
 OPEN = Estimate(difference=-0.4, standard_error=0.2, p=0.12, p_holm=0.36, n=5, family=4)
@@ -21,7 +22,7 @@ def test_an_effect_is_shown_by_its_corrected_p_value():
 def test_more_seeds_are_for_what_is_tested_and_not_shown():
     assert SHOWN.more_seeds is None
     assert Estimate(difference=-0.4, p=0.04).more_seeds is None  # expected equal, so not tested
-    assert OPEN.more_seeds > 0
+    assert OPEN.more_seeds == pairs_needed(0.2 * 5**0.5, 0.4, 0.05 / 4) - 5
     alone = Estimate(difference=-0.4, standard_error=0.2, p_holm=0.36, n=5, family=1)
     assert alone.more_seeds < OPEN.more_seeds
 

@@ -12,6 +12,7 @@ from sidebyside.analysis.intervals import (
     new_seeds_and_images,
     rounding_variance,
 )
+from sidebyside.analysis.looks import looks_up_to
 
 VALUES = [1.0, 1.2, 0.9, 1.3]
 
@@ -84,6 +85,16 @@ def test_new_images_never_make_an_interval_narrower():
     wrong[0, :60], wrong[1, :20] = True, True
     estimate, over_seeds = new_seeds_and_images(100.0 * wrong).ends(), interval([15.0, 5.0])
     assert estimate == pytest.approx((over_seeds["low"], over_seeds["high"]))
+
+
+def test_new_images_never_make_an_interval_of_a_look_narrower():
+    generator = np.random.default_rng(1)
+    confidence = looks_up_to(13).confidence(3)
+    for _ in range(30):
+        values = 100.0 * (generator.random((3, 1000)) < 0.05)
+        low, high = new_seeds_and_images(values, confidence=confidence).ends(confidence)
+        over_seeds = interval(values.mean(axis=1).tolist(), confidence=confidence)
+        assert high - low >= over_seeds["high"] - over_seeds["low"] - 1e-9
 
 
 def test_the_best_variant_of_the_committed_factorial(committed_factorial):

@@ -1,12 +1,17 @@
 """A study that is looked at while it grows: what intervals and tests take account of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from sidebyside.analysis.analyse import analyse
+from sidebyside.analysis.equivalence import tost
 from sidebyside.analysis.looks import CALIBRATED, COUNTS, Looks, looks_of, looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.pairs import compare_pair, compare_pairs
+from sidebyside.config.schema import Study
 
 LOOKS = looks_up_to(20)
 
@@ -24,6 +29,25 @@ def test_a_look_is_the_last_one_with_so_many_seeds():
     assert [LOOKS.number(seeds) for seeds in (3, 7, 8)] == [1, 2, 3]
     assert looks_up_to(8) == Looks((3, 5, 8))
     assert looks_of({"until": "narrow", "max_seeds": 8}) is None
+
+
+def test_an_equivalence_has_the_interval_of_its_look():
+    assert sum(1 - LOOKS.confidence_of_equivalence(c) for c in COUNTS) == pytest.approx(0.1341)
+    differences = [0.01, -0.02, 0.03, 0.0, 0.02]
+    ends = stats.ttest_1samp(differences, 0).confidence_interval(1 - 0.1341 * 5 / 49)
+    found = tost(differences, 0.1, looks=LOOKS)
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
+
+
+def test_factors_are_judged_at_a_look(committed_factorial):
+    study = Study(name="factorial", until="decided", max_seeds=20)
+
+    def main_effects(count):
+        runs = [run for run in committed_factorial.runs if run.seed < count]
+        known = replace(committed_factorial, runs=runs, stopping=study.stopping())
+        return analyse(known, study, []).content["effects"]["main"]
+
+    assert main_effects(4) == main_effects(3) != main_effects(5)
 
 
 def test_levels_are_shares_of_what_simulation_allows():

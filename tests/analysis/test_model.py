@@ -35,6 +35,15 @@ def test_what_the_design_can_not_tell_apart_has_no_row():
     assert {("a",), ("b",)} < {*model.left_out}
 
 
+def test_no_interaction_is_told_of_factors_that_are_not():
+    """Of one that is nested in another, the product would pass for something of its own."""
+    seeds = np.tile(np.arange(6), 3)
+    codes = {"a": np.repeat([0, 0, 1], 6), "b": np.repeat([0, 1, 2], 6)}
+    model = model_of(codes, seeds)
+    assert {("a",), ("b",), ("a", "b")} == {*model.left_out}
+    assert model.row([(1, {"a": 1, "b": 2}), (-1, {"a": 0, "b": 0})]) is None
+
+
 def test_three_factors_interact_only_where_each_cell_was_run_again():
     levels = {"a": 2, "b": 2, "c": 2}
     assert ("a", "b", "c") in model_of(*full(levels, seeds=2)).terms

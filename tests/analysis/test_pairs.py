@@ -31,10 +31,15 @@ def test_a_better_variant_by_the_paired_t_test():
     assert pair.p == pytest.approx(expected.pvalue, abs=1e-9)
     assert pair.difference["low"] == pytest.approx(expected.confidence_interval().low, abs=1e-9)
     assert (pair.verdict, pair.superiority, pair.n) == ("better", 1, 5)
-    assert of_pair(pair.as_json()) == "A is better than B by 0.21 points [0.19, 0.23] (n=5 seeds)"
+    assert of_pair(pair.as_json() | {"seeds_and_images": None}) == (
+        "A is better than B by 0.21 points [0.19, 0.23] (95 %, over seeds, n=5 seeds)"
+    )
     back = compare_pair(_replicate("B", B), _replicate("A", A), 0.1)
     assert (back.verdict, back.superiority) == ("worse", 0)
-    assert of_pair(back.as_json()) == "B is worse than A by 0.21 points [0.19, 0.23] (n=5 seeds)"
+    assert of_pair(back.as_json() | {"seeds_and_images": {"low": -0.05, "high": 0.47}}) == (
+        "B is worse than A by 0.21 points [-0.05, 0.47], perhaps none on new images (95 %, new "
+        "seeds and new images, n=5 seeds)"
+    )
 
 
 def test_only_common_seeds_are_paired():
@@ -44,6 +49,8 @@ def test_only_common_seeds_are_paired():
     assert pair.differences == pytest.approx([1.00 - 1.20, 1.10 - 1.32])
     over = difference_over_images(a.scores[[0, 1]], b.scores[[2, 1]])
     assert pair.over_images == over
+    apart = 100.0 * (a.scores[[0, 1]].astype(int) - b.scores[[2, 1]])
+    assert pair.seeds_and_images == pytest.approx(new_seeds_and_images(apart).named_ends())
     nothing = compare_pair(a, _replicate("B", [2.0], seeds=[0]), 0.1)
     assert (nothing.n, nothing.over_images, nothing.verdict) == (0, None, "can't tell")
     json.dumps(nothing.as_json(), allow_nan=False)

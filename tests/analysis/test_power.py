@@ -17,12 +17,18 @@ from sidebyside.analysis.power import (
 
 def test_the_sd_is_the_root_mean_square_over_all_pairs():
     errors = np.random.default_rng(0).normal(2, 0.1, (4, 5)) + np.arange(5)
-    sd, low, high = difference_sd(errors)
+    sd, _, _ = difference_sd(errors)
     of_pairs = [np.var(errors[i] - errors[j], ddof=1) for i in range(4) for j in range(i)]
     assert sd == pytest.approx(np.sqrt(np.mean(of_pairs)))
-    assert low < sd < high
     assert difference_sd(errors[:1]) == (None, None, None)
     assert difference_sd(np.zeros((3, 3))) == (0.0, None, None)
+
+
+def test_the_interval_of_the_sd_of_two_variants_is_chi_squareds():
+    sd, low, high = difference_sd(np.random.default_rng(0).normal(2, 0.1, (2, 6)))
+    assert low == pytest.approx(sd * np.sqrt(5 / stats.chi2.ppf(0.975, 5)))
+    fewer = 0.89 * 5  # simulation's, of which the upper end takes account
+    assert high == pytest.approx(sd * np.sqrt(fewer / stats.chi2.ppf(0.025, fewer)))
 
 
 def test_the_smallest_difference_has_a_power_of_80_percent():

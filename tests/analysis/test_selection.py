@@ -1,9 +1,12 @@
 """The choice by validation error, and the bias that it brings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sidebyside.analysis.intervals import interval
+from sidebyside.analysis.intervals import interval, new_seeds_and_images
+from sidebyside.analysis.looks import looks_up_to
 from sidebyside.analysis.selection import Candidate, select
 
 NOTHING = np.zeros((5, 0), bool)
@@ -46,6 +49,16 @@ def test_of_few_variants_nothing_is_learnt():
     assert choice.corrected == pytest.approx({name: own[name] for name in ("mean", "low", "high")})
 
 
+def test_the_interval_of_a_choice_is_that_of_its_look():
+    wrong = np.random.default_rng(0).random((3, 1000)) < 0.05
+    own = [replace(candidate, scores=wrong) for candidate in candidates([1.0, 1.2], seeds=3)]
+    nominal, at_look = select(own), select(own, looks_up_to(13))
+    confidence = looks_up_to(13).confidence(3)
+    expected = new_seeds_and_images(100.0 * wrong, confidence=confidence).clipped_ends(confidence)
+    assert at_look.seeds_and_images == pytest.approx(expected)
+    assert at_look.seeds_and_images["high"] > nominal.seeds_and_images["high"]
+
+
 def test_one_seed_gives_no_correction():
     choice = select(candidates([1.0, 1.1, 1.2, 1.3], seeds=1))
     assert (choice.corrected, choice.bias) == (None, None)
@@ -55,8 +68,16 @@ def test_what_choosing_by_test_error_flatters():
     pair = candidates([1.0, 1.05], seeds=3)
     pair[0].test[:] = [9.0] * 3
     choice = select(pair)
-    if choice.chosen == "0":
-        assert choice.best_test == "1"
-        assert choice.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
-    else:
-        assert choice.flattery == 0
+    assert (choice.chosen, choice.best_test) == ("0", "1")
+    assert choice.flattery == pytest.approx(9.0 - np.mean(pair[1].test))
+
+
+def test_the_correction_is_of_the_variant_that_was_chosen():
+    """By all seeds of each, where some have more than all have in common."""
+    few, many, *others = candidates([1.0, 5.0, 6.0, 7.0], seeds=5)
+    few = replace(few, seeds=few.seeds[:3], validation=[1.1] * 3, test=[1.0] * 3)
+    many = replace(many, validation=[2.0, 2.0, 2.0, -3.0, -3.0])
+    choice = select([few, many, *others])
+    assert choice.chosen == many.name
+    assert choice.corrected["mean"] == pytest.approx(5.0, abs=0.5)
+    assert abs(choice.bias) < 0.5

@@ -66,6 +66,13 @@ def test_no_interval_wider_than_the_tolerance_reproduces():
     assert {reading.verdict for reading in found} == {"can't tell"}
 
 
+def test_the_width_is_that_of_the_reading_which_is_shown():
+    few, many = [1.0, 1.6], [1.33, 1.34, 1.33, 1.34, 1.335]
+    (found,) = judge([1.3], [[few, many]], 0.4)
+    assert found.p_within_holm < 0.05
+    assert (found.verdict, found.nearest) == (REPRODUCED, 0)
+
+
 def test_verdicts_are_corrected_over_recipes():
     figures = [1.0, 1.1, 1.18]
     together = judge(figures, [[runs(1.0)]] * 3, 0.4)

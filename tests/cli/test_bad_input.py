@@ -37,6 +37,10 @@ MISTAKES = {
         ["-m", "study=factorial", "study.other_scores=true"],
         ["factorial.yaml doesn't name study.other_scores", "++study.other_scores=true"],
     ),
+    "a misspelled setting that a study's file needn't name": (
+        ["-m", "study=published", "+study.expected_equals=2"],
+        ["study.expected_equals is unknown", "did you mean study.expected_equal?"],
+    ),
     "a study by another name than its file's": (
         ["-m", "study=factorial", "study.name=mine"],
         ["study.name=mine won't do", "mine.yaml", "study=mine"],

@@ -49,6 +49,12 @@ def test_what_the_environment_breaks_is_told(look, monkeypatch, variable, value,
     assert found[check]["mend"]
 
 
+def test_a_relative_address_of_a_database_is_looked_at(look, tracking_home, monkeypatch):
+    monkeypatch.chdir(tracking_home)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert look()[1]["tracking store"]["said"] == "0 runs in mlflow.db"
+
+
 def test_a_damaged_database_is_told_with_what_to_do(look, tracking_home):
     database = tracking_home / "mlflow.db"
     content = bytearray(database.read_bytes())

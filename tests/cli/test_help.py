@@ -36,6 +36,7 @@ def test_each_help_ends_with_an_example(name, command):
 
 def test_the_list_of_commands_says_what_each_is_for_and_which_exit_codes_there_are():
     said = COMMANDS.get_help(click.Context(COMMANDS, info_name="sidebyside"))
+    assert "exit codes: 0 done; 1" in " ".join(said.split())
     for name in _COMMANDS:
         assert f"  {name} " in said
     for name, text in SHORT.items():

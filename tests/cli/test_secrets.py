@@ -1,7 +1,6 @@
 """A planted password: in no file, in no record of MLflow, in no printed line."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
 from support.processes import run_here as run
 from support.projects import TINY, copy_project
+from support.servers import free_port
 
 pytestmark = pytest.mark.slow  # each starts commands
 
@@ -33,12 +33,6 @@ ENVIRONMENT = {
 
 # A server with jobs is eight processes, and none of them is for us.
 JOBLESS = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Tracked:

@@ -80,13 +80,12 @@ def test_the_first_page_is_the_table_of_variants(started, browser):
     assert rows(browser) == ["5x5 drop adam last", "3x3 drop adam last"]  # by test error
     shown = browser.text()
     for column in ("test_error", "interval_low", "interval_high", "n", "sd"):
-        assert column in shown
+        assert column in shown.splitlines()
     for foreign in ("Assistant", "Judges", "Prompts", "Agent versions"):
         assert foreign not in shown
-    browser.evaluate("document.querySelector('[data-testid=column-selection-dropdown]').click()")
     browser.open(link.replace("factorial-mnist5k", "factorial-mnist5k-runs"))
     browser.wait_for("3 matching runs", "Group by: all_but_seed", "5x5 drop adam last s0")
-    assert "seed" in browser.text()
+    assert "seed" in browser.text().splitlines()
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ def test_every_shipped_config_is_valid(compose, choice, monkeypatch):
         ("store.uri=''", 'store.uri=""'),
         ("store.checkpoint_every=0", "store.checkpoint_every=0"),
         ("+training.typo=1", "training.typo isn't a setting of this version"),
+        ("+training.zzz=1", "training.zzz isn't a setting of this version"),
         ("~model.name", "model.name is missing"),
         ("model.blocks=[{type:dropout,rate:1.5}]", "model.blocks.0.rate=1.5"),
         ("model.blocks=[{type:typo}]", "typo"),

@@ -46,10 +46,15 @@ def test_the_command_line_takes_the_place_of_a_study():
     assert all("seed=7" in point.overrides for point in grid)
 
 
-@pytest.mark.parametrize("argument", ["evaluate=true,false", "tracking.uri=a,b", "study=a,b"])
+@pytest.mark.parametrize("argument", ["evaluate=true,false", "tracking.uri=a,b"])
 def test_what_changes_no_network_is_not_swept(argument):
     with pytest.raises(UserError, match="can't be swept: it changes no network"):
         points({}, [argument])
+
+
+def test_a_sweep_is_of_one_study():
+    with pytest.raises(UserError, match="study=a,b can't be swept: each study is a sweep of its"):
+        points({}, ["study=a,b"])
 
 
 def test_a_study_is_of_one_dataset():

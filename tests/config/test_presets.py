@@ -1,12 +1,14 @@
 """Presets against the published table."""
 
+import shutil
 from contextlib import nullcontext
 
 import pytest
 import yaml
 
 from sidebyside import UserError
-from sidebyside.config.presets import refuse_pinned
+from sidebyside.config.compose import compose_config
+from sidebyside.config.presets import refuse_pinned, unused_parameters
 from sidebyside.config.validate import check
 from sidebyside.engine.blocks import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.engine.training.shapes import layer_shapes
@@ -120,6 +122,26 @@ def test_the_script_says_what_a_recipe_pins(run_script, arguments, key):
     assert f"{key} can't be set on top of preset=" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("preset: {name: mlp_784}\n", "calls its preset mlp_784, by which no command finds it"),
+        ("preset: {}\n", "calls its preset None"),
+        ("training: {epochs: 2}\npreset: {name: mine}\n", None),
+    ],
+)
+def test_a_preset_of_ones_own_has_the_name_of_its_file(tmp_path, monkeypatch, content, said):
+    (tmp_path / "params.yaml").symlink_to(SOURCE / "params.yaml")
+    shutil.copytree(SOURCE / "conf", tmp_path / "conf")
+    (tmp_path / "conf" / "preset" / "mine.yaml").write_text(f"# @package _global_\n{content}")
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path))
+    if said is None:
+        assert compose_config(["preset=mine"]).training.epochs == 2
+        said = "training.epochs can't be set on top of preset=mine"
+    with pytest.raises(UserError, match=said):
+        compose_config(["preset=mine", "training.epochs=3"])
+
+
 @pytest.mark.slow
 def test_a_run_of_a_preset_is_tagged_with_its_protocol(run_script, home):
     import mlflow
@@ -133,3 +155,14 @@ def test_a_run_of_a_preset_is_tagged_with_its_protocol(run_script, home):
     assert 100 * (1 - run.data.metrics["val_accuracy"]) == pytest.approx(
         run.data.metrics["test_error"], abs=1e-3
     )
+
+
+def test_a_study_says_which_parameters_it_does_not_use(compose):
+    fashion = compose("study=fashion")
+    assert unused_parameters(fashion, ["study=fashion"]) == (
+        "study=fashion sets training.epochs=5 (3 in params.yaml isn't used), "
+        "training.seeds=5 (2 in params.yaml isn't used)"
+    )
+    by_hand = ["study=fashion", "training.epochs=1", "++training.seeds=3"]
+    assert unused_parameters(compose(*by_hand), by_hand) is None
+    assert unused_parameters(compose("study=factorial"), ["study=factorial"]) is None

@@ -314,7 +314,7 @@ def test_too_few_images_are_refused_in_a_sentence(workspace, tmp_path, counts):
     few = GREY | {"train_images": GREY["train_images"][: len(labels)], "train_labels": labels}
     files = archive(npz_file(few))
     own = dataset("npz", files, (5, 4), write(tmp_path / "source", files))
-    with pytest.raises(UserError, match="some"):
+    with pytest.raises(UserError, match="training images of the classes, too few to hold"):
         prepare(replace(own, training_images=len(labels)), "channels_last")
 
 

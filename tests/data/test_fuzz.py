@@ -1,4 +1,4 @@
-"""Ten thousand damaged files for each reader: refused in a sentence, or read; never worse."""
+"""Five thousand damaged files for each reader: refused in a sentence, or read; never worse."""
 
 import subprocess
 import sys

@@ -1,5 +1,8 @@
 """The same bits on any processor of a numeric class, and in a process that has trained before."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,6 +91,15 @@ def test_a_run_in_a_warm_process_is_the_run_alone(home, tmp_path):
 
 
 def test_a_class_that_the_machine_lacks_is_refused():
+    without = os.environ | {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
+    program = "from sidebyside.engine.training.numerics import resolve; resolve('avx512')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=without, capture_output=True, text=True, check=False
+    )
+    assert "training.numerics=avx512 won't do" in done.stderr
+
+
+def test_a_class_that_there_is_not_is_refused():
     with pytest.raises(UserError, match=r"training\.numerics=avx9 .* native\. Choose"):
         resolve("avx9")
     assert resolve("native") == "native"

@@ -29,6 +29,7 @@ def compared(project, home):
     return (project / "reports" / "mnist5k" / "factorial" / "comparison.json").read_bytes()
 
 
+@pytest.mark.timeout(1500)
 @pytest.mark.faults(
     fault="SIGKILL of a node, the sweep, the MLflow server and PostgreSQL, in one study",
     lost="nothing finished",

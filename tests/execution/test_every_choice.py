@@ -22,6 +22,7 @@ def digests(home):
     return {key: read_json(home / "runs" / key / "digests.json") for key in keys_in(home)}
 
 
+@pytest.mark.timeout(1500)  # it trains 72 runs, three times
 @pytest.mark.faults(
     fault="SIGKILL of a sweep over every block, schedule, augmentation and own model",
     lost="nothing finished",
@@ -36,7 +37,7 @@ def test_every_choice_has_the_same_bits_after_a_kill(tmp_path, monkeypatch, faul
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for home in (undisturbed, killed):
         home.mkdir()
-    done = run([*SWEEP, "1"], project, undisturbed)
+    done = run([*SWEEP, "1"], project, undisturbed, timeout=900)
     assert done.returncode == 0, done.stderr
     expected = digests(undisturbed)
     assert len(expected) == 2 * len(CHOICES)
@@ -49,6 +50,6 @@ def test_every_choice_has_the_same_bits_after_a_kill(tmp_path, monkeypatch, faul
     assert process.returncode == fault.code
     begun = keys_in(killed)
     assert len(begun) < len(expected)
-    done = run([*SWEEP, "2"], project, killed)
+    done = run([*SWEEP, "2"], project, killed, timeout=900)
     assert done.returncode == 0, done.stderr
     assert digests(killed) == expected

@@ -15,6 +15,7 @@ from sidebyside.execution.running.launches import Launch, RunShown, noted
 from sidebyside.files import read_json, write_json
 from sidebyside.storage import store
 from support.processes import run, start
+from support.projects import SOURCE
 from support.sweeps import are_done, keys_in, started, sweep_here, wait_until
 
 pytestmark = pytest.mark.slow
@@ -94,6 +95,36 @@ def test_runs_of_a_study_and_its_checkpoints_stay(kept, capsys, monkeypatch):
     }
 
 
+@pytest.mark.parametrize(
+    ("damaged", "content", "said"),
+    [
+        (
+            "conf/study/factorial.yaml",
+            "# @package _global_\nstudy: {name: factorial, margn: 1}\n",
+            "study.margn",
+        ),
+        ("conf/study/factorial.yaml", "study: [\n", "factorial.yaml"),
+        ("reports/mnist5k/factorial/evidence.npz", "", "nobody knows which runs it needs"),
+        ("reports/mnist5k/factorial/evidence.npz", "PK", "nobody knows which runs it needs"),
+    ],
+)
+def test_nothing_goes_while_what_needs_it_can_not_be_read(
+    kept, tmp_path, monkeypatch, capsys, damaged, content, said
+):
+    root = tmp_path / "workspace"
+    shutil.copytree(SOURCE / "conf", root / "conf")
+    shutil.copy(SOURCE / "params.yaml", root)
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(root))
+    (root / damaged).parent.mkdir(parents=True, exist_ok=True)
+    (root / damaged).write_text(content)
+    runs = keys_in(kept)
+    with pytest.raises(SystemExit) as ended:
+        main(["gc", "--yes"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    assert keys_in(kept) == runs
+
+
 @pytest.mark.faults(
     fault="SIGKILL of `sidebyside gc` while it removes runs",
     lost="nothing; no run is there in part",
@@ -110,7 +141,7 @@ def test_a_removal_that_is_killed_leaves_whole_runs(project, kept, fault):
     results.mkdir(parents=True)
     write_json(results / "study.json", {"runs": [{"key": real}]})
     with start(GC, project, kept) as process:
-        wait_until(lambda: any_of(runs / ".removed"))
+        wait_until(lambda: any_of(runs / ".removed"), pause=0.002)
         process.kill()
         assert process.wait(60) == fault.code
     left = keys_in(kept)

@@ -104,7 +104,7 @@ def test_why_names_in_what_the_nearest_stored_run_differs(jobs, capsys):
     job = jobs[0]
     main(["why", "study=factorial", "evaluate=false"])
     said = capsys.readouterr().out
-    assert "4 of 32 runs would not be trained: it is finished." in said
+    assert "4 of 32 runs would not be trained: finished." in said
     main(["why", "--json", "study=factorial", "evaluate=false", "training.epochs=5"])
     first = json.loads(capsys.readouterr().out)[0]
     assert (first["trains"], first["nearest"]) == (True, job.run.key)
@@ -118,7 +118,7 @@ def test_why_names_in_what_the_nearest_stored_run_differs(jobs, capsys):
     paths.run(job.run.key).rename(paths.run(old))
     main(["why", old[:8]])
     said = capsys.readouterr().out
-    assert f"run {job.run.key[:12]} would be trained: no stored run has its key." in said
+    assert f"run {job.run.key[:12]} would be trained: not in the run store." in said
     assert "source engine/training/fit.py" in said
     with pytest.raises(SystemExit):
         main(["why", "123456"])

@@ -77,7 +77,8 @@ def test_runs_of_a_node_that_dies_end_on_another(
     project, tmp_path, cluster, command, undisturbed, fault
 ):
     with started(project, tmp_path, *command) as process:
-        wait_until(lambda: len(workers()) == 2 and are_done(tmp_path, 2), 240)
+        begun = tmp_path / "runs" / ".unfinished"  # one on each node, and none has ended
+        wait_until(lambda: len(list(begun.glob("*"))) == 2 and are_done(tmp_path, 2), 240)
         (node,) = cluster.worker_nodes
         node.all_processes["raylet"][0].process.kill()  # with which its workers end
         _, errors = process.communicate(timeout=240)
@@ -125,7 +126,8 @@ def test_nodes_with_homes_of_their_own_share_runs(
         joined = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
         places = [f"tracking.uri={server.uri}", f"store.uri={shared}", "store.checkpoint_every=0.1"]
         with started(project, home, *TWO, *joined, *places) as process:
-            wait_until(lambda: len(workers()) == 2 and list(shared.glob("checkpoints/*/*")), 240)
+            begun = own[1] / "runs" / ".unfinished"  # on the node that is killed
+            wait_until(lambda: any(begun.glob("*")) and list(shared.glob("checkpoints/*/*")), 240)
             (node,) = cluster.worker_nodes
             node.all_processes["raylet"][0].process.kill()
             _, errors = process.communicate(timeout=240)

@@ -14,6 +14,7 @@ import pytest
 from sidebyside.files import read_json
 from support.processes import read_until, run, start
 from support.projects import TINY
+from support.sweeps import has_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ def started(project, home, *arguments, before=()):
 def wait_for_epoch(process, unfinished, epoch):
     """Wait until a run in the folder ``unfinished`` has a checkpoint of ``epoch``."""
     deadline = time.monotonic() + 120
-    while not list(unfinished.glob(f"*/checkpoints/epoch-{epoch:06d}.json")):
+    while not has_checkpoint(unfinished, epoch):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -191,7 +192,7 @@ def small_disk(folder, megabytes):
 def fill(disk, but=0):
     """Fill a disk, ``but`` so many bytes, and return the file that does."""
     path = disk / "filler"
-    with contextlib.suppress(OSError), path.open("wb", buffering=0) as filler:
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
     os.truncate(path, path.stat().st_size - but)
@@ -237,6 +238,9 @@ def test_a_full_disk_is_named_and_nothing_is_lost(
         with started(project, tmp_path / "home", *arguments, before=enter) as process:
             wait_for_epoch(process, disk / "runs" / ".unfinished", 2)
             filler = fill(disk, but=room)
+            while not room and process.poll() is None:  # what a journal or a checkpoint gives back
+                fill(disk)
+                time.sleep(0.02)
             _, errors = process.communicate(timeout=120)
         assert process.returncode == fault.code, errors
         assert fault.says in errors

@@ -167,8 +167,10 @@ def test_who_dies_is_started_again_once_and_takes_no_other_with_it(slurm, task, 
 
 def let_start(job):
     """Let a job start that was queued again, which Slurm has wait for two minutes."""
-    at_once = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
-    subprocess.run(at_once, capture_output=True, check=False)
+    if jobs().get(job) == "PENDING":
+        time.sleep(1.5)  # a node starts no job again within the second that it has killed it in
+        at_once = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+        subprocess.run(at_once, capture_output=True, check=False)
     time.sleep(0.5)
 
 

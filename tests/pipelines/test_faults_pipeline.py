@@ -97,7 +97,8 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
             read_until(process.stdout, f"Running stage '{stage}'")
             wait_until(lambda written=written: any(repository.root.glob(written)))
             said = end(process, number)
-            assert process.returncode == fault.code, said
+            between = {252} if number == signal.SIGINT else set()  # two stages DVC ends otherwise
+            assert process.returncode in {fault.code} | between, said
             assert "Traceback" not in said
     repository.run("dvc", "repro")
     assert repository.lock() == undisturbed.lock()

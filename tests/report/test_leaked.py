@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sidebyside.config.datasets import Dataset
 from sidebyside.data.adding import describe
 from sidebyside.data.checking import check_images
-from sidebyside.report.conditions import leaked
+from sidebyside.report.cautions import leaked
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 
 

@@ -19,6 +19,7 @@ from sidebyside.report.compare import compare_study
 from sidebyside.report.gallery import disagreements, gallery_entries
 from sidebyside.report.page.drawn import pareto_front
 from sidebyside.report.page.page import write_report
+from sidebyside.report.text.numbers import p_value
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from support.browser import Browser, browsing, program
@@ -62,7 +63,7 @@ def evidence(runs):
         np.stack([one.predicted for one in runs]), TARGET, [one.variant for one in runs], 6
     )
     by_variant = {one.variant: one for one in runs}
-    members = [one.variant for one in runs]
+    keys = {name: tuple(own.key for own in runs if own.variant == name) for name in by_variant}
     return Evidence(
         dataset="digits",
         study="synthetic",
@@ -71,9 +72,7 @@ def evidence(runs):
         samples=np.zeros((40, 28, 28), np.uint8),
         sample_labels=TARGET[:40],
         missing=[],
-        ensembles=[
-            Ensemble(name, members.count(name), one.predicted) for name, one in by_variant.items()
-        ],
+        ensembles=[Ensemble(name, keys[name], one.predicted) for name, one in by_variant.items()],
         gallery_index=index,
         gallery=np.full((len(index), 28, 28), 200, np.uint8),
     )
@@ -323,13 +322,20 @@ def test_the_numbers_are_those_of_comparison_json(pages, name):
         row = " ".join(cells)
         assert [one for one in rows if row in one]
     for pair in page.json["pairs"]:
-        difference = pair["difference"]
-        low, high = difference["low"], difference["high"]
-        seeds = "-" if low is None else f"{low:+.2f} to {high:+.2f}"
-        row = f"{pair['n']} {difference['mean']:+.2f} {seeds}"
+        difference, new = pair["difference"], ends(pair["seeds_and_images"])
+        row = f"{pair['n']} {difference['mean']:+.2f} {new} {ends(difference)}"
         assert [one for one in rows if row in one and one.endswith(pair["verdict"])]
     for effect in page.json["effects"]["main"]:
-        assert [one for one in rows if f"{effect['difference']:+.2f}" in one]
+        levels = " minus ".join(level_text(effect[name]) for name in ("level", "reference"))
+        cells = f"{effect['difference']:+.2f} {ends(effect['seeds_and_images'])} {ends(effect)}"
+        of_factor = [one for one in rows if one.startswith(f"{effect['factor']}: {levels}")]
+        assert [
+            one for one in of_factor if cells in one and one.endswith(p_value(effect["p_holm"]))
+        ]
+
+
+def ends(of):
+    return "-" if not of or of["low"] is None else f"{of['low']:+.2f} to {of['high']:+.2f}"
 
 
 def table_rows(html):

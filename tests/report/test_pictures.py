@@ -24,6 +24,9 @@ LEVELS = [Level("3", 2, 1.5, (1.2, 1.8), [1.4, 1.6]), Level("5", 2, 1.1, None, [
 
 PNG = {
     "confusion": lambda path: draw_confusion([[5, 1], [0, 7]], "a title", path),
+    "confusion of names": lambda path: draw_confusion(
+        [[5, 1], [0, 7]], "a title", path, ["T-shirt or top", "trouser"]
+    ),
     "samples": lambda path: draw_samples(np.eye(28)[np.newaxis], ["7"], 1, 2, path),
 }
 SVG = {

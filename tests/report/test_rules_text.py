@@ -31,7 +31,7 @@ def test_decisions_are_told_by_their_look():
     other = pair("k=7", "k=5", 5, "worse")  # nobody asked
     assert said(pairs=[better, other]) == [
         "Decided at the second look (5 seeds): k=5 is better than k=3 by 0.30 points "
-        "[0.20, 0.40] (n=5 seeds)."
+        "[0.20, 0.40] (95 %, over seeds, n=5 seeds)."
     ]
 
 
@@ -78,6 +78,20 @@ def test_factors_are_decided_together():
     ]
 
 
+def test_a_factor_is_decided_by_all_contrasts_of_its_levels():
+    contrast = {"factor": "optimizer", "reference": "adam", "n": 20}
+    main = [
+        contrast | {"level": "sgd", "p_holm": 0.9, "low": -0.5, "high": 0.5, "more_seeds": 1},
+        contrast | {"level": "nadam", "p_holm": 0.001, "low": -0.5, "high": -0.2},
+    ]
+    assert said(DECIDED | {"question": "factors"}, main=main, equivalence=[]) == [
+        "Not decided after 20 seeds: optimizer sgd against adam; about 1 more seed would at the "
+        "difference seen."
+    ]
+    open_layout = [{"factor": "layout", "equivalent": False}]  # of which no effect can be told
+    assert said(DECIDED | {"question": "factors"}, main=[], equivalence=open_layout) == []
+
+
 def variant(n, halfwidth):
     return {"n": n, "test_error": {"low": 1 - halfwidth, "high": 1 + halfwidth}}
 
@@ -89,6 +103,9 @@ def test_a_width_is_told_with_the_seeds_it_took():
     ]
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), variant(8, 0.07)])
     assert "took 8 seeds; 1 of 2 variants would take more, and have wider ones" in sentence
+    begun = {"n": 1, "test_error": {"low": None, "high": None}}
+    (sentence,) = said(NARROW, variants=[variant(8, 0.05), begun])
+    assert "took 1 to 8 seeds; 1 of 2 variants would take more" in sentence
 
 
 def test_a_rule_that_was_changed_comes_first():

@@ -77,11 +77,13 @@ def said(protocols=("clean",), **more):
 
 def test_a_shown_effect_names_the_better_level():
     assert of_main_effect(effect()) == (
-        "dropout true is better than false by 0.20 points [0.10, 0.30]"
+        "dropout true is better than false by 0.20 points [0.05, 0.35]"
     )
     assert of_main_effect(effect(difference=0.2)) == (
-        "dropout false is better than true by 0.20 points [0.10, 0.30]"
+        "dropout false is better than true by 0.20 points [0.05, 0.35]"
     )
+    alone = effect(seeds_and_images=None)  # of a metric that is no mean over images
+    assert of_main_effect(alone) == "dropout true is better than false by 0.20 points [0.10, 0.30]"
     assert of_main_effect(effect(p_holm=0.06)) is None
     assert of_main_effect(effect(p_holm=None)) is None
 
@@ -98,13 +100,30 @@ def test_an_average_that_an_interaction_contradicts_is_never_better():
     ]
     sentences = said(effects={"main": main, "interactions": [INTERACTION], "simple": by_level})
     assert sentences[0] == (
-        "At optimizer adam, dropout true is better than false by 0.30 points [0.20, 0.40], at "
-        "optimizer adadelta it can't be told (true minus false: -0.05 [-0.15, +0.05]); for "
-        "optimizer this study can't tell."
+        "At optimizer adam, dropout true is better than false by 0.30 points [0.15, 0.45], at "
+        "optimizer adadelta it can't be told (true minus false: -0.05 [-0.20, +0.10]) (95 %, new "
+        "seeds and new images); for optimizer this study can't tell."
     )
+    both = [*by_level[:3], by_level[3] | {"p_holm": 0.01}]
+    (first, *_) = said(effects={"main": main, "interactions": [INTERACTION], "simple": both})
+    assert first == (
+        "At optimizer adam, dropout true is better than false by 0.30 points [0.15, 0.45], at "
+        "optimizer adadelta it can't be told (true minus false: -0.05 [-0.20, +0.10]); at dropout "
+        "true, optimizer adam is better than adadelta by 0.10 points [-0.05, 0.25], perhaps none "
+        "on new images, at dropout false it can't be told (adadelta minus adam: +0.02 [-0.13, "
+        "+0.17]) (95 %, new seeds and new images)."
+    )
+    twice = [*both, *(own | {"given": "size", "difference": -0.1} for own in by_level[:2])]
+    other = INTERACTION | {"factors": ["dropout", "size"]}
+    effects = {"main": main, "interactions": [INTERACTION, other], "simple": twice}
+    assert said(effects=effects)[0] == first  # by the interaction in which it does most
+    nowhere = [by_level[0] | {"p_holm": 0.3}, *by_level[1:]]
+    (first, *_) = said(effects={"main": main, "interactions": [INTERACTION], "simple": nowhere})
+    assert first == "Of the factors (dropout, optimizer) none is shown to make a difference."
     assert sentences[1] == (
         "Dropout and optimizer interact: the difference between dropout true and false is 0.15 "
-        "points [0.07, 0.23] larger at optimizer adadelta than at adam (Holm's p 0.032)."
+        "points [0.07, 0.23] larger at optimizer adadelta than at adam (95 %, over seeds; Holm's "
+        "p 0.032)."
     )
     assert len(sentences) == 2
 
@@ -123,17 +142,23 @@ def test_an_interaction_is_told_before_what_it_does_not_contradict():
 
 def test_few_clusters_show_no_p_value_below_a_thousandth():
     effects = {"main": [effect(p_holm=2e-20)], "interactions": [], "simple": []}
-    assert "(Holm's p < 0.001; with new images too [0.05, 0.35])" in said(effects=effects)[1]
+    assert said(effects=effects)[1] == (
+        "Dropout true is better than false by 0.20 points [0.05, 0.35] (95 %, new seeds and new "
+        "images; over seeds [0.10, 0.30]; Holm's p < 0.001)."
+    )
     wide = effect(seeds_and_images={"low": -0.5, "high": 0.1})
-    assert "on new images there may be none" in said(effects=effects | {"main": [wide]})[1]
+    assert (
+        "[-0.10, 0.50], perhaps none on new images (95"
+        in said(effects=effects | {"main": [wide]})[1]
+    )
 
 
 def test_what_can_not_be_told_comes_with_the_seeds_that_would():
     effects = {"main": [effect(p_holm=0.4)], "interactions": [], "simple": []}
     assert said(effects=effects) == [
         "Of the factors (dropout) none is shown to make a difference.",
-        "Can't tell dropout true from false: -0.20 points [-0.30, -0.10]; about 7 more seeds would "
-        "at the difference seen.",
+        "Can't tell dropout true from false: -0.20 points [-0.35, -0.05] (95 %, new seeds and new "
+        "images); about 7 more seeds would at the difference seen.",
     ]
 
 
@@ -166,7 +191,7 @@ def equivalence(**more):
 def test_identity_is_told_apart_from_equivalence():
     assert said(equivalence=[equivalence()]) == [
         "channels_last and channels_first are equivalent within 0.1 points (difference +0.01 "
-        "[-0.02, +0.04], 90 %, n=5 seeds, over the 20 of 40 pairs of runs that aren't "
+        "[-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs of runs that aren't "
         "bit-identical)."
     ]
     same = equivalence(identical=40, n=0, difference=None, low=None, high=None, p_holm=None)
@@ -194,8 +219,8 @@ def test_identical_variants_are_told():
 def test_power_names_its_test():
     assert said(power=POWER) == [
         "With n=5 seeds, a difference of 0.45 points between two variants is shown four times in "
-        "five (by the verdicts' test: paired by seed, Holm over 66 pairs; a difference has an sd "
-        "of 0.10 points [0.08, 0.13] over seeds); seeds needed: 4 for 0.5 points."
+        "five (by the verdicts' test: paired by seed, Holm over 66 pairs; differences have a "
+        "pooled sd of 0.10 points [0.08, 0.13] over seeds); seeds needed: 4 for 0.5 points."
     ]
     few = POWER | {"n": 2, "smallest_difference": None}
     assert "three are the fewest" in said(power=few)[0]
@@ -215,17 +240,19 @@ def test_the_choice_comes_with_its_correction():
     }
     pairs = [{"a": "a=2", "b": "a=1", "verdict": "worse"}]
     assert said(selection=chosen, pairs=pairs) == [
-        "Chosen by validation error, a=1 is best, with a test error of 0.79 % [0.64, 0.94] (95 %, "
-        "new seeds and new images); it is shown to be better than 1 of the 1 others. Corrected for "
-        "the choice it is 0.81 % [0.72, 0.90] (95 %, new seeds). Choosing by test error would have "
-        "shown 0.70 % (a=2), which flatters by 0.09 points."
+        "Chosen by validation error: a=1, with a test error of 0.79 % [0.64, 0.94] (95 %, new "
+        "seeds and new images); it is shown to be better than 1 of the 1 other. Corrected for the "
+        "choice, over seeds alone, it is 0.81 % [0.72, 0.90] (95 %). Choosing by test error would "
+        "have shown 0.70 % (a=2), which flatters by 0.09 points."
     ]
+    same = said(selection=chosen, pairs=pairs, identical=[["a=2", "a=3"]])[0]
+    assert "better than 1 of the 1 other network." in same  # whatever its names
 
 
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        ("better", "A is better than B by 0.20 points [0.10, 0.30] (n=5 seeds)"),
+        ("better", "A is better than B by 0.20 points [0.10, 0.30] (95 %, over seeds, n=5 seeds)"),
         ("equivalent", "A and B are equivalent within 0.1 points"),
         ("can't tell", "Can't tell A from B with 5 seeds"),
         ("identical", "A and B gave bit-identical networks (5 seeds)"),

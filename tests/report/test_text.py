@@ -3,8 +3,12 @@
 import shlex
 from dataclasses import replace
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from sidebyside.files import read_json
 from sidebyside.report.conditions import condition_rows, training_command
 from sidebyside.report.page.content import Page
+from sidebyside.report.text.note import note
 from sidebyside.report.text.numbers import (
     ends_text,
     p_value,
@@ -17,6 +21,7 @@ from sidebyside.report.text.numbers import (
 from sidebyside.report.text.sections import pair_rows
 from sidebyside.report.text.tables import Strong, paragraph, table
 from support.cards import CARD
+from support.projects import SOURCE
 
 ON_GPU = {"environment": {"gpu": CARD}}
 PAIR = {
@@ -62,6 +67,7 @@ def test_a_row_of_a_pair_is_plain_text():
         "2",
         "-0.20",
         "-",
+        "-",
         "[-0.40, +0.00]",
         "-",
         "0.75",
@@ -78,6 +84,36 @@ def test_what_was_trained_is_told_with_its_command(committed_factorial):
     assert {"study=factorial", "dataset=mnist", "training.epochs=5", "training.seeds=5"} < {*words}
     some = [run for run in committed_factorial.runs if run.seed in (1, 3)]
     assert "seed=1,3" in shlex.split(training_command(replace(committed_factorial, runs=some)))
+
+
+def test_the_command_of_a_study_that_grew_has_all_of_its_rule(committed_factorial):
+    rule = {
+        "until": "decided",
+        "question": ["kernel_size=3,dropout=true", "kernel_size=5,dropout=true"],
+        "baseline": "kernel_size=3,dropout=true",
+        "margin": 0.2,
+        "max_seeds": 13,
+    }
+    words = shlex.split(training_command(replace(committed_factorial, stopping=rule)))
+    own = [word for word in words if word.startswith("study.")]
+    read = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(own)}
+    assert read == {f"study.{name}": value for name, value in rule.items()}
+
+
+def test_runs_of_several_numeric_classes_are_counted(committed_factorial):
+    first, second, third = committed_factorial.runs[:3]
+    runs = [
+        replace(run, identity={"recipe": run.recipe, "environment": environment})
+        for run, environment in ((first, {}), (second, {"numerics": "avx512"}))
+    ]
+
+    def told(*runs):
+        rows = condition_rows(replace(committed_factorial, runs=list(runs)))
+        return {row["setting"]: row["value"] for row in rows}["numeric class"]
+
+    assert told(runs[1]) == "avx512"
+    before = "none, trained before there were any: the bits of one processor"
+    assert told(*runs, replace(runs[1], seed=third.seed)) == f"{before} (1 run); avx512 (2 runs)"
 
 
 def test_settings_without_a_name_stand_in_the_same_order_in_each_process(committed_factorial):
@@ -116,3 +152,12 @@ def test_the_device_can_be_a_factor(committed_factorial):
     ]
     told = shlex.split(training_command(replace(committed_factorial, runs=devices)))
     assert [word for word in told if "device" in word] == ["training.device=cpu,gpu"]
+
+
+def test_a_report_in_short_has_the_protocol_beside_the_errors():
+    def short(study):
+        return note(read_json(SOURCE / "reports" / "mnist" / study / "comparison.json"))
+
+    assert short("factorial").endswith("\n\nProtocol clean.")
+    rows = [line for line in short("published").splitlines() if "| 1      |" in line]
+    assert [cell.strip() for cell in rows[0].split("|")][-3] in {"clean", "tf55k", "train60k"}

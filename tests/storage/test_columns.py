@@ -1,5 +1,7 @@
 """Evidence of very many runs: mapped, not read, and as careful as that of few."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +11,17 @@ from sidebyside.errors import UserError
 from sidebyside.storage import columns, evidence_files
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
 from support.generated import FACTORS, evidence
+from support.projects import SOURCE
+
+_TOO_LARGE = """
+import resource, signal, sys
+from pathlib import Path
+from sidebyside.storage.evidence_files import read_evidence, write_evidence
+evidence = read_evidence(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_evidence(Path(sys.argv[2]), evidence)
+"""
 
 
 @pytest.fixture
@@ -57,3 +70,13 @@ def test_damage_is_seen(many, tmp_path, share):
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(UserError, match="can't be read as evidence"):
         read_evidence(path)
+
+
+def test_evidence_that_can_not_be_written_leaves_what_is_there(tmp_path):
+    path = tmp_path / "evidence.npz"
+    path.write_bytes(b"of before")
+    there = SOURCE / "reports" / "mnist5k" / "factorial" / "evidence.npz"
+    command = [sys.executable, "-c", _TOO_LARGE, str(there), str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "File too large" in done.stderr
+    assert path.read_bytes() == b"of before"

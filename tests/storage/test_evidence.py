@@ -1,5 +1,6 @@
 """Committed evidence: a report without runs, a study finished in pieces, one with runs missing."""
 
+import csv
 import json
 import re
 import shlex
@@ -48,6 +49,14 @@ class Workspace:
 
     def keys(self):
         return {path.parent.name for path in (self.root / "runs").glob("*/run.json")}
+
+    def errors(self):
+        """The test errors of each variant, by seed."""
+        by_variant = {}
+        with (self.report / "runs.csv").open(newline="") as file:
+            for run in sorted(csv.DictReader(file), key=lambda run: int(run["seed"])):
+                by_variant.setdefault(run["variant"], []).append(float(run["test_error"]))
+        return by_variant
 
     def comparison(self):
         return json.loads((self.report / "comparison.json").read_text())
@@ -128,6 +137,14 @@ def test_a_study_is_finished_in_pieces(project, workspace, tmp_path):
     assert not later.keys() & workspace.keys()
     later.compare()
     assert [variant["n"] for variant in later.comparison()["variants"]] == [2, 2]
+    # Of the first piece no probabilities are there, so what was together stays so: one seed.
+    for variant in later.comparison()["ensemble"]["variants"]:
+        alone = later.errors()[variant["variant"]][0]
+        assert (variant["n"], variant["mean_of_members"]) == (1, pytest.approx(alone))
+    before = content(later.report)
+    shutil.rmtree(later.root / "results")
+    later.compare()
+    assert content(later.report) == before
     # Another recipe isn't in the evidence, whatever its variant is called.
     later.train("seed=0", "training.complete_evidence=true", "training.batch_size=64")
     assert len(later.keys()) == 4

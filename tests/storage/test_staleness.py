@@ -6,7 +6,7 @@ import pytest
 
 from sidebyside import compose, paths
 from sidebyside.storage import store
-from sidebyside.storage.staleness import explain
+from sidebyside.storage.staleness import Stored, explain
 
 RECIPE = compose("training.epochs=1").recipe().as_json()
 IDENTITY = {
@@ -58,3 +58,13 @@ def test_a_run_that_this_version_cannot_train_is_passed_over():
         json.dumps({"identity": IDENTITY | {"recipe": {"epochs": 1}}})
     )
     assert explain([IDENTITY]) is None
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"identity": {"recipe": 1}}'])
+def test_a_damaged_card_is_passed_over(content):
+    card = paths.runs() / "4567" / store.CARD
+    card.parent.mkdir()
+    card.write_text(content)
+    edited = IDENTITY | {"environment": {"keras": "3.16.0", "threads": 1}}
+    assert explain([edited]).startswith("1 of 1 runs to train were trained before, but keras")
+    assert Stored().nearest(edited)[0] == "0123"

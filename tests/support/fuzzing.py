@@ -79,7 +79,7 @@ def evidence() -> bytes:
         samples=images,
         sample_labels=target[:2],
         missing=[],
-        ensembles=[Ensemble("a=1", 1, target)],
+        ensembles=[Ensemble("a=1", ("0",), target)],
         gallery_index=np.arange(2, dtype=np.int32),
         gallery=images,
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -31,8 +31,10 @@ def two_nodes(*homes):
         head = common | first | {"include_dashboard": False, "_system_config": QUICK}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         cluster.add_node(**common, **second)
-        yield cluster
-        cluster.shutdown()
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
 
 
 def finished(home):
@@ -45,4 +47,11 @@ def finished(home):
 def workers():
     """Return the processes in which Ray trains runs on nodes that this process has started."""
     own = psutil.Process().children(recursive=True)  # another test's cluster has workers as well
-    return [process for process in own if process.name().startswith("ray::RayWorker")]
+    return [process for process in own if name_of(process).startswith("ray::RayWorker")]
+
+
+def name_of(process):
+    """Return what a process is called, nothing where it has ended since it was listed."""
+    with suppress(psutil.NoSuchProcess):
+        return process.name()
+    return ""

@@ -17,16 +17,21 @@ from support.projects import environment
 
 
 def run(
-    command: Sequence[str], project: Path, home: Path, cwd: Path | None = None, **more: str
+    command: Sequence[str],
+    project: Path,
+    home: Path,
+    cwd: Path | None = None,
+    timeout: float = 300,
+    **more: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end, at ``home`` if nowhere else."""
+    """Run a command to its end, within so many seconds, at ``home`` if nowhere else."""
     return subprocess.run(
         command,
         env=environment(project, home, **more),
         cwd=cwd or home,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,9 +24,14 @@ _STARTED_WITHIN = 90  # seconds
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
+    """Return a port of this machine that nobody listens on.
+
+    It is below those that Linux gives to whoever asks for any, as Ray does all the time.
+    """
+    while True:
+        place = "127.0.0.1", random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(place):
+            return place[1]
 
 
 def programs() -> Path:
@@ -131,7 +137,7 @@ class MlflowServer:
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()[-2000:]
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.RequestException):
             return requests.get(f"{self.uri}/health", timeout=5).ok
         return False
 

@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from support.servers import free_port
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 _READY_WITHIN = 60  # seconds
@@ -76,7 +78,10 @@ def running_slurm() -> Iterator[None]:
             _end_all_jobs()
             for process in reversed(processes):
                 process.terminate()
-                process.wait(timeout=20)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=20)
+                process.kill()
+                process.wait()
 
 
 def _configured(folder: Path) -> Path:
@@ -86,9 +91,10 @@ def _configured(folder: Path) -> Path:
     key = folder / "munge" / "key"
     key.touch(0o600)
     key.write_bytes(secrets.token_bytes(1024))
-    host, (controller, node) = socket.gethostname().partition(".")[0], _free_ports()
+    host = socket.gethostname().partition(".")[0]
+    chosen = {"folder": folder, "host": host, "controller": free_port(), "node": free_port()}
     config = folder / "slurm.conf"
-    config.write_text(_CONFIG.format(folder=folder, host=host, controller=controller, node=node))
+    config.write_text(_CONFIG.format(**chosen))
     return config
 
 
@@ -131,11 +137,3 @@ def _end_all_jobs() -> None:
         if not done.stdout.strip():
             return
         time.sleep(0.2)
-
-
-def _free_ports() -> list[int]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [server.getsockname()[1] for server in servers]
-    for server in servers:
-        server.close()
-    return ports

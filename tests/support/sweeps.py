@@ -59,6 +59,15 @@ def are_done(home: Path, epochs: int) -> bool:
     return False
 
 
+def has_checkpoint(unfinished: Path, epoch: int) -> bool:
+    """Whether a run in the folder ``unfinished`` has a checkpoint of an epoch or a later one.
+
+    Older ones are removed, so whoever looks may not see each.
+    """
+    saved = unfinished.glob("*/checkpoints/epoch-*.json")
+    return any(path.stem >= f"epoch-{epoch:06d}" for path in saved)
+
+
 def sweep(project, home, *arguments, **more):
     """Run a multirun of tiny networks."""
     return run(_command(project, arguments), project, home, **more)
@@ -81,11 +90,16 @@ def _command(project, arguments):
 def wait_for_training(process, home: Path) -> int:
     """Return the process id of a worker of a multirun with most of its training before it."""
     workers: list[int] = []
+    unfinished = home / "runs" / ".unfinished"
 
     def early() -> set[str]:
-        """Return the keys of the runs that have at most three epochs done."""
-        progress = (home / "runs" / ".unfinished").glob("*/progress.json")
-        return {path.parent.name for path in progress if read_json(path)["epochs_done"] <= 3}
+        """Return the keys of the runs that have at most six epochs done."""
+        found = set()
+        for path in unfinished.glob("*/progress.json"):
+            with contextlib.suppress(FileNotFoundError):  # its run ends in this moment
+                if read_json(path)["epochs_done"] <= 6:
+                    found.add(path.parent.name)
+        return found
 
     def look() -> bool:
         assert process.poll() is None, process.communicate()
@@ -98,13 +112,15 @@ def wait_for_training(process, home: Path) -> int:
         )
         return bool(workers)
 
+    wait_until(lambda: process.poll() is not None or any(unfinished.glob("*")))
+    runs_of(home)  # the first time takes longer than some epochs
     wait_until(look)
     return workers[0]
 
 
-def wait_until(holds, seconds: float = 300) -> None:
-    """Wait until ``holds()`` is true."""
+def wait_until(holds, seconds: float = 300, pause: float = 0.05) -> None:
+    """Wait until ``holds()`` is true, which is asked every ``pause`` seconds."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+        time.sleep(pause)

@@ -1,6 +1,5 @@
 """The UI of a home, really started."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -8,6 +7,7 @@ import time
 import requests
 
 from support.projects import environment
+from support.servers import free_port
 
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search"
 
@@ -16,9 +16,7 @@ class Ui:
     """A started UI; requests name the host that a browser would."""
 
     def __init__(self, project, home):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.log = home / "log.txt"
         command = [sys.executable, "-m", "sidebyside.cli.main", "ui", "--port", str(self.port)]
         with self.log.open("w") as log:
@@ -35,7 +33,7 @@ class Ui:
             assert self.process.poll() is None, self.log.read_text()
             try:
                 return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=5)
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.1)
         raise TimeoutError(self.log.read_text())
 

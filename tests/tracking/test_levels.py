@@ -120,5 +120,5 @@ def test_views_are_kept_once_and_follow_the_study(client):
     Tracker(TRACKING).show(study_views("factorial", "mnist5k", ["optimizer", "dropout"]))
     kept = json.loads(client.get_experiment("1").tags["mlflow.sharedViewState.factorial-mnist5k"])
     state = json.loads(kept["state"])
-    assert state["selectedColumns"][-1] == "params.`dropout`"
+    assert state["selectedColumns"][-2:] == ["params.`dropout`", "tags.`protocol`"]
     assert state["orderByKey"] == "metrics.`test_error`"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -187,7 +188,7 @@ def is_of(version, model):
 def answers(address):
     try:
         return requests.get(address, timeout=1).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
@@ -208,6 +209,19 @@ def test_the_champion_gives_way_to_a_better_one_alone(studied):
     said = studied.train()
     assert studied.champion.version == by_hand.version
     assert "and it under an unknown one" in said
+
+
+def test_a_registry_that_fails_costs_no_report(studied):
+    with sqlite3.connect(studied.root / "mlflow.db") as database:
+        database.execute("ALTER TABLE registered_models RENAME TO away")
+    said = studied.train()
+    assert "a model of its study, isn't in MLflow (MlflowException: " in said
+    assert "no such table: registered_models" in said
+    assert "Traceback" not in said
+    assert (studied.report / "report.html").is_file()
+    with sqlite3.connect(studied.root / "mlflow.db") as database:
+        database.execute("ALTER TABLE away RENAME TO registered_models")
+    assert "warning" not in studied.train()
 
 
 @pytest.mark.cluster

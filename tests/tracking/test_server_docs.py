@@ -91,7 +91,7 @@ def proxied(server, tmp_path):
             assert process.poll() is None, (tmp_path / "error.log").read_text()
             try:
                 return requests.get(address, verify=tmp_path / "server.crt", timeout=5).status_code
-            except requests.ConnectionError:
+            except requests.RequestException:
                 return False
 
         wait_for(answers)
