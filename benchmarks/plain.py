@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"})
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # no channels_first without it on older processors
 
 import hydra
 import numpy as np

@@ -1,5 +1,6 @@
 """A copy of the project, a home of its own for each test, and a way to start the scripts."""
 
+import os
 import shutil
 import signal
 import sys
@@ -14,6 +15,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
+from sidebyside.environment import ONEDNN, is_x86
 from support.faults import Fault
 from support.processes import run, run_here
 from support.projects import FOREIGN, SOURCE, copy_project
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from sidebyside.storage.evidence import Evidence
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# As the commands do, before a test's module imports TensorFlow.
+if is_x86():
+    os.environ.setdefault(ONEDNN, "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

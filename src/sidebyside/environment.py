@@ -1,8 +1,11 @@
 """What configs, TensorFlow and the processes started later take from the environment."""
 
 import os
+import platform
 
 from sidebyside import paths
+
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # what TensorFlow has it switched by
 
 _CHOSEN = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden by it
 _ALL = "all"
@@ -16,12 +19,27 @@ def set_environment() -> None:
     os.environ["SIDEBYSIDE_ROOT"] = str(paths.root())
     os.environ["SIDEBYSIDE_HOME"] = str(paths.home())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # By itself TensorFlow does so on processors with VNNI, AMX or the like alone. Others of the
+    # same numeric class would give other bits, and none at all for channels_first.
+    if is_x86():
+        os.environ.setdefault(ONEDNN, "1")
     # A GPU is used where it is asked for alone, in a process that isn't forked.
     os.environ.setdefault(_CHOSEN, os.environ.get("CUDA_VISIBLE_DEVICES", _ALL))
     if not _given:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # A pickle runs what it likes when it is opened, and nothing here is kept as one.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+
+
+def is_x86() -> bool:
+    """Whether this machine has TensorFlow's oneDNN."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+def onednn() -> str:
+    """Return how oneDNN is switched, "default" for on where `set_environment` does that."""
+    chosen = os.environ.get(ONEDNN, "default")
+    return "default" if chosen == "1" and is_x86() else chosen
 
 
 def ours() -> dict[str, str]:

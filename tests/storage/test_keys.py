@@ -67,6 +67,13 @@ def test_onednn_changes_the_key(compose, monkeypatch):
     assert key(compose) != before
 
 
+def test_onednn_switched_on_by_hand_leaves_the_key(compose, monkeypatch):
+    before = key(compose)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    assert key(compose) == before
+    assert identity(compose)["environment"]["onednn"] == "default"  # as in committed keys
+
+
 @pytest.mark.parametrize(
     ("override", "kept"),
     [

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from typing import Any
 from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass, resolve, same_on_all
-from sidebyside.environment import has_gpu
+from sidebyside.environment import has_gpu, onednn
 from sidebyside.errors import UserError
 from sidebyside.files import source_digests
 from sidebyside.storage.own_sources import own_sources
@@ -39,7 +38,7 @@ def identity(
     environment: dict[str, Any] = {
         "versions": {package: _version(package) for package in _PACKAGES},
         "numerics": numerics,
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "onednn": onednn(),
         "threads": recipe.threads,
     }
     if card is not None:

@@ -10,13 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 import joblib
 import psutil
 
-from sidebyside import paths
+from sidebyside import environment, paths
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.health.findings import Finding
 
 _DECIDING = ("tensorflow", "keras", "numpy")  # versions that are in every run key
 _OTHERS = ("mlflow", "dvc", "hydra-core")
-_X86 = ("x86_64", "amd64")
 _OF_A_WORKER = 800  # MiB, TensorFlow's
 _SMALL_DISK, _SMALLER_DISK = 5e9, 1e9  # bytes
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -82,19 +81,18 @@ def numeric_class() -> Finding:
 
 def onednn() -> Finding:
     """Look whether channels_first can be trained."""
-    setting = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
-    machine = platform.machine().lower()
-    if machine not in _X86:
+    if not environment.is_x86():
         return Finding(
             "note",
-            f"{machine}: TensorFlow has no oneDNN by default, and channels_first won't train",
+            f"{platform.machine()}: TensorFlow has no oneDNN by default, "
+            "and channels_first won't train",
             "choose data_format=channels_last",
         )
-    if setting == "0":
+    if environment.onednn() == "0":
         return Finding(
             "wrong",
-            "off by TF_ENABLE_ONEDNN_OPTS=0: channels_first won't train, runs get other keys",
-            "unset TF_ENABLE_ONEDNN_OPTS",
+            f"off by {environment.ONEDNN}=0: channels_first won't train, runs get other keys",
+            f"unset {environment.ONEDNN}",
         )
     return Finding("good", "on")
 
