@@ -1,6 +1,8 @@
 """What the bits of a network depend on besides its recipe: docs/numerics.md.
 
 python benchmarks/numerics.py
+
+On another processor it adds a table to those there are (docs/numerics.json).
 """
 
 import json
@@ -20,10 +22,10 @@ from sidebyside.engine.blocks import Activation
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.executors.local import LocalExecutor
 from sidebyside.execution.executors.tasks import Task
-from sidebyside.storage.keys import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "tests" / "engine" / "digests.json"
+COMPARED = ROOT / "docs" / "numerics.json"
 APPROXIMATE = ("Rsqrt", "RsqrtGrad", "Reciprocal", "Inv", "InvGrad")
 BLOCKS = {
     "convolution, pool, dropout, dense": "",
@@ -35,10 +37,11 @@ Written by:
 
     python benchmarks/numerics.py
 
-A run's bits are decided by its recipe, its data, the code in `engine/training`, the versions of
-TensorFlow, Keras and NumPy, the number of threads, and the *numeric class*: which instructions
-oneDNN may use. `training.numerics=auto` takes the best class of the machine. The key has the
-class and not the processor, so machines of a class share runs, locks and reports.
+(on another processor it adds a table). A run's bits are decided by its recipe, its data, the code
+in `engine/training`, the versions of TensorFlow, Keras and NumPy, the number of threads, and the
+*numeric class*: which instructions oneDNN may use. `training.numerics=auto` takes the best class of
+the machine. The key has the class and not the processor, so machines of a class share runs, locks
+and reports.
 
 | class | oneDNN may use | processors |
 |---|---|---|
@@ -46,9 +49,13 @@ class and not the processor, so machines of a class share runs, locks and report
 | `avx2` | `ONEDNN_MAX_CPU_ISA=AVX2` | nearly every x86-64 since 2013 |
 | `native` | whatever it likes | any; the key has the processor as well |
 
-In every class operations are deterministic, on as many threads as `training.threads` says, and
-TensorFlow's arithmetic optimization is off: it makes `x / sqrt(y)` of an optimizer's step
-`x * rsqrt(y)`, an instruction that approximates, and that Intel and AMD round differently.
+In every class oneDNN is on: by itself TensorFlow switches it on only for processors with VNNI, AMX
+or the like, and elsewhere trains channels_last to other bits and channels_first not at all.
+`TF_ENABLE_ONEDNN_OPTS=0` switches it off, and is in the key. Operations are deterministic, on as
+many threads as `training.threads` says, and TensorFlow's arithmetic optimization is off: it makes
+`x / sqrt(y)` of an optimizer's step `x * rsqrt(y)`, an instruction that approximates, and that
+Intel and AMD round differently.
+
 Two things are left that depend on more than the class. Their keys have the processor:
 
 - **batch normalisation** asks for `Rsqrt` itself;
@@ -143,8 +150,8 @@ def operations_table() -> str:
     return tabulate(rows, headers="keys", tablefmt="pipe")
 
 
-def digests_table(reference: dict[str, dict[str, list[str]]]) -> str:
-    """Return which weights digests of another processor come out on this one."""
+def compared(reference: dict[str, dict[str, list[str]]]) -> list[dict[str, str]]:
+    """Return which weights digests of another processor come out on this one, by variant."""
     names = [name for name in CLASSES if name in reference and _can(name)]
     variants = list(reference[names[0]])
     calls = [partial(digests, _config(variant), name) for variant in variants for name in names]
@@ -157,7 +164,15 @@ def digests_table(reference: dict[str, dict[str, list[str]]]) -> str:
             same = [full.startswith(known) for full, known in pairs]
             row[name] = "the same" if all(same) else f"differs from epoch {1 + same.index(False)}"
         rows.append(row)
-    return tabulate(rows, headers="keys", tablefmt="pipe")
+    return rows
+
+
+def this_machine() -> str:
+    """Return what to call this machine's processor: a model's name alone may be that of many."""
+    from cpuinfo import get_cpu_info
+
+    info = get_cpu_info()
+    return f"{info['brand_raw']}, family {info['family']}, model {info['model']}"
 
 
 def _can(numerics: str) -> bool:
@@ -172,20 +187,26 @@ def _config(variant: str) -> Config:
 def main() -> None:
     """Measure and write docs/numerics.md."""
     reference = json.loads(REFERENCE.read_text())
+    operations = operations_table()
+    machines = json.loads(COMPARED.read_text()) | {this_machine(): compared(reference["classes"])}
+    COMPARED.write_text(json.dumps(machines, indent=1) + "\n")
+    tables = [
+        f"### {name}\n\n{tabulate(rows, headers='keys', tablefmt='pipe')}\n"
+        for name, rows in machines.items()
+    ]
     text = f"""{ABOUT}
 ## Which operations approximate
 
 Of those TensorFlow runs in a training step, by optimizer, block and activation:
 
-{operations_table()}
+{operations}
 
-## Two processors
+## {len(machines) + 1} processors
 
-{processor()["model"]} against {reference["trained_on"]}: weights digests
+Against {reference["trained_on"]}: weights digests
 after each of 3 epochs of mnist5k's factorial, seed 0 (`{REFERENCE.relative_to(ROOT)}`).
 
-{digests_table(reference["classes"])}
-
+{chr(10).join(tables)}
 What a class costs is a row of [performance.md](performance.md).
 """
     (ROOT / "docs" / "numerics.md").write_text(text)

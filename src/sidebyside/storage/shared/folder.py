@@ -4,7 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sidebyside.storage.shared.interface import AbsentError
@@ -78,7 +78,7 @@ class Folder:
         self._check_mounted()
         # Each machine its own, on the same file system, as a rename needs it.
         unfinished = self._root / UNFINISHED / uuid.uuid4().hex
-        unfinished.parent.mkdir(exist_ok=True)
+        _make(unfinished.parent)
         try:
             yield unfinished
             with unfinished.open("rb") as file:
@@ -95,7 +95,7 @@ class Folder:
         """
         path = self._root / name
         for parent in reversed(path.relative_to(self._root).parents[:-1]):
-            (self._root / parent).mkdir(exist_ok=True)
+            _make(self._root / parent)
         return path
 
     @contextmanager
@@ -110,3 +110,12 @@ class Folder:
         """Raise an error where the whole folder is gone, as a mount may be for a moment."""
         if not self._root.is_dir():
             raise NotADirectoryError(f"{self._root} is gone")
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, which may be there; if it goes just now, what is done in it next fails.
+
+    `Path.mkdir` with ``exist_ok`` would look again, and say of a folder that went that it exists.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir()
