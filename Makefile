@@ -23,7 +23,7 @@ TESTS := $(shell awk '/MemAvailable/ {print ($$2 > 14000000) ? 3 : 2}' /proc/mem
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := study
-.PHONY: study test faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup verify-committed
+.PHONY: study test test-rest faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup verify-committed
 
 study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
@@ -32,10 +32,14 @@ test: $(READY)
 	pytest -n $(TESTS) --dist loadfile --no-loadscope-reorder
 
 faults: $(READY)
-	pytest -n 2 --dist worksteal -m "faults and not cluster"
+	pytest -n $(TESTS) --dist worksteal -m "faults and not cluster"
 
 cluster: $(READY)
-	pytest -n 2 --dist loadfile -m cluster
+	pytest -n $(TESTS) --dist loadfile -m cluster
+
+# What make test leaves out, but for simulations.
+test-rest: $(READY)
+	pytest -n $(TESTS) --dist loadfile -m "cluster or (faults and slow)"
 
 coverage: $(READY)
 	python benchmarks/coverage.py
