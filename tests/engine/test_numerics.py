@@ -32,6 +32,7 @@ def digests(config, numerics, seeds, few=None) -> list[list[str]]:
         prepare(config.dataset, config.data_format), config.protocol
     )
     training = replace(training, indices=training.indices[:few])
+    validation = replace(validation, indices=validation.indices[:few])
     recipes = [replace(config.recipe(), seed=seed) for seed in seeds]
     return [
         fit(recipe, numerics, training, validation, lambda state: None).digests

@@ -1,5 +1,6 @@
 """The linear model of a study's runs: factors, their interactions, and the seeds as blocks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -101,10 +102,11 @@ def _sum_to_zero(count: int) -> Array:
 
 def _coded(term: Term, cell: Cell, codings: Mapping[str, Array]) -> Array:
     """Return the columns of a term: products of its factors', whose sum over levels is 0."""
+    if any(name not in cell for name in term):  # it is averaged over
+        return np.zeros(math.prod(codings[name].shape[1] for name in term))
     product = np.ones(1)
     for name in term:
-        coding = codings[name]
-        product = np.kron(product, coding[cell[name]] if name in cell else 0 * coding[0])
+        product = np.outer(product, codings[name][cell[name]]).ravel()
     return product
 
 
