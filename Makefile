@@ -21,6 +21,8 @@ PORT ?= 5000
 # Tests wait more than they compute, so three on two cores end sooner; each takes some 3 GB.
 TESTS := $(shell awk '/MemAvailable/ {print ($$2 > 14000000) ? 3 : 2}' /proc/meminfo 2>/dev/null || echo 2)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Where it is set, each of the hundreds of processes that tests start would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := study
 .PHONY: study test test-rest faults cluster coverage sequential crossvalidation bench scale simulate ui lint docs site setup verify-committed
@@ -37,9 +39,9 @@ faults: $(READY)
 cluster: $(READY)
 	pytest -n $(TESTS) --dist loadfile -m cluster
 
-# What make test leaves out, but for simulations.
+# What make test leaves out, but for simulations and for what is only run before a release.
 test-rest: $(READY)
-	pytest -n $(TESTS) --dist loadfile -m "cluster or (faults and slow)"
+	pytest -n $(TESTS) --dist loadfile -m "(cluster or (faults and slow)) and not release"
 
 coverage: $(READY)
 	python benchmarks/coverage.py
