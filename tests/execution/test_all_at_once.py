@@ -14,7 +14,7 @@ from support.projects import copy_project
 from support.servers import mlflow_server, postgresql
 from support.sweeps import digests, runs_at, started, sweep, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.release]
 
 GRID = ("study=factorial", "model.kernel_size=3,5", "model.dropout=true", "optimizer=adam")
 STUDY = (*GRID, "data_format=channels_last", "seed=0,1,2", "training.epochs=20")

@@ -22,6 +22,7 @@ def digests(home):
     return {key: read_json(home / "runs" / key / "digests.json") for key in keys_in(home)}
 
 
+@pytest.mark.release
 @pytest.mark.timeout(1500)  # it trains 72 runs, three times
 @pytest.mark.faults(
     fault="SIGKILL of a sweep over every block, schedule, augmentation and own model",

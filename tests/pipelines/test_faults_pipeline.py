@@ -68,7 +68,7 @@ def set_epochs(repository, epochs):
     path.write_text(yaml.safe_dump(params))
 
 
-def in_each_stage(number, fault, code):
+def in_each_stage(number, fault, code, *marks):
     marker = pytest.mark.faults(
         fault=f"{fault} in each stage",
         lost=NOTHING,
@@ -76,15 +76,15 @@ def in_each_stage(number, fault, code):
         code=code,
         says="",
     )
-    return pytest.param(number, marks=marker, id=number.name)
+    return pytest.param(number, marks=(marker, *marks), id=number.name)
 
 
 @pytest.mark.parametrize(
     "number",
     [
         in_each_stage(signal.SIGKILL, "SIGKILL of `dvc repro`", -9),
-        in_each_stage(signal.SIGTERM, "SIGTERM to `dvc repro`", -15),
-        in_each_stage(signal.SIGINT, "Ctrl-C in `dvc repro`", 255),
+        in_each_stage(signal.SIGTERM, "SIGTERM to `dvc repro`", -15, pytest.mark.release),
+        in_each_stage(signal.SIGINT, "Ctrl-C in `dvc repro`", 255, pytest.mark.release),
     ],
 )
 def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(

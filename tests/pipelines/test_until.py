@@ -41,6 +41,7 @@ def killed_at_the_first_look(repository):
     psutil.wait_procs(children, timeout=30)
 
 
+@pytest.mark.release
 @pytest.mark.faults(
     fault="SIGKILL of `dvc repro` at a look of a study that adds seeds until it is decided",
     lost="nothing finished",
