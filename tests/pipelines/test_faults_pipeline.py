@@ -79,6 +79,7 @@ def in_each_stage(number, fault, code, *marks):
     return pytest.param(number, marks=(marker, *marks), id=number.name)
 
 
+@pytest.mark.timeout(1200)  # seven times `dvc repro`
 @pytest.mark.parametrize(
     "number",
     [
