@@ -2,6 +2,7 @@
 # make test    set everything up and run the tests
 # make faults  kill, cut and damage everything: what docs/faults.md promises
 # make cluster   train on Ray, Slurm and for a team, as far as these are installed, and kill them
+# make test-rest   of these two what make test leaves out, as CI does
 # make ui      browse the runs in MLflow, on this machine only
 # make lint    ruff, the type checker, and known vulnerabilities of the pinned packages
 # make bench   time studies beside plain Keras and Hydra's launchers: docs/performance.md; QUICK=1
