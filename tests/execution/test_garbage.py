@@ -160,7 +160,6 @@ def any_of(folder):
     return False
 
 
-@pytest.mark.release
 @pytest.mark.faults(
     fault="`sidebyside gc --yes` while a sweep runs",
     lost="nothing that the sweep counts on",

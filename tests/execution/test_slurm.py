@@ -304,7 +304,6 @@ def test_leaving_early_cancels_what_is_under_way(slurm, task, tmp_path):
     assert not list(shared.glob("**/*.pkl"))  # which may hold a password
 
 
-@pytest.mark.release
 @pytest.mark.faults(
     fault="scancel of the job that drives a submitted launch, in Slurm",
     lost=NOTHING,
@@ -329,7 +328,6 @@ def test_a_launch_is_a_job_that_submits_others(project, tmp_path, fault):
     assert waited.stderr.splitlines()[-1] == "finished, 1/1 runs"
 
 
-@pytest.mark.release
 @pytest.mark.faults(
     fault="SIGKILL of the driver of a sweep that runs in Slurm, whose jobs go on",
     lost=NOTHING,
