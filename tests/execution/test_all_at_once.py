@@ -60,17 +60,25 @@ def test_a_study_ends_with_the_report_of_an_undisturbed_one(prepared, tmp_path, 
         places = [f"tracking.uri={server.uri}", f"store.uri={shared}", "store.checkpoint_every=0.1"]
         command = (*STUDY, *joined, *places)
         with started(second, home, *command) as process:
-            wait_until(lambda: len(workers()) == 2 and list(shared.glob("checkpoints/*/*")), 500)
+            wait_until(
+                lambda: len(workers()) == 2 and list(shared.glob("checkpoints/*/*")),
+                500,
+                process=process,
+            )
             (node,) = ray.worker_nodes
             node.all_processes["raylet"][0].process.kill()
-            wait_until(lambda: list(shared.glob("runs/*/*")), 500)
+            wait_until(lambda: list(shared.glob("runs/*/*")), 500, process=process)
             process.kill()
         ray.remove_node(node)
         wait_until(lambda: not workers(), 120)
         before = len(list(shared.glob("runs/*/*")))
         with started(second, home, *command) as process:
             # A run more: a store that is away when a command starts isn't waited for.
-            wait_until(lambda: len(list(shared.glob("runs/*/*"))) > before, 500)
+            wait_until(
+                lambda: len(list(shared.glob("runs/*/*"))) > before,
+                500,
+                process=process,
+            )
             for victim in (server, cluster):
                 victim.kill()
                 time.sleep(AWAY)

@@ -45,7 +45,10 @@ def test_every_choice_has_the_same_bits_after_a_kill(tmp_path, monkeypatch, faul
 
     process = start([*SWEEP, "2"], project, killed)
     unfinished = killed / "runs" / ".unfinished"
-    wait_until(lambda: len(keys_in(killed)) > len(CHOICES) and any(unfinished.glob("*/*/*.json")))
+    wait_until(
+        lambda: len(keys_in(killed)) > len(CHOICES) and any(unfinished.glob("*/*/*.json")),
+        process=process,
+    )
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == fault.code

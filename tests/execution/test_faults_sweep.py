@@ -93,8 +93,10 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, 
     # One run that never ends and one that does soon, so that both kinds are there at the signal.
     command = ["training.epochs=1000000,2", "hydra.launcher.workers=2"]
     with started(project, tmp_path, *command) as process:
-        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
-        wait_until(lambda: set(runs_of(tmp_path)["status"]) == {"FINISHED", "RUNNING"})
+        unfinished = tmp_path / "runs" / ".unfinished"
+        wait_until(lambda: any(unfinished.glob("*/progress.json")), process=process)
+        both = {"FINISHED", "RUNNING"}
+        wait_until(lambda: set(runs_of(tmp_path)["status"]) == both, process=process)
         workers = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         process.send_signal(number)
@@ -127,7 +129,7 @@ def test_a_sweep_that_is_starting_is_interrupted_without_a_traceback(project, tm
     with started(project, tmp_path, *FOUR) as process:
         parent = psutil.Process(process.pid)
         # TensorFlow's library is open long before all of TensorFlow is imported.
-        wait_until(lambda: any(map(_imports_tensorflow, parent.children())))
+        wait_until(lambda: any(map(_imports_tensorflow, parent.children())), process=process)
         below = parent.children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -269,7 +271,7 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
     one += ["data_format=channels_last", "seed=0", "training.epochs=20"]
     with started(root, root, *one) as process:
         unfinished = root / "runs" / ".unfinished"
-        wait_until(lambda: has_checkpoint(unfinished, 3))
+        wait_until(lambda: has_checkpoint(unfinished, 3), process=process)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     newest = max(unfinished.glob("*/checkpoints/epoch-*.json")).with_suffix(".npz")

@@ -170,7 +170,7 @@ def any_of(folder):
 def test_a_removal_beside_a_sweep_takes_none_of_its_runs(project, kept, fault):
     first = next(key for key in keys_in(kept) if seed_of(kept, key) == 0)
     with started(project, kept, "training.epochs=1,1000000") as process:
-        wait_until(lambda: are_done(kept, 1))
+        wait_until(lambda: are_done(kept, 1), process=process)
         done = run(GC, project, kept)
         assert done.returncode == fault.code, done.stderr
         assert fault.says in done.stdout

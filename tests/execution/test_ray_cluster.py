@@ -35,7 +35,7 @@ def test_workers_end_with_the_sweep_that_asked_for_them(
     project, tmp_path, command, undisturbed, fault
 ):
     with started(project, tmp_path, *command) as process:
-        wait_until(lambda: are_done(tmp_path, 2), 240)
+        wait_until(lambda: are_done(tmp_path, 2), 240, process=process)
         process.kill()
         process.communicate(timeout=60)
     assert process.returncode == fault.code
@@ -78,7 +78,9 @@ def test_runs_of_a_node_that_dies_end_on_another(
 ):
     with started(project, tmp_path, *command) as process:
         begun = tmp_path / "runs" / ".unfinished"  # one on each node, and none has ended
-        wait_until(lambda: len(list(begun.glob("*"))) == 2 and are_done(tmp_path, 2), 240)
+        wait_until(
+            lambda: len(list(begun.glob("*"))) == 2 and are_done(tmp_path, 2), 240, process=process
+        )
         (node,) = cluster.worker_nodes
         node.all_processes["raylet"][0].process.kill()  # with which its workers end
         _, errors = process.communicate(timeout=240)
@@ -127,7 +129,11 @@ def test_nodes_with_homes_of_their_own_share_runs(
         places = [f"tracking.uri={server.uri}", f"store.uri={shared}", "store.checkpoint_every=0.1"]
         with started(project, home, *TWO, *joined, *places) as process:
             begun = own[1] / "runs" / ".unfinished"  # on the node that is killed
-            wait_until(lambda: any(begun.glob("*")) and list(shared.glob("checkpoints/*/*")), 240)
+            wait_until(
+                lambda: any(begun.glob("*")) and list(shared.glob("checkpoints/*/*")),
+                240,
+                process=process,
+            )
             (node,) = cluster.worker_nodes
             node.all_processes["raylet"][0].process.kill()
             _, errors = process.communicate(timeout=240)

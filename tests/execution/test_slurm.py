@@ -338,7 +338,8 @@ def test_a_launch_is_a_job_that_submits_others(project, tmp_path, fault):
 def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, fault):
     grid = ["training.epochs=30", "seed=0,1", "hydra/launcher=slurm"]
     with started(project, tmp_path, *grid) as process:
-        wait_until(lambda: any((tmp_path / "runs" / ".unfinished").glob("*/progress.json")))
+        unfinished = tmp_path / "runs" / ".unfinished"
+        wait_until(lambda: any(unfinished.glob("*/progress.json")), process=process)
         process.kill()
         process.communicate()
     assert process.returncode == fault.code

@@ -96,7 +96,10 @@ def test_a_repro_killed_in_each_stage_ends_as_an_undisturbed_one(
         set_epochs(repository, epochs)
         with start(repository, "dvc", "repro") as process:
             read_until(process.stdout, f"Running stage '{stage}'")
-            wait_until(lambda written=written: any(repository.root.glob(written)))
+            wait_until(
+                lambda written=written: any(repository.root.glob(written)),
+                process=process,
+            )
             said = end(process, number)
             between = {252} if number == signal.SIGINT else set()  # two stages DVC ends otherwise
             assert process.returncode in {fault.code} | between, said

@@ -75,7 +75,10 @@ def test_another_machine_goes_on_to_the_same_bits(machine, folder_store, fault):
     one, other, undisturbed = machine("one"), machine("other"), machine("undisturbed")
     undisturbed.train("null")
     with one.started(folder_store) as process:
-        wait_until(lambda: any(b.name[-6:] >= "000003" for b in shared.all("checkpoints")))
+        wait_until(
+            lambda: any(b.name[-6:] >= "000003" for b in shared.all("checkpoints")),
+            process=process,
+        )
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
     assert process.returncode == fault.code

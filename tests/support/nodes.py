@@ -9,10 +9,13 @@ import pytest
 
 from support.projects import FOREIGN
 
-QUICK = {  # a node is given up after two seconds, not after half a minute
+QUICK = {
+    # A node is given up after two seconds, not after half a minute.
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
     "health_check_failure_threshold": 4,
+    # Ray gives way to whatever else runs: beside other tests its workers would get next to nothing.
+    "worker_niceness": 0,
 }
 
 

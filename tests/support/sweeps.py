@@ -1,6 +1,8 @@
 """Multiruns of tiny networks, and looks at what they leave."""
 
 import contextlib
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -118,9 +120,24 @@ def wait_for_training(process, home: Path) -> int:
     return workers[0]
 
 
-def wait_until(holds, seconds: float = 300, pause: float = 0.05) -> None:
-    """Wait until ``holds()`` is true, which is asked every ``pause`` seconds."""
+def wait_until(holds, seconds: float = 300, pause: float = 0.05, process=None) -> None:
+    """Wait until ``holds()`` is true, which is asked every ``pause`` seconds.
+
+    Where that depends on a ``process`` that was started, an end of it ends the wait as well, and
+    a test that fails tells what it had to say.
+    """
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "waited too long"
+        if process is not None and process.poll() is not None:
+            assert holds(), f"it has ended: {process.communicate()}"
+            return
+        assert time.monotonic() < deadline, f"waited too long{_said(process)}"
         time.sleep(pause)
+
+
+def _said(process) -> str:
+    """Return what a process has printed that has taken too long, which is killed for it."""
+    if process is None:
+        return ""
+    os.killpg(process.pid, signal.SIGKILL)
+    return f": {process.communicate(timeout=60)}"
