@@ -40,7 +40,7 @@ faults: $(READY)
 cluster: $(READY)
 	pytest -n $(TESTS) --dist loadfile -m cluster
 
-# What make test leaves out, but for simulations and for what is only run before a release.
+# What make test leaves out, but for simulations and what is only run before a release.
 test-rest: $(READY)
 	pytest -n $(TESTS) --dist loadfile -m "(cluster or (faults and slow)) and not release"
 

@@ -22,11 +22,13 @@ from support.sweeps import (
     runs_of,
     started,
     sweep,
+    sweep_here,
     wait_for_training,
     wait_until,
 )
 
-pytestmark = pytest.mark.slow  # workers import TensorFlow
+# Workers import TensorFlow; of an engine without any, this process does.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 _MARKS = {"ray": [pytest.mark.cluster], "slurm": [pytest.mark.cluster]}
@@ -38,6 +40,11 @@ def engine(request):
     """An engine, with what it needs until its last test has ended."""
     with request.param.needs():
         yield request.param
+
+
+def sweep_by(engine):
+    """Return the function that sweeps, in this process where it may."""
+    return sweep_here if engine.may_be_here else sweep
 
 
 @pytest.fixture
@@ -194,7 +201,7 @@ def test_what_is_cut_short_goes_on_and_has_the_same_bits(
     with started(project, tmp_path, *command) as process:
         errors = interrupt(process, tmp_path, 5, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, errors
-    done = sweep(project, tmp_path, *command)
+    done = sweep_by(engine)(project, tmp_path, *command)
     assert done.returncode == 0, done.stderr
     assert digests(tmp_path) == undisturbed
     assert set(runs_of(tmp_path)["status"]) == {"FINISHED"}
@@ -223,7 +230,7 @@ def test_a_run_whose_worker_dies_goes_on_in_another(engine, project, tmp_path, u
 def test_an_undisturbed_sweep_has_the_same_bits(engine, project, tmp_path, undisturbed):
     if engine.name == "local":
         pytest.skip("it is what the others are compared with")
-    done = sweep(project, tmp_path, *TWO, *engine.arguments(workers=2))
+    done = sweep_by(engine)(project, tmp_path, *TWO, *engine.arguments(workers=2))
     assert done.returncode == 0, done.stderr
     assert "2/2 runs" in done.stderr
     assert "oneDNN" not in done.stderr

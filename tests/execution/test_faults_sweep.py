@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from sidebyside.files import file_digest, read_json, write_json
-from support.processes import run
+from support.processes import run, run_here
 from support.projects import TINY, copy_project
 from support.sweeps import (
     has_checkpoint,
@@ -20,7 +20,7 @@ from support.sweeps import (
     parents_of,
     runs_of,
     started,
-    sweep,
+    sweep_here,
     wait_for_training,
     wait_until,
 )
@@ -32,15 +32,16 @@ SOME_EPOCHS = "epochs after the last checkpoint"
 FOUR = ("optimizer=adam,sgd", "seed=0,1", "training.epochs=10")
 
 
-def one(*values, id, **promise):
+def one(*values, id, more=(), **promise):
     """Return a case of a test, with what is promised when a run is cut short there."""
     marker = pytest.mark.faults(lost=NOTHING, repeated=SOME_EPOCHS, **promise)
-    return pytest.param(*values, marks=marker, id=id)
+    return pytest.param(*values, marks=[marker, *more], id=id)
 
 
 def of_signal(number, fault, code, says):
     """Return a case of a test that sends a signal."""
-    return one(number, id=number.name, fault=fault, code=code, says=says)
+    more = [pytest.mark.release] if number == signal.SIGTERM else []
+    return one(number, id=number.name, more=more, fault=fault, code=code, says=says)
 
 
 def timings(home):
@@ -74,7 +75,7 @@ def test_a_worker_that_is_killed_fails_alone(project, tmp_path, number, fault):
     assert len(keys_in(tmp_path)) == 3
     assert sorted(runs_of(tmp_path)["status"]) == ["FAILED"] + ["FINISHED"] * 3
     kept = timings(tmp_path)
-    again = sweep(project, tmp_path, *FOUR)
+    again = sweep_here(project, tmp_path, *FOUR)
     assert again.returncode == 0, again.stderr
     assert len(keys_in(tmp_path)) == 4
     assert kept.items() <= timings(tmp_path).items()
@@ -109,7 +110,7 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, 
     assert "Traceback" not in errors
     kept = timings(tmp_path)
     assert kept
-    again = sweep(project, tmp_path, "training.epochs=2")  # closes what a killed process left
+    again = sweep_here(project, tmp_path, "training.epochs=2")  # closes what a killed process left
     assert again.returncode == 0, again.stderr
     assert timings(tmp_path) == kept
     runs = runs_of(tmp_path)
@@ -200,7 +201,7 @@ WIDE = TINY[0].replace("units:16", "units:150000").removeprefix("model.blocks=")
     ],
 )
 def test_a_run_over_its_limit_fails_alone(project, tmp_path, grid, limit, fault):
-    done = sweep(project, tmp_path, grid, f"hydra.launcher.{limit}")
+    done = sweep_here(project, tmp_path, grid, f"hydra.launcher.{limit}")
     assert done.returncode == fault.code, done.stderr
     assert fault.says in done.stdout
     assert sorted(runs_of(tmp_path)["status"]) == ["FAILED", "FINISHED"]
@@ -280,7 +281,7 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
     np.savez(newest, variables[0] + 1, *variables[1:])
     card = read_json(newest.with_suffix(".json"))
     write_json(newest.with_suffix(".json"), card | {"sha256": file_digest(newest)})
-    done = sweep(root, root, *one)
+    done = sweep_here(root, root, *one)
     assert done.returncode == fault.code, done.stderr
     assert fault.says in done.stderr
     (verdict,) = verified(root)
@@ -289,6 +290,6 @@ def test_verify_names_the_epoch_after_a_checkpoint_that_was_changed(project, tmp
 
 def verified(root):
     command = [sys.executable, "-m", "sidebyside.cli.main", "verify", "bits", "--all", "--json"]
-    done = run(command, root, root)
+    done = run_here(command, root, root)
     assert done.returncode == 1, done.stderr
     return json.loads(done.stdout)["verdicts"]

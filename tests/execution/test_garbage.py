@@ -14,7 +14,7 @@ from sidebyside.execution.garbage.removing import Garbage, remove
 from sidebyside.execution.running.launches import Launch, RunShown, noted
 from sidebyside.files import read_json, write_json
 from sidebyside.storage import store
-from support.processes import run, start
+from support.processes import run_here, start
 from support.projects import SOURCE
 from support.sweeps import are_done, keys_in, started, sweep_here, wait_until
 
@@ -148,7 +148,7 @@ def test_a_removal_that_is_killed_leaves_whole_runs(project, kept, fault):
     assert real in left
     for key in left:
         store.load(runs / key)
-    again = run(GC, project, kept)
+    again = run_here(GC, project, kept)
     assert again.returncode == 0, again.stderr
     assert keys_in(kept) == {real}
     assert not (runs / ".removed").exists()
@@ -160,6 +160,7 @@ def any_of(folder):
     return False
 
 
+@pytest.mark.release
 @pytest.mark.faults(
     fault="`sidebyside gc --yes` while a sweep runs",
     lost="nothing that the sweep counts on",
@@ -171,7 +172,7 @@ def test_a_removal_beside_a_sweep_takes_none_of_its_runs(project, kept, fault):
     first = next(key for key in keys_in(kept) if seed_of(kept, key) == 0)
     with started(project, kept, "training.epochs=1,1000000") as process:
         wait_until(lambda: are_done(kept, 1), process=process)
-        done = run(GC, project, kept)
+        done = run_here(GC, project, kept)
         assert done.returncode == fault.code, done.stderr
         assert fault.says in done.stdout
         assert keys_in(kept) == {first}

@@ -24,6 +24,7 @@ def command(cluster):
     return [*TWO, "hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
 
 
+@pytest.mark.release
 @pytest.mark.faults(
     fault="SIGKILL of a sweep that has joined a Ray cluster",
     lost="nothing finished",

@@ -12,11 +12,11 @@ import mlflow
 import pytest
 
 from sidebyside.files import read_json
-from support.processes import read_until, run, start
+from support.processes import read_until, run, run_here, start
 from support.projects import TINY
 from support.sweeps import has_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 # Long enough to be killed in the middle.
 LONG = (*TINY, "training.epochs=12", "evaluate=false")
@@ -39,8 +39,11 @@ def finished(home):
 
 
 def train(project, home, *arguments, before=()):
-    """Train to the end, by way of a command ``before`` if given; return what it says."""
-    done = run([*before, *command(project, *arguments)], project, home, project)
+    """Train to the end, in this process or by way of a command ``before``; return what it says."""
+    if before:
+        done = run([*before, *command(project, *arguments)], project, home, project)
+    else:
+        done = run_here(command(project, *arguments), project, home, project)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -73,7 +76,8 @@ def kill_after(project, home, epochs, number=signal.SIGKILL, before=()):
 
 def fault_of(number, code, says, **words):
     promise = {"lost": NOTHING, "repeated": SOME_EPOCHS, "code": code, "says": says} | words
-    return pytest.param(number, marks=pytest.mark.faults(**promise), id=number.name)
+    more = [pytest.mark.release] if number == signal.SIGTERM else []
+    return pytest.param(number, marks=[pytest.mark.faults(**promise), *more], id=number.name)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +232,7 @@ def test_a_disk_that_is_full_for_a_moment_costs_a_checkpoint(project, tmp_path, 
 @pytest.mark.parametrize(
     ("arguments", "room"),
     # With room to begin the file of the weights, and none to end it, HDF5 would crash.
-    [([], 0), ([], 100_000), (["-m"], 0)],
+    [([], 0), pytest.param([], 100_000, marks=pytest.mark.release), (["-m"], 0)],
     ids=["run", "half the weights", "sweep"],
 )
 def test_a_full_disk_is_named_and_nothing_is_lost(

@@ -16,7 +16,7 @@ from sidebyside.execution.executors.slurm import SlurmExecutor
 from sidebyside.execution.executors.tasks import Task
 from support.slurm import running_slurm
 from support.submitted import sidebyside, status, submit
-from support.sweeps import keys_in, runs_of, started, sweep, wait_until
+from support.sweeps import keys_in, runs_of, started, sweep_here, wait_until
 
 # A job takes seconds to start, to end and to be missed.
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -304,6 +304,7 @@ def test_leaving_early_cancels_what_is_under_way(slurm, task, tmp_path):
     assert not list(shared.glob("**/*.pkl"))  # which may hold a password
 
 
+@pytest.mark.release
 @pytest.mark.faults(
     fault="scancel of the job that drives a submitted launch, in Slurm",
     lost=NOTHING,
@@ -344,7 +345,7 @@ def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, faul
         process.communicate()
     assert process.returncode == fault.code
     assert running()
-    again = sweep(project, tmp_path, *grid)
+    again = sweep_here(project, tmp_path, *grid)
     assert again.returncode == 0, again.stderr
     runs = runs_of(tmp_path)
     assert list(runs["status"]) == ["FINISHED"] * 2

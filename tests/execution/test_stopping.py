@@ -9,7 +9,7 @@ import pytest
 from sidebyside import UserError
 from sidebyside.config.schema import Study
 from sidebyside.execution.stopping import check_rule
-from support.processes import read_until, run, run_here, start
+from support.processes import read_until, run_here, start
 from support.projects import TINY, copy_project
 
 GRID = ("study=factorial", "model.dropout=true", "optimizer=adam", "data_format=channels_last")
@@ -78,7 +78,7 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
     one, two = (
         command(project, *DECIDED, f"hydra.launcher.workers={workers}") for workers in (1, 2)
     )
-    undisturbed = run(one, project, homes[0])
+    undisturbed = run_here(one, project, homes[0])
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert "Look 1 (3 seeds): 0 of 1 decided; 4 more runs of 2 variants." in undisturbed.stderr
     assert "2 variants, seeds until decided" in undisturbed.stderr
@@ -91,7 +91,7 @@ def test_a_study_that_is_killed_at_a_look_ends_as_one_that_is_not(project, tmp_p
         process.kill()
     assert process.returncode == fault.code
     assert trained(homes[1]) >= 6
-    again = run(two, project, homes[1])
+    again = run_here(two, project, homes[1])
     assert again.returncode == 0, again.stderr
     assert [trained(home) for home in homes] == [10, 10]
 
@@ -141,7 +141,7 @@ def test_seeds_come_from_the_rule_and_from_nowhere_else(project, tmp_path):
 
 @pytest.mark.slow
 def test_independent_seeds_are_of_each_variant_its_own(project, tmp_path):
-    done = run(
+    done = run_here(
         command(project, "study.seeds=independent", "seed=0,1", sizes="3,5"), project, tmp_path
     )
     assert done.returncode == 0, done.stderr

@@ -12,12 +12,12 @@ import pytest
 from sidebyside.files import read_json
 from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.opened import objects_at
-from support.processes import read_until, run, start
+from support.processes import read_until, run_here, start
 from support.projects import TINY
 from support.s3 import BUCKET
 from support.sweeps import keys_in, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 LONG = (*TINY, "training.epochs=12", "evaluate=false", "store.checkpoint_every=0.001")
 GOES_ON = "going on after epoch"
@@ -37,7 +37,7 @@ class Machine:
 
     def train(self, store, *more):
         """Train to the end; return what is said."""
-        done = run(self.command(store, *more), self._project, self.home)
+        done = run_here(self.command(store, *more), self._project, self.home)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
@@ -100,7 +100,7 @@ def test_another_machine_goes_on_to_the_same_bits(machine, folder_store, fault):
     code=0,
     says="epoch 12/12",
 )
-@pytest.mark.parametrize("place", ["s3", "mlflow"])
+@pytest.mark.parametrize("place", ["s3", pytest.param("mlflow", marks=pytest.mark.release)])
 def test_of_two_machines_at_a_run_one_trains_it(machine, place, request, fault):
     one, other = machine("one"), machine("other")
     if place == "s3":

@@ -24,6 +24,8 @@ class Engine:
         Whether it chooses itself which task is next; a cluster's own queue may be before it.
     starts_again : bool
         Whether a task that was lost is started once more.
+    may_be_here : bool
+        Whether tests sweep in their own process, of which it leaves nothing behind.
     needs : callable
         A context manager without which it can't run tasks; it ends what executors leave.
     """
@@ -32,6 +34,7 @@ class Engine:
     keeps_apart: bool = True
     in_order: bool = True
     starts_again: bool = False
+    may_be_here: bool = True
     needs: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def knows(self, *names: str) -> bool:
@@ -63,6 +66,6 @@ def _ray() -> Iterator[None]:
 ALL = (
     Engine("local"),
     Engine("serial", keeps_apart=False),
-    Engine("ray", starts_again=True, needs=_ray),
+    Engine("ray", starts_again=True, may_be_here=False, needs=_ray),
     Engine("slurm", in_order=False, starts_again=True, needs=running_slurm),
 )

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 
 from sidebyside.files import read_json
-from support.sweeps import keys_in, started, sweep, wait_until
+from support.sweeps import keys_in, started, sweep_here, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -27,7 +27,7 @@ def experiment():
 def undisturbed(project, tmp_path_factory):
     """The digests of the weights where nothing happens."""
     home = tmp_path_factory.mktemp("undisturbed")
-    assert sweep(project, home, *THREE).returncode == 0
+    assert sweep_here(project, home, *THREE).returncode == 0
     return digests(home)
 
 
@@ -64,7 +64,7 @@ def check(server, experiment, home):
     return [parent.info.status for parent in parents]
 
 
-def killed(who, fault):
+def killed(who, fault, *more):
     marker = pytest.mark.faults(
         fault=fault,
         lost="nothing: the study waits for it",
@@ -72,14 +72,18 @@ def killed(who, fault):
         code=0,
         says="waiting for the tracking store",
     )
-    return pytest.param(who, marks=marker, id=who)
+    return pytest.param(who, marks=[marker, *more], id=who)
 
 
 @pytest.mark.parametrize(
     "who",
     [
         killed("server", "SIGKILL of the MLflow server in mid-study, which is started again"),
-        killed("cluster", "SIGKILL of its PostgreSQL in mid-study, which is started again"),
+        killed(
+            "cluster",
+            "SIGKILL of its PostgreSQL in mid-study, which is started again",
+            pytest.mark.release,
+        ),
     ],
 )
 def test_what_is_away_for_a_while_is_waited_for(
@@ -97,7 +101,7 @@ def test_what_is_away_for_a_while_is_waited_for(
     assert fault.says in errors
     assert "Traceback" not in errors
     assert check(server, experiment, tmp_path) == ["FINISHED"]
-    again = sweep(project, tmp_path, *THREE, *chosen)
+    again = sweep_here(project, tmp_path, *THREE, *chosen)
     assert again.returncode == 0, again.stderr
     check(server, experiment, tmp_path)
     assert digests(tmp_path) == undisturbed
@@ -124,6 +128,6 @@ def test_what_stays_away_is_given_the_runs_later(
     assert "Traceback" not in errors
     assert digests(tmp_path) == undisturbed
     server.start()
-    again = sweep(project, tmp_path, *THREE, *chosen)
+    again = sweep_here(project, tmp_path, *THREE, *chosen)
     assert again.returncode == 0, again.stderr
     check(server, experiment, tmp_path)

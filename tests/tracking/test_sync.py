@@ -84,6 +84,7 @@ def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
     assert [parent.info.status for parent in parents] == ["FINISHED"]
 
 
+@pytest.mark.release
 @pytest.mark.faults(
     fault="eight processes that meet a database that doesn't exist yet",
     lost="nothing",
