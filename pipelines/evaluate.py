@@ -31,9 +31,10 @@ def main(config: DictConfig) -> None:
     settings = HydraConfig.get()
     tracking, shared = check_tracking(config), check_store(config)
     executor = executor_of(check_launcher(settings.launcher), tracking, shared)
-    results = load_study(check_dataset(config).name, check_study(config).name)
-    folder = Path(settings.runtime.output_dir)
-    if failures := evaluate_study(results, tracking, executor, folder, shared):
+    dataset, folder = check_dataset(config), Path(settings.runtime.output_dir)
+    results = load_study(dataset.name, check_study(config).name)
+    names = dataset.class_names
+    if failures := evaluate_study(results, tracking, executor, folder, shared, names):
         print_failures([run for run in results.trained if run.key in failures], failures)
         raise SystemExit(1)
 

@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 
 from sidebyside import compose as compose_run
@@ -104,6 +106,23 @@ def test_a_run_that_mlflow_lost_is_logged_from_its_files(at_trained):
     assert logged.data.tags["run_key"] == trained.key
     assert logged.data.metrics == lost.data.metrics
     assert logged.data.params == lost.data.params
+
+
+def test_classes_that_have_names_are_told_by_them(at_trained):
+    _, client = at_trained
+    (numbered,) = all_runs(client)
+    picture = artifact(client, numbered, "confusion_matrix.png")
+    client.delete_run(numbered.info.run_id)
+    names = ["nought", "one, or a stroke", *"abcdefgh"]
+    train(compose_run(*ARGUMENTS, f"+dataset.class_names={json.dumps(names)}"))
+    (named,) = all_runs(client)
+    table = pd.read_csv(artifact(client, named, "errors_per_class.csv"))
+    assert list(table["class"]) == names
+    assert artifact(client, named, "confusion_matrix.png").read_bytes() != picture.read_bytes()
+
+
+def artifact(client, run, name):
+    return Path(client.download_artifacts(run.info.run_id, name))
 
 
 HANGING = """

@@ -6,7 +6,7 @@ import click
 
 from sidebyside.cli.selection import selected, study_options
 from sidebyside.config.compose import compose_config
-from sidebyside.config.validate import check_tracking
+from sidebyside.config.validate import check_dataset, check_tracking
 
 
 @click.command("sync")
@@ -23,11 +23,12 @@ def command(study: str | None, dataset: str | None, uri: str | None) -> None:
     from sidebyside.tracking.sync import sync
 
     study, dataset = selected(study, dataset)
-    tracking = check_tracking(compose_config([]))
+    config = compose_config([f"dataset={dataset}"])
+    tracking = check_tracking(config)
     if uri:
         tracking = replace(tracking, uri=uri)
     total = len(load_study(dataset, study).trained)
-    steps = sync(dataset, study, tracking)
+    steps = sync(check_dataset(config), study, tracking)
     shown = track(steps, "publishing", total=total, console=Console(stderr=True))
     before = [synced.status for synced in shown]
     print(

@@ -1,7 +1,7 @@
 """Evaluate all runs of a study, in parallel."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ def evaluate_study(
     executor: Executor,
     log_folder: Path,
     shared: Store | None = None,
+    class_names: Sequence[str] = (),
 ) -> dict[str, BaseException]:
     """Evaluate every run that the train stage left, publish it and write the results.
 
@@ -49,6 +50,8 @@ def evaluate_study(
         For what the workers print.
     shared : Store, optional
         Where machines share runs; nowhere if nothing else.
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def evaluate_study(
     tracker.close_dead()
     parent = tracker.open_study(results.study, results.dataset)
     variants = Variants(tracker, parent)
-    cards = variants.open(study_cards(results, loaded, parent))
+    cards = variants.open(study_cards(results, loaded, parent, class_names))
     others.give(loaded)
     tasks = [
         Task(

@@ -52,7 +52,8 @@ class Job:
         from sidebyside.tracking.published.contents import Card
 
         study = self.config.study.name if self.config.study else None
-        return Card(self.run, self.recipe, study, self.parent, self.launch, self.variant)
+        names = self.config.dataset.class_names
+        return Card(self.run, self.recipe, study, self.parent, self.launch, self.variant, names)
 
     @property
     def recipe(self) -> Recipe:

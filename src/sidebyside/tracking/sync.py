@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sidebyside import paths
+from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Tracking
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
@@ -23,7 +24,7 @@ class Synced:
     status: str | None
 
 
-def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
+def sync(dataset: Dataset, study: str, tracking: Tracking) -> Iterator[Synced]:
     """Publish each run of a study's results, keyed by run key; yield them one by one.
 
     What is there already isn't logged again, what is there in part is completed. Runs that dead
@@ -31,7 +32,8 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
 
     Parameters
     ----------
-    dataset, study : str
+    dataset : Dataset
+    study : str
     tracking : Tracking
         The store to publish to.
 
@@ -40,24 +42,24 @@ def sync(dataset: str, study: str, tracking: Tracking) -> Iterator[Synced]:
     UserError
         If there are no results, they are damaged, or the store can't be reached.
     """
-    results = load_study(dataset, study)
+    results = load_study(dataset.name, study)
     loaded = [results.load(run) for run in results.trained]  # before anything is logged
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
-    parent = tracker.open_study(study, dataset)
+    parent = tracker.open_study(study, dataset.name)
     with tracker.finishing(parent):
         variants = Variants(tracker, parent)
         tested = {run.key: _evaluation(results, run) for run in results.trained}
-        cards = variants.open(study_cards(results, loaded, parent))
+        cards = variants.open(study_cards(results, loaded, parent, dataset.class_names))
         for card, trained in zip(cards, loaded, strict=True):
             with store.locked(card.run.key):
                 status = tracker.publish(card, trained, tested[card.run.key])
             yield Synced(card.run, status)
         variants.close(cards, tested.keys(), tested.get)
     if cards:
-        tracker.show(study_views(study, dataset, list(cards[0].run.factors)))
-    publish_report(paths.reports(dataset, study), study, dataset, tracking)
+        tracker.show(study_views(study, dataset.name, list(cards[0].run.factors)))
+    publish_report(paths.reports(dataset.name, study), study, dataset.name, tracking)
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:

@@ -1,5 +1,6 @@
 """The files that MLflow's UI shows of a run besides its figures."""
 
+import csv
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,9 @@ def write_artifacts(folder: Path, card: Card, run: Run, evaluation: Evaluation |
     (folder / "epochs.log").write_text("\n".join(lines) + "\n")
     if evaluation:
         title = f"{name}: {evaluation.test_error:.2f} % test error"
-        rows = [f"{label},{error}" for label, error in enumerate(evaluation.error_per_class)]
-        (folder / "errors_per_class.csv").write_text("\n".join(["class,test_error", *rows, ""]))
-        draw_confusion(evaluation.confusion, title, folder / "confusion_matrix.png")
+        errors = evaluation.error_per_class
+        rows = zip(card.class_names or range(len(errors)), errors, strict=True)
+        with (folder / "errors_per_class.csv").open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("class", "test_error"), *rows])
+        picture = folder / "confusion_matrix.png"
+        draw_confusion(evaluation.confusion, title, picture, card.class_names)

@@ -1,7 +1,7 @@
 """What MLflow is told of a run: tags, params, metrics and its dataset."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class Card:
         The id of the launch that it belongs to.
     variant : str or None
         The id of the MLflow run of its variant, below its parent, if there is one.
+    class_names : sequence of str
+        In the order of the labels; empty where classes are numbers.
     """
 
     run: StudyRun
@@ -44,6 +46,7 @@ class Card:
     parent: str | None = None
     launch: str | None = None
     variant: str | None = None
+    class_names: Sequence[str] = ()
 
     @property
     def name(self) -> str:

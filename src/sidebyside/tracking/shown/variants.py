@@ -73,10 +73,12 @@ class Variants:
             )
 
 
-def study_cards(results: StudyResults, loaded: Sequence[Run], parent: str) -> list[Card]:
+def study_cards(
+    results: StudyResults, loaded: Sequence[Run], parent: str, class_names: Sequence[str]
+) -> list[Card]:
     """Return what MLflow is told about a study's runs, which are given as they were loaded."""
     return [
-        Card(run, trained.recipe, results.study, parent)
+        Card(run, trained.recipe, results.study, parent, class_names=class_names)
         for run, trained in zip(results.trained, loaded, strict=True)
     ]
 
