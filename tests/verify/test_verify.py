@@ -65,6 +65,11 @@ def train(root, *arguments):
     assert run_here(command, root, root).returncode == 0
 
 
+def sidebyside(root, *arguments):
+    """Run a command of ``sidebyside verify``."""
+    return run_here([sys.executable, "-m", "sidebyside.cli.main", "verify", *arguments], root, root)
+
+
 def verified(root, *arguments, code=0):
     """Return the outcome as JSON."""
     return json.loads(verify(root, *arguments, "--json", code=code))
@@ -72,7 +77,7 @@ def verified(root, *arguments, code=0):
 
 def verify(root, *arguments, code=0):
     """Return what a command of ``sidebyside verify`` prints, on stderr if it refuses."""
-    done = run_here([sys.executable, "-m", "sidebyside.cli.main", "verify", *arguments], root, root)
+    done = sidebyside(root, *arguments)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done.stdout if code != 2 else done.stderr
@@ -85,7 +90,10 @@ def folders(root):
 
 
 def test_a_study_made_minutes_ago_holds(studied):
-    outcome = verified(studied, "bits", "--all")
+    done = sidebyside(studied, "bits", "--all", "--json")
+    assert done.stderr.startswith("4 runs to train again\n")
+    assert "4/4 runs trained again, 12/12 epochs" in done.stderr
+    outcome = json.loads(done.stdout)
     verdicts = outcome["verdicts"]
     assert outcome["passed"]
     assert outcome["summary"].startswith("4 of 4 runs have the same bits, trained again on ")

@@ -30,6 +30,7 @@ from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import has_results, load_study
 from sidebyside.verify.kept import Source, damage, first_difference, identity_of, kept_of, runs_of
 from sidebyside.verify.outcome import Outcome
+from sidebyside.verify.progress import note_epoch, watch
 from sidebyside.verify.test_set import looks
 
 
@@ -176,27 +177,33 @@ def train_again(agains: Sequence[Again], threads: int | None = None) -> list[Ver
     """
     executor = executor_of(compose_launcher())
     verdicts: dict[int, Verdict] = {}
+    print(f"{len(agains)} runs to train again", file=sys.stderr, flush=True)
     with TemporaryDirectory() as folder:
-        tasks = []
-        for source, run, base in agains:
-            call = partial(_verify_run, source, run, base, threads)
+        notes = [Path(folder) / f"{run.key}.epochs" for _, run, _ in agains]
+        tasks, epochs = [], 0
+        for (source, run, base), noted in zip(agains, notes, strict=True):
+            call = partial(_verify_run, source, run, base, threads, noted)
             task = Task(call, Path(folder) / run.key, graph=run.variant)
             if identity := identity_of(source, run):
                 process, gpu = keys.process(identity), cards.usable(identity)
                 task = replace(task, process=process, gpu=gpu)
+                epochs += identity["recipe"]["epochs"]
             tasks.append(task)
-        for number, outcome in executor.run(tasks):
-            if isinstance(outcome, BaseException):
-                run = agains[number].run
-                raise UserError(
-                    f"Run {run.variant},seed={run.seed} couldn't be trained again: {outcome}."
-                )
-            verdicts[number] = outcome
-            print(f"{len(verdicts)}/{len(agains)} runs trained again", file=sys.stderr)
+        with watch(notes, epochs) as seen:
+            for number, outcome in executor.run(tasks):
+                if isinstance(outcome, BaseException):
+                    run = agains[number].run
+                    raise UserError(
+                        f"Run {run.variant},seed={run.seed} couldn't be trained again: {outcome}."
+                    )
+                verdicts[number] = outcome
+                seen.ended()
     return [verdicts[number] for number in range(len(agains))]
 
 
-def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> Verdict:
+def _verify_run(
+    source: Source, run: Any, base: Config, threads: int | None, noted: Path
+) -> Verdict:
     name = f"{run.variant},seed={run.seed}"
     if reasons := damage(source, run):
         return Verdict(name, run.key, "; ".join(reasons), None, 0, None, [])
@@ -207,7 +214,7 @@ def _verify_run(source: Source, run: Any, base: Config, threads: int | None) -> 
     card = cards.card_for(device)
     arrays = prepare(config.dataset, recipe.data_format)
     with journal.looking("verify", [run.key]):
-        weights, digests, predicted = _retrain(recipe, numerics, device, arrays)
+        weights, digests, predicted = _retrain(recipe, numerics, device, arrays, noted)
     differing = [first_difference(copy, weights, digests) for copy in kept.copies]
     return Verdict(
         run=name,
@@ -237,14 +244,15 @@ def _short(value: Any) -> str:
 
 
 def _retrain(
-    recipe: Recipe, numerics: NumericClass, device: Device, arrays: ProcessedArrays
+    recipe: Recipe, numerics: NumericClass, device: Device, arrays: ProcessedArrays, noted: Path
 ) -> tuple[list[Any], list[str], NDArray[np.uint8]]:
     """Return the weights, their digest after each epoch and the predicted classes."""
     with greetings_hidden():
         from sidebyside.engine.scoring.score import score
         from sidebyside.engine.training.fit import fit
     training, validation = training_arrays(arrays, recipe.protocol, recipe.seed)
-    fitted = fit(recipe, numerics, training, validation, lambda state: None, device=device)
+    on_epoch = partial(note_epoch, noted)
+    fitted = fit(recipe, numerics, training, validation, on_epoch, device=device)
     weights = fitted.network.get_weights()
     images, target = scored_arrays(arrays, recipe.protocol, recipe.seed)
     scores = score(fitted.made_from, weights, images, target)
