@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _LOOK_EVERY = 0.5  # seconds
 _LINE_EVERY = 10.0  # seconds between two lines on epochs, at least
+_SPEED_OF = 3600.0  # seconds, by which the time left is told: an epoch may take minutes
 
 
 class Watch:
@@ -33,6 +34,7 @@ class Watch:
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
+            speed_estimate_period=_SPEED_OF,
         )
         self._task = self._bar.add_task(self._text(0, 0), total=epochs)
         self._runs = 0
