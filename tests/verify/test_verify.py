@@ -255,9 +255,13 @@ def test_committed_evidence_is_enough(committed, monkeypatch):
     said = verify(root, "bits", "--runs", other.key, code=1)
     assert f"Run {other.key[:12]} differs from epoch 2 on" in said
     monkeypatch.setenv("SIDEBYSIDE_GPUS", "-1")  # none, also where there is one
-    on_gpu = other.identity | {"environment": other.identity["environment"] | {"gpu": CARD}}
-    write_evidence(path, replace(evidence, runs=[replace(forged, identity=on_gpu), *rest]))
+    identity = other.identity | {"environment": other.identity["environment"] | {"gpu": CARD}}
+    identity["sources"] = dict.fromkeys(identity["sources"], "0" * 64)
+    before = replace(other, identity=identity, digests=[], weights_digest="0" * 64)
+    write_evidence(path, replace(evidence, runs=[before, *rest]))  # as it was of old
     said = verify(root, "bits", "--runs", other.key, code=1)
+    assert f"Run {other.key[:12]} differs at its end. Changed: " in said
+    assert f"Changed: {len(identity['sources'])} files of the code that trains; " in said
     assert f"environment.gpu was {json.dumps(CARD)[:57]}..., now null" in said
     path.write_bytes(whole)
 

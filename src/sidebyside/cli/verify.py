@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound=Finding)
 
 _COUNT = 3  # runs to train again
+_SOURCES = 3  # that are named each
 
 
 class _InOrder(click.Group):
@@ -179,12 +180,23 @@ def _print_differing(verdicts: Iterable["Verdict"]) -> None:
         if verdict.damaged:
             print(f"{run} is damaged: {verdict.damaged}.")
         elif not verdict.same_bits:
-            why = "; ".join(verdict.changed) or "nothing that is recorded: it was tampered with"
-            print(f"{run} differs from epoch {verdict.first_epoch} on. Changed: {why}.")
+            since = f"from epoch {verdict.first_epoch} on" if verdict.by_epoch else "at its end"
+            print(f"{run} differs {since}. Changed: {_why(verdict.changed)}.")
+
+
+def _why(changed: Sequence[str]) -> str:
+    """Return what has changed, of many sources only how many."""
+    sources = [phrase for phrase in changed if phrase.startswith("sources.")]
+    if len(sources) > _SOURCES:
+        rest = [phrase for phrase in changed if phrase not in sources]
+        changed = [f"{len(sources)} files of the code that trains", *rest]
+    return "; ".join(changed) or "nothing that is recorded: it was tampered with"
 
 
 def _unlike(verdict: "Verdict") -> str:
-    return "damaged" if verdict.damaged else f"differ from epoch {verdict.first_epoch}"
+    if verdict.damaged:
+        return "damaged"
+    return f"differ from epoch {verdict.first_epoch}" if verdict.by_epoch else "differ at the end"
 
 
 def _predictions(verdict: "Verdict") -> str:

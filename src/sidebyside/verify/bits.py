@@ -73,6 +73,8 @@ class Verdict:
         The most images by which two seeds of its variant differ; None for a single seed.
     changed : list of str
         What isn't as it was when the run was trained: versions, processor, threads, sources.
+    by_epoch : bool
+        Whether it is kept what the weights were after each epoch, and not at the end alone.
     """
 
     run: str
@@ -82,6 +84,7 @@ class Verdict:
     flips: int
     churn: int | None
     changed: list[str]
+    by_epoch: bool = True
 
     @property
     def same_bits(self) -> bool:
@@ -224,6 +227,7 @@ def _verify_run(
         flips=int((kept.predicted != predicted).sum()),
         churn=kept.churn,
         changed=differences(kept.identity, full_identity(recipe, arrays, numerics, card)),
+        by_epoch=all(copy.digests for copy in kept.copies),
     )
 
 
