@@ -23,20 +23,26 @@ class Watch:
         A file for each run, see `note_epoch`.
     epochs : int
         Of all runs.
+
+    Attributes
+    ----------
+    bar : rich.progress.Progress
+        To be shown meanwhile; disabled where there is no terminal.
     """
 
     def __init__(self, notes: Sequence[Path], epochs: int) -> None:
         self._notes, self._epochs = notes, epochs
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._bar = Progress(
+        self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
             speed_estimate_period=_SPEED_OF,
+            disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(self._text(0, 0), total=epochs)
+        self._task = self.bar.add_task(self._text(0, 0), total=epochs)
         self._runs = 0
         self._told = 0
         self._due = time.monotonic() + _LINE_EVERY
@@ -49,17 +55,8 @@ class Watch:
     def look(self) -> None:
         """Tell of epochs that are new, from time to time."""
         done = self._done()
-        if self._console.is_terminal or (done != self._told and time.monotonic() >= self._due):
+        if not self.bar.disable or (done != self._told and time.monotonic() >= self._due):
             self._tell(done)
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show a bar meanwhile, on a terminal."""
-        if not self._console.is_terminal:
-            yield
-            return
-        with self._bar:
-            yield
 
     def _done(self) -> int:
         return sum(path.stat().st_size for path in self._notes if path.exists())
@@ -67,8 +64,8 @@ class Watch:
     def _tell(self, done: int) -> None:
         self._told, self._due = done, time.monotonic() + _LINE_EVERY
         text = self._text(self._runs, done)
-        self._bar.update(self._task, completed=done, description=text)
-        if not self._console.is_terminal:
+        self.bar.update(self._task, completed=done, description=text)
+        if self.bar.disable:
             self._console.print(text)
 
     def _text(self, runs: int, done: int) -> str:
@@ -91,7 +88,7 @@ def watch(notes: Sequence[Path], epochs: int) -> Iterator[Watch]:
             seen.look()
 
     thread = threading.Thread(target=look, daemon=True)
-    with seen.shown():
+    with seen.bar:
         thread.start()
         try:
             yield seen
