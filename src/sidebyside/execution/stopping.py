@@ -144,10 +144,8 @@ def surely_needed(config: Config, runs: Sequence[StudyRun]) -> dict[str, int]:
 
 
 def _wide(evidence: Evidence, study: Study) -> Stage | None:
-    from sidebyside.report.text.scale import Scale
-
     assert study.halfwidth is not None
-    width = Scale(study.judged_by).within(study.halfwidth)
+    width = f"{study.halfwidth:g} {study.judged_by.unit_apart}".rstrip()
     counts, needed, allowed = _counts(evidence), _needed(evidence, study), _allowed(evidence, study)
     more = {name: count for name, count in allowed.items() if count > counts[name]}
     if not more:
@@ -195,7 +193,7 @@ def _seconds_a_run(runs: Sequence[RunEvidence]) -> float:
 
 def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) -> Evidence:
     """Return what statistics need of evaluated runs."""
-    from sidebyside.report.gathering import refuse_other_metric, run_evidence
+    from sidebyside.analysis.metrics.judged import refuse_other_metric, run_evidence
 
     assert config.study is not None
     study, name = config.study, config.study.name

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sidebyside import paths
+from sidebyside.analysis.metrics.judged import run_evidence
 from sidebyside.analysis.tables import variants
 from sidebyside.config.compose import compose_launcher
 from sidebyside.config.schema import Config, Study
@@ -17,7 +18,6 @@ from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.jobs import plan
 from sidebyside.execution.launch import launch
 from sidebyside.execution.planned import Wanted
-from sidebyside.report.gathering import run_evidence
 from sidebyside.report.text.claims import Claim
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import is_evaluated
