@@ -27,7 +27,7 @@ class StudySweeper(BasicSweeper):
         from sidebyside.config.composing import compose_points
         from sidebyside.config.factors import variant_name
         from sidebyside.config.grid import points
-        from sidebyside.config.presets import unused_parameters
+        from sidebyside.config.pinned import unused_parameters
         from sidebyside.config.validate import check_launcher
         from sidebyside.execution.executors.chosen import executor_of
         from sidebyside.execution.planning.asking import heading

@@ -1,10 +1,13 @@
 """A Hydra multirun: the same runs in the run store, in MLflow and in the table."""
 
 import re
+import sys
 
 import pytest
 
 from sidebyside.engine.training.numerics import resolve
+from support.processes import run_here
+from support.projects import TINY
 from support.sweeps import keys_in, parents_of, runs_of, sweep_here, variants_of
 
 pytestmark = pytest.mark.slow
@@ -92,6 +95,17 @@ def test_a_retrained_sweep_keeps_every_bit(project, swept):
     assert done.returncode == 0, done.stderr
     roles = runs_of(home).filter(like="tags.mlflow.launch.").stack().tolist()
     assert roles.count("retrained") == 2
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_alone_says_what_was_done_for_it(project, tmp_path):
+    command = [sys.executable, str(project / "pipelines" / "train.py"), *TINY]
+    for again in ("0", "0", "1"):
+        done = run_here(command, project, tmp_path, SIDEBYSIDE_RETRAIN=again)
+        assert done.returncode == 0, done.stderr
+    roles = runs_of(tmp_path).filter(like="tags.mlflow.launch.").stack().tolist()
+    assert sorted(roles) == ["retrained", "reused", "trained"]
+    assert not list((tmp_path / "runs" / ".launches").glob("*/*"))
 
 
 @pytest.mark.skipif(resolve("auto") == "native", reason="this machine has one numeric class")

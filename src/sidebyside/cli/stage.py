@@ -18,7 +18,7 @@ from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.compose import check_choices
-from sidebyside.config.presets import refuse_pinned_in
+from sidebyside.config.pinned import refuse_pinned_in
 from sidebyside.environment import set_environment
 from sidebyside.redaction import save_config
 from sidebyside.storage import store

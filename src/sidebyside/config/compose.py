@@ -21,7 +21,7 @@ from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
 from sidebyside.config.grid import points
 from sidebyside.config.launchers import Launcher
-from sidebyside.config.presets import refuse_pinned_in
+from sidebyside.config.pinned import refuse_pinned_in
 from sidebyside.config.schema import Config, Study
 from sidebyside.config.validate import check, check_launcher
 from sidebyside.environment import set_environment

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from sidebyside.config.factors import NOT_FACTORS, REPLICATE, Level, as_level, short_names
-from sidebyside.config.presets import refuse_pinned
+from sidebyside.config.pinned import refuse_pinned
 from sidebyside.errors import UserError
 from sidebyside.redaction import without_passwords
 

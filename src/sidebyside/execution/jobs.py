@@ -34,7 +34,7 @@ class Job:
     parent : str or None
         The id of the MLflow run above it; None for a run alone.
     launch : str or None
-        The id of the launch that it belongs to, if any.
+        The id of the launch that it belongs to, if it was launched yet.
     variant : str or None
         The id of the MLflow run of its variant, if there is one.
     """

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sidebyside import paths
@@ -80,7 +81,8 @@ def train(config: Config) -> Run:
         epochs = config.training.epochs
         name = f"model={config.model.name},seed={config.seed}"
         seen.add({job.run.key: launches.RunShown(name, epochs, 1)})
-        run = train_job(job)
+        run = train_job(replace(job, launch=seen.id))
+    store.forget_launch(seen.id)
     others.catch_up([run.key])
     return run
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from sidebyside import paths
 from sidebyside.config.factors import level_text, short_names
 from sidebyside.config.metrics import ERROR, metric_from
-from sidebyside.config.presets import pinned_keys
+from sidebyside.config.pinned import pinned_keys
 from sidebyside.engine.blocks import AnyModel, Instance, Model, content
 from sidebyside.errors import UserError
 from sidebyside.report.text.numbers import counted

@@ -8,7 +8,7 @@ import yaml
 
 from sidebyside import UserError
 from sidebyside.config.compose import compose_config
-from sidebyside.config.presets import refuse_pinned, unused_parameters
+from sidebyside.config.pinned import refuse_pinned, unused_parameters
 from sidebyside.config.validate import check
 from sidebyside.engine.blocks import Conv, Dense, Dropout, Flatten, Pool
 from sidebyside.engine.training.shapes import layer_shapes
