@@ -266,6 +266,23 @@ def test_committed_evidence_is_enough(committed, monkeypatch):
     path.write_bytes(whole)
 
 
+def test_bits_are_drawn_from_runs_that_have_a_numeric_class(committed):
+    path = report_of(committed) / "evidence.npz"
+    whole = path.read_bytes()
+    evidence = read_evidence(path)
+    (own, *others) = evidence.runs
+    old = [
+        replace(run, identity=run.identity | {"environment": {"threads": 1}}, digests=["0" * 64])
+        for run in others
+    ]
+    write_evidence(path, replace(evidence, runs=[own, *old]))
+    done = sidebyside(committed, "bits", "--count", "2", "--json")
+    path.write_bytes(whole)
+    assert [run["key"] for run in json.loads(done.stdout)["verdicts"]] == [own.key]
+    words = f"{len(old)} of {len(evidence.runs)} runs are from before there were numeric classes"
+    assert words in done.stderr
+
+
 def test_another_number_of_threads_is_explained(studied):
     folder = folders(studied)[0]
     outcome = verified(studied, "bits", "--runs", folder.name, "--threads", "3", code=1)

@@ -26,6 +26,7 @@ from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import full_identity
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys
+from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import has_results, load_study
 from sidebyside.verify.kept import Source, damage, first_difference, identity_of, kept_of, runs_of
@@ -140,7 +141,7 @@ def verify_runs(
     dataset, before = base.dataset.name, journal.entries()
     known = None if has_results(dataset, study) else committed(dataset, study)
     source = known or load_study(dataset, study)
-    runs = _choose(source, chosen)
+    runs = _choose(source, chosen, bits=check == "bits")
     verdicts = train_again([Again(source, run, base) for run in runs], chosen.threads)
     same = sum(getattr(verdict, f"same_{check}") for verdict in verdicts)
     return Outcome(
@@ -153,11 +154,13 @@ def verify_runs(
     )
 
 
-def _choose(source: Source, chosen: Chosen) -> list[Any]:
+def _choose(source: Source, chosen: Chosen, bits: bool) -> list[Any]:
     runs = runs_of(source)
     if chosen.keys is None:
-        count = len(runs) if chosen.count is None else min(chosen.count, len(runs))
-        return random.sample(runs, count) if count < len(runs) else list(runs)
+        if chosen.count is None or chosen.count >= len(runs):
+            return runs
+        drawn = _of_a_class(source, runs) if bits else runs
+        return random.sample(drawn, min(chosen.count, len(drawn)))
     named = []
     for prefix in chosen.keys:
         matching = [run for run in runs if run.key.startswith(prefix)]
@@ -168,6 +171,21 @@ def _choose(source: Source, chosen: Chosen) -> list[Any]:
             )
         named += matching
     return named
+
+
+def _of_a_class(source: Source, runs: list[Any]) -> list[Any]:
+    """Return the runs whose bits are those of a numeric class, or all where none's are."""
+    if not isinstance(source, Evidence):
+        return runs
+    held = [run for run in runs if "numerics" in run.identity["environment"]]
+    if held and (others := len(runs) - len(held)):
+        print(
+            f"{others} of {len(runs)} runs are from before there were numeric classes: their bits "
+            "are those of one processor, so none of them is drawn (--runs KEY takes any).",
+            file=sys.stderr,
+            flush=True,
+        )
+    return held or runs
 
 
 def train_again(agains: Sequence[Again], threads: int | None = None) -> list[Verdict]:
