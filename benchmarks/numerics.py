@@ -56,12 +56,15 @@ many threads as `training.threads` says, and TensorFlow's arithmetic optimizatio
 `x / sqrt(y)` of an optimizer's step `x * rsqrt(y)`, an instruction that approximates, and that
 Intel and AMD round differently.
 
-Two things are left that depend on more than the class. Their keys have the processor:
+Some runs depend on more than the class. Their keys have the processor:
 
 - **batch normalisation** asks for `Rsqrt` itself;
 - **channels_first convolutions in class avx2**: oneDNN has no kernels for that layout without
   AVX-512 and computes a matrix product (`gemm:jit` in `ONEDNN_VERBOSE=1`), which it cuts into
-  blocks by the size of the second-level cache.
+  blocks by the size of the second-level cache;
+- what **nobody has compared** between processors: schedules, augmentation, averages of weights,
+  `mixed_bfloat16`, strides, dilation, l2, models of one's own, and all blocks but conv, dense,
+  pool, dropout and flatten.
 
 All of this is about processors; a run on a GPU has the card in its key, too ([gpu.md](gpu.md)).
 

@@ -23,7 +23,8 @@ after every epoch are the same, bit for bit,
 - in a sweep over all lines with one worker, and in one with two workers that is killed by SIGKILL
   in its middle and started again (`tests/execution/test_every_choice.py`).
 
-That holds on one machine and between machines of one numeric class ([numerics.md](numerics.md)).
+That is tested on one machine. Between processors of a numeric class it was compared for fewer of
+them ([numerics.md](numerics.md)); the others have the processor in their key.
 The data formats IDX, `.npz`, CIFAR's binary archives and folders of images give the same arrays for
 the same images, byte for byte (`tests/data/test_formats.py`), and so the same runs.
 """

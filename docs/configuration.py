@@ -7,9 +7,9 @@ import inspect
 import math
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from sidebyside import compose
 from sidebyside.config import launchers
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Config, Store, Study, Tracking, Training
+from sidebyside.engine.blocks import AnyBlock
 
 _MOST = 400  # characters about a choice
 _SHOWN = 60  # characters of a value
@@ -31,15 +32,21 @@ SECTIONS = {
     "dataset": Dataset,
     "hydra.launcher": None,
 }
-HEAD = """# Everything that can be set
+HEAD = """# What can be set
 
 Written by `python docs/configuration.py`, from the schemas that each config is checked against
 before any work starts.
 
 `params.yaml` has what DVC tracks; `conf/` has the rest, a folder for each group of choices. The
 command line wins over both: `python pipelines/train.py -m optimizer=adam,sgd training.epochs=5`. A
-setting of a group's file is changed by its path: `model.kernel_size=5`.
+setting of a group's file is changed by its path: `model.kernel_size=5`. """
+BLOCKS = """## Blocks of a network: `model.blocks`
+
+An entry of the list has a `type`; a setting without anything under "as it comes" has to be given.
 """
+
+AS_OF_A_STUDY = """It comes as in `study=factorial`. In a file of your own, `expected_equal` is
+empty unless it is set, and without a study there is none of this."""
 
 
 def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -50,6 +57,8 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return (
             allowed(inner, definitions) if "properties" not in inner else f"a mapping, see `{name}`"
         )
+    if "discriminator" in schema:
+        return "blocks"
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -82,6 +91,8 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 def table(schema: Any, values: Any, names: Collection[str] = ()) -> Iterator[str]:
     """Yield a table of a schema's settings, or some; ``values`` has them as the configs come."""
     described = TypeAdapter(schema).json_schema()
+    if "$ref" in described:  # of a schema that holds itself
+        described |= described["$defs"][schema.__name__]
     yield from ("| setting | allowed | as it comes |", "|---|---|---|")
     for name, own in described["properties"].items():
         if names and name not in names:
@@ -149,13 +160,27 @@ def sections() -> Iterator[str]:
             continue
         assert is_dataclass(schema)
         yield f"## `{name}.*`\n\n{prose(schema)}\n"
+        if name == "study":
+            yield f"{AS_OF_A_STUDY}\n"
         yield from table(schema, config[name])
         yield ""
 
 
+def blocks() -> Iterator[str]:
+    """Yield a section for each block of which networks are made."""
+    yield BLOCKS
+    for block in get_args(AnyBlock):
+        (name,) = get_args(get_type_hints(block)["type"])
+        yield f"### `type: {name}`\n\n{prose(block)}\n"
+        settings = [own.name for own in fields(block) if own.name != "type"]
+        if settings:
+            yield from table(block, {}, settings)
+            yield ""
+
+
 def main() -> None:
     """Print the page."""
-    print("\n".join([HEAD, *sections(), *choices()]).rstrip())
+    print("\n".join([HEAD, *sections(), *blocks(), *choices()]).rstrip())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ _HEAD = """# A project of your own, in minutes
 From an empty folder to an answer about a network of yours: what follows was done by
 `python docs/own_project.py`, which wrote this page with what each command printed. It took
 {total}, {install} of them for the installation, on {cores} cores that other work kept at a load of
-{load:.1f}; {used} of it were processor time. A test does the same with every change.
+{load:.1f}; {used} of it were processor time. A test does the same with every change,
+but for the download of dependencies.
 """
 _TAIL = """
 ## Where to go on
