@@ -14,9 +14,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from sidebyside.analysis.intervals import new_seeds_and_images, rounding_variance
 from sidebyside.files import read_json
+from sidebyside.report.text.markdown import table
 from sidebyside.report.text.numbers import ends_text, fixed
 from sidebyside.report.text.scale import ERRORS
-from sidebyside.report.text.tables import table
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import FILE, read_evidence
 

@@ -8,7 +8,6 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from sidebyside.analysis.analyse import effects_of
 from sidebyside.analysis.effects.carried import (
     Carried,
     at_level,
@@ -16,11 +15,12 @@ from sidebyside.analysis.effects.carried import (
     carried_interactions,
 )
 from sidebyside.analysis.effects.estimates import Effects, Estimate, Interaction, SimpleEffect
+from sidebyside.analysis.effects.of_study import effects_of
 from sidebyside.config.factors import level_text
 from sidebyside.config.schema import Study
+from sidebyside.report.text.markdown import table
 from sidebyside.report.text.numbers import p_value
 from sidebyside.report.text.scale import ERRORS
-from sidebyside.report.text.tables import table
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import read_evidence
 

@@ -23,8 +23,8 @@ from sidebyside.analysis.published.watching import (
 )
 from sidebyside.report.page.style import PAGE_STYLE, svg_text
 from sidebyside.report.pictures.style import BLUE, ORANGE, legend_below, new_figure
+from sidebyside.report.text.markdown import table
 from sidebyside.report.text.numbers import count_text, signed, signed_estimate
-from sidebyside.report.text.tables import table
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import read_evidence
 

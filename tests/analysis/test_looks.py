@@ -60,7 +60,9 @@ def test_levels_are_shares_of_what_simulation_allows():
 def test_the_p_value_of_all_looks_is_the_least_over_its_share():
     at = {3: 0.01, 5: 0.3, 8: 0.02}.get
     assert LOOKS.p(at, 8) == pytest.approx(0.02 * 49 / 8)
-    assert LOOKS.p(at, 7) == pytest.approx(0.01 * 49 / 3)
+    early = {3: 0.001, 5: 0.004}.get
+    assert LOOKS.p(early, 5) == pytest.approx(0.001 * 49 / 3)
+    assert LOOKS.p(at, 7) == 1  # as the second look doesn't bear out the first
     assert LOOKS.p(at, 2) is None
     assert LOOKS.p_alone(0.0636) == pytest.approx(0.05)
     assert LOOKS.p_alone_of_equivalence(0.1341) == pytest.approx(0.1)
@@ -77,6 +79,26 @@ def test_a_pair_is_judged_by_its_looks_alone():
     assert (pair.difference["low"], pair.difference["high"]) == pytest.approx(
         (found.low, found.high)
     )
+
+
+@pytest.mark.parametrize("later", [(0.1, -0.2, 0.0, -0.1, 0.3), (-0.5, -0.6, 0.1, -0.7, -0.4)])
+def test_what_the_last_look_does_not_bear_out_is_not_told(later):
+    differences = np.array([0.3, 0.301, 0.299, *later])
+    pair = compare_pair(
+        replicate("a", 1 + differences), replicate("b", [1.0] * 8), 0.1, looks_up_to(13)
+    )
+    (first, *_, last) = pair.by_look
+    assert first["low"] > 0 > last["low"]
+    assert last["high"] > 0
+    assert pair.verdict == "can't tell"
+
+
+def test_an_equivalence_that_the_last_look_does_not_bear_out_is_not_told():
+    near = [0.001, -0.001, 0.0, 0.001, -0.001, 0.0, 0.001, -0.001]
+    assert tost(near, 0.1, looks=LOOKS).equivalent
+    found = tost([*near, *[0.35, 0.36, 0.34, 0.35, 0.35]], 0.1, looks=LOOKS)
+    assert found.high > 0.1
+    assert not found.equivalent
 
 
 def test_a_pair_that_is_the_only_one_takes_what_simulation_allows():

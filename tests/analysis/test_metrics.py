@@ -52,6 +52,17 @@ def value(metric, data):
     return value_of_run(metric, *data, scores_by_image(metric, *data))
 
 
+def test_a_network_that_diverged_is_never_the_better_one(data):
+    """By a metric of the probabilities as by the error: NaN is less than nothing."""
+    probabilities, target = data
+    diverged = np.full_like(probabilities, np.nan)
+    good, bad = all_values(probabilities, target), all_values(diverged, target)
+    assert all(np.isfinite(value) for value in bad.values())
+    assert all(bad[name] > good[name] for name in good)
+    assert bad[LOG_LOSS.name] == pytest.approx(-np.log(1e-7))
+    assert bad[ERROR.name] == pytest.approx(100 * np.mean(target != 0))
+
+
 def test_values_are_those_of_scikit_learn(data):
     probabilities, target = data
     predicted = probabilities.argmax(axis=1)
@@ -250,7 +261,7 @@ def test_choosing_by_validation_knows_which_test_figure_is_best(metric, best):
     ]
     found = select(candidates)
     assert (found.chosen, found.best_test) == ("mid", best)
-    assert found.flattery == pytest.approx(1.0)
+    assert found.flattery == pytest.approx(0.0)  # of three variants nothing is learnt
     entry = found.as_json()
     assert entry[metric.name] == pytest.approx(2.05)
     assert ("validation_loss" in entry) == (metric == LOG_LOSS)

@@ -60,7 +60,15 @@ def trained(home):
 )
 def test_a_rule_that_cannot_be_followed_is_refused(rule, words):
     with pytest.raises(UserError, match=words):
-        check_rule(Study(name="s", **rule), ["k=3", "k=5"])
+        check_rule(Study(name="s", **rule), {"k=3": {"k": 3}, "k=5": {"k": 5}})
+
+
+def test_factors_are_asked_about_where_there_are_several():
+    rule = Study(name="s", until="decided", question="factors")
+    two, three = ({f"k={k}": {"k": k, "m": 1} for k in range(count)} for count in (2, 3))
+    check_rule(rule, two)
+    with pytest.raises(UserError, match="where k alone varies"):
+        check_rule(rule, three)
 
 
 @pytest.mark.slow

@@ -450,7 +450,7 @@ def test_unfinished_and_stopped_studies_say_so(pages):
 @pytest.mark.slow
 def test_a_published_study_points_to_its_tables(pages, tmp_path):
     page = pages("whole")
-    published = Published(IMAGES, [], {}, None, [])
+    published = Published(IMAGES, [], {}, 0, None, [])
     page.write(tmp_path / "page.html", comparison=replace(page.comparison, published=published))
     assert '<a href="comparison.md">' in (tmp_path / "page.html").read_text()
 

@@ -1,5 +1,7 @@
 """Sentences, each made from a decision."""
 
+from dataclasses import replace
+
 import pytest
 
 from sidebyside.analysis.analyse import Analysis
@@ -182,6 +184,7 @@ def equivalence(**more):
         "low": -0.02,
         "high": 0.04,
         "p_holm": 0.001,
+        "contradicted_by": [],
         "equivalent": True,
         "exact": None,
     }
@@ -199,6 +202,11 @@ def test_identity_is_told_apart_from_equivalence():
     assert said(equivalence=[same])[0].endswith("(40 pairs of runs).")
     open_one = equivalence(equivalent=False, identical=0)
     assert "aren't shown to be equivalent" in said(equivalence=[open_one])[0]
+    unlike = equivalence(equivalent=False, contradicted_by=["optimizer"])
+    assert said(equivalence=[unlike])[0].startswith(
+        "channels_last and channels_first aren't shown to be equivalent within 0.1 points at each "
+        "level of optimizer (difference +0.01"
+    )
     few = equivalence(equivalent=False, n=1, low=None, high=None)
     assert said(equivalence=[few]) == [
         "Whether channels_last and channels_first are equivalent can't be told from 1 seed."
@@ -209,6 +217,25 @@ def test_a_factor_expected_equal_is_not_among_the_effects():
     effects = {"main": [effect("data_format", p_holm=None)], "interactions": [], "simple": []}
     sentences = said(effects=effects, equivalence=[equivalence(equivalent=False)])
     assert len(sentences) == 1
+
+
+def test_an_interval_over_seeds_that_holds_none_is_told_so():
+    turned = effect(difference=-0.12, low=-0.38, high=0.13)
+    (_, sentence) = said(effects={"main": [turned], "interactions": [], "simple": []})
+    assert "; over seeds [-0.13, 0.38]; Holm's p" in sentence
+
+
+def test_a_factor_that_was_decided_to_make_no_difference_is_told_so():
+    main = [effect("f", 0.0, 0.9, low=-0.05, high=0.04), effect("h", 0.02, 0.8)]
+    found = content(effects={"main": main, "interactions": [], "simple": []})
+    by_margin = Analysis(found, {}, {}, {}, "v", {"v": "clean"}, decided_within=0.1)
+    assert statements(by_margin)[:2] == [
+        "F makes no difference beyond 0.1 points (95 %, over seeds); for h this study can't tell.",
+        "F true makes no difference to false beyond 0.1 points: +0.00 points [-0.05, +0.04] (95 %, "
+        "over seeds).",
+    ]
+    (first, *_) = statements(replace(by_margin, decided_within=None))
+    assert first == "Of the factors (f, h) none is shown to make a difference."
 
 
 def test_identical_variants_are_told():
@@ -243,8 +270,12 @@ def test_the_choice_comes_with_its_correction():
         "Chosen by validation error: a=1, with a test error of 0.79 % [0.64, 0.94] (95 %, new "
         "seeds and new images); it is shown to be better than 1 of the 1 other. Corrected for the "
         "choice, over seeds alone, it is 0.81 % [0.72, 0.90] (95 %). Choosing by test error would "
-        "have shown 0.70 % (a=2), which flatters by 0.09 points."
+        "have shown 0.70 % (a=2), which, corrected for that choice, flatters by 0.09 points."
     ]
+    unlucky = said(selection=chosen | {"flattery": -0.001}, pairs=pairs)[0]
+    assert unlucky.endswith("Choosing by test error would have shown 0.70 % (a=2).")
+    agreed = said(selection=chosen | {"lowest_test": "a=1"}, pairs=pairs)[0]
+    assert "Choosing by" not in agreed
     same = said(selection=chosen, pairs=pairs, identical=[["a=2", "a=3"]])[0]
     assert "better than 1 of the 1 other network." in same  # whatever its names
 

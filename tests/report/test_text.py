@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sidebyside.files import read_json
 from sidebyside.report.conditions import condition_rows, training_command
 from sidebyside.report.page.content import Page
+from sidebyside.report.text.markdown import Strong, paragraph, table
 from sidebyside.report.text.note import note
 from sidebyside.report.text.numbers import (
     ends_text,
@@ -19,7 +20,6 @@ from sidebyside.report.text.numbers import (
     spelled,
 )
 from sidebyside.report.text.sections import pair_rows
-from sidebyside.report.text.tables import Strong, paragraph, table
 from support.cards import CARD
 from support.projects import SOURCE
 

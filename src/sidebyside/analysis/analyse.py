@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from sidebyside.analysis.asked import asked_pairs
 from sidebyside.analysis.cost.no_worse import no_worse_than
 from sidebyside.analysis.cost.sizes import sizes
-from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
+from sidebyside.analysis.effects.of_study import effects_of, equivalence_of
 from sidebyside.analysis.ensembles import ensembles
-from sidebyside.analysis.equivalence import LevelEquivalence, compare_levels, corrected
 from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.images import mean_over_images
 from sidebyside.analysis.intervals import (
@@ -32,15 +30,9 @@ from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
     candidates_of,
-    equivalence_table,
-    factor_table,
-    in_step,
-    least_variance_of,
     replicates_of,
-    scores_of,
 )
 from sidebyside.analysis.two_stages import in_two_stages, two_stage_estimate
-from sidebyside.config.factors import Level
 from sidebyside.config.metrics import ERROR, Metric
 from sidebyside.config.schema import Study
 from sidebyside.errors import UserError
@@ -66,6 +58,9 @@ class Analysis:
         By variant.
     metric : Metric
         What all of it is told by.
+    decided_within : float or None
+        The margin beyond which a factor makes no difference if its interval is within it, in a
+        study whose seeds were added until that was so of each factor, or it made one.
     """
 
     content: dict[str, Any]
@@ -75,6 +70,7 @@ class Analysis:
     baseline: str
     protocols: dict[str, str]
     metric: Metric = ERROR
+    decided_within: float | None = None
 
     @property
     def confounded(self) -> bool:
@@ -131,12 +127,13 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     against = asked.families[0]
     compared = asked.compare(list(replicates.values()), study.margin, looks)
     seeds = {"seeds": "independent"} if evidence.independent else {}
+    found = effects_of(evidence, study)
     common = rows_in_common([own.values for own in distinct], [own.seeds for own in distinct])
     content: dict[str, Any] = {
         "identical": identical,
-        "effects": effects_of(evidence, study).as_json(),
+        "effects": found.as_json(),
         "pairs": [with_reasons(pair.as_json() | seeds, pair, asked) for pair in compared],
-        "equivalence": _equivalence(evidence, study),
+        "equivalence": _equivalence(evidence, study, found),
         "no_worse": [
             entry.as_json()
             for entry in no_worse_than(
@@ -166,23 +163,13 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
         metric=evidence.metric,
+        decided_within=study.margin if _asks_factors(evidence) else None,
     )
 
 
-def effects_of(evidence: Evidence, study: Study) -> Effects:
-    """Return what the factors of a study do, nothing before its variants have a seed in common."""
-    kept = in_step(evidence)
-    if not kept.runs:
-        return Effects([], [], [])
-    return effects(
-        factor_table(kept),
-        list(evidence.runs[0].factors),
-        scores=scores_of(kept.runs, evidence) if evidence.folds == 1 else None,
-        least_variance=least_variance_of(evidence),
-        expected_equal=study.expected_equal,
-        looks=looks_of(evidence.stopping),
-        folds=evidence.folds,
-    )
+def _asks_factors(evidence: Evidence) -> bool:
+    rule = evidence.stopping or {}
+    return rule.get("until") == "decided" and rule.get("question") == "factors"
 
 
 def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | None]:
@@ -222,42 +209,12 @@ def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> s
     return chosen.chosen if chosen else names[0]
 
 
-def _equivalence(evidence: Evidence, study: Study) -> list[dict[str, Any]]:
+def _equivalence(evidence: Evidence, study: Study, found: Effects) -> list[dict[str, Any]]:
     exact = _exact(evidence.runs)
     return [
         entry.as_json() | {"exact": exact if entry.factor == "data_format" else None}
-        for entry in equivalence_of(evidence, study)
+        for entry in equivalence_of(evidence, study, found)
     ]
-
-
-def equivalence_of(evidence: Evidence, study: Study) -> list[LevelEquivalence]:
-    """Return the levels of factors that were expected to make no difference, pair by pair.
-
-    None before the variants have a seed in common.
-
-    Raises
-    ------
-    UserError
-        If the study names a factor that it doesn't have.
-    """
-    kept = in_step(evidence)
-    if not kept.runs:
-        return []
-    table = equivalence_table(kept)
-    looks = looks_of(evidence.stopping)
-    least, entries = least_variance_of(evidence), []
-    for factor in study.expected_equal:
-        if factor not in evidence.runs[0].factors:
-            raise UserError(
-                f"study.expected_equal names {factor}, which is no factor of this study: its "
-                f"factors are {', '.join(evidence.runs[0].factors) or 'none'}."
-            )
-        levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
-        entries += [
-            compare_levels(table, factor, pair, study.margin, least, looks, evidence.folds)
-            for pair in combinations(levels, 2)
-        ]
-    return corrected(entries)
 
 
 def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:

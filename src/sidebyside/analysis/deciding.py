@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from sidebyside.analysis.analyse import effects_of, equivalence_of
 from sidebyside.analysis.asked import asked_pairs
 from sidebyside.analysis.effects.estimates import Estimate
+from sidebyside.analysis.effects.of_study import effects_of, equivalence_of
 from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.looks import Looks, looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
@@ -83,11 +83,11 @@ def race(replicates: Sequence[Replicate], margin: float, looks: Looks) -> Progre
 
 
 def _of_factors(evidence: Evidence, study: Study) -> Progress:
-    main = effects_of(evidence, study).main
-    decided = [entry.equivalent for entry in equivalence_of(evidence, study)]
+    effects = effects_of(evidence, study)
+    decided = [entry.equivalent for entry in equivalence_of(evidence, study, effects)]
     decided += [
         is_told(effect.estimate, study.margin)
-        for effect in main
+        for effect in effects.main
         if effect.factor not in study.expected_equal
     ]
     return Progress([] if all(decided) else variants(evidence), sum(decided), len(decided))
@@ -95,6 +95,4 @@ def _of_factors(evidence: Evidence, study: Study) -> Progress:
 
 def is_told(estimate: Estimate, margin: float) -> bool:
     """Whether an effect is shown, or its interval says that it doesn't matter."""
-    if estimate.low is None or estimate.high is None:
-        return False
-    return estimate.shown or (-margin < estimate.low and estimate.high < margin)
+    return estimate.low is not None and (estimate.shown or estimate.within(margin))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,9 @@ class LevelEquivalence:
         these show what they show without a test and are no part of it.
     test : Equivalence
         Of the other pairs, their differences averaged by seed.
+    contradicted_by : list of str
+        Factors with which it interacts so that at some of their levels the difference isn't within
+        the margin: then the average says nothing of these.
     """
 
     factor: str
@@ -70,11 +73,12 @@ class LevelEquivalence:
     pairs: int
     identical: int
     test: Equivalence
+    contradicted_by: list[str] = field(default_factory=list)
 
     @property
     def equivalent(self) -> bool:
         """Whether all pairs are bit-identical or the others shown to be within the margin."""
-        return self.all_identical or self.test.equivalent
+        return self.all_identical or (self.test.equivalent and not self.contradicted_by)
 
     @property
     def all_identical(self) -> bool:
@@ -85,7 +89,8 @@ class LevelEquivalence:
         """Return the entry of ``comparison.json``."""
         counted = {"pairs": self.pairs, "identical": self.identical}
         named = {"factor": self.factor, "levels": self.levels}
-        return named | counted | asdict(self.test) | {"equivalent": self.equivalent}
+        decided = {"contradicted_by": self.contradicted_by, "equivalent": self.equivalent}
+        return named | counted | asdict(self.test) | decided
 
 
 def tost(
@@ -125,7 +130,7 @@ def tost(
         return None if estimate is None else estimate.p_within(margin)
 
     low, high = mean.ends(looks.confidence_of_equivalence(n))
-    p = looks.p(of_look, n)
+    p = looks.p(of_look, n, of_equivalence=True)
     return Equivalence(margin, n, mean.mean, low, high, p, p)
 
 

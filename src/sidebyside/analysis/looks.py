@@ -52,14 +52,24 @@ class Looks:
         """Return that of the interval which decides two tests of equivalence at 0.05 each."""
         return 1 - self._level(1) * self._share(self.reached(seeds))
 
-    def p(self, of_look: Callable[[int], float | None], seeds: int) -> float | None:
+    def p(
+        self,
+        of_look: Callable[[int], float | None],
+        seeds: int,
+        of_equivalence: bool = False,
+    ) -> float | None:
         """Return the least p value of all looks so far, each over its share; None without any.
 
-        Valid at each look and after the last, alone and in Holm's correction.
+        Where the interval at the last look doesn't bear that out, as it holds no difference or
+        reaches beyond the margin ``of_equivalence``, it is the p value of that look. Valid at each
+        look and after the last, alone and in Holm's correction.
         """
         known = [(count, of_look(count)) for count in self.counts if count <= seeds]
         shares = [p / self._share(count) for count, p in known if p is not None]
-        return min(1.0, *shares) if shares else None
+        if not shares:
+            return None
+        borne_out = self._level(1) / 2 if of_equivalence else self._level(0)
+        return min(1.0, *(shares if shares[-1] < borne_out else shares[-1:]))
 
     def p_alone(self, p: float | None) -> float | None:
         """Return the p value of a test that is the only one, which c makes smaller."""

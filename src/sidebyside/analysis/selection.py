@@ -69,8 +69,9 @@ class Selection:
     best_test : str
         The variant with the best mean on the test images, which nobody may choose by.
     best_test_value : float
-    flattery : float
-        How much better that is.
+    flattery : float or None
+        How much better that is than the same corrected for the choice. None without two seeds in
+        common.
     metric : Metric
     """
 
@@ -82,7 +83,7 @@ class Selection:
     bias: float | None
     best_test: str
     best_test_value: float
-    flattery: float
+    flattery: float | None
     metric: Metric = ERROR
 
     def as_json(self) -> dict[str, Any]:
@@ -123,9 +124,10 @@ def select(candidates: Sequence[Candidate], looks: Looks | None = None) -> Selec
     validation = [float(np.mean(candidate.validation)) for candidate in candidates]
     at = validation.index(min(validation))
     chosen = candidates[at]
-    best = min(candidates, key=lambda candidate: metric.rank(float(np.mean(candidate.test))))
-    value, best_value = float(np.mean(chosen.test)), float(np.mean(best.test))
-    honest = corrected_for_choice(candidates, at)
+    tested = [float(np.mean(candidate.test)) for candidate in candidates]
+    best = min(range(len(tested)), key=lambda number: metric.rank(tested[number]))
+    value, best_value = tested[at], tested[best]
+    honest, of_best = (corrected_for_choice(candidates, number) for number in (at, best))
     confidence = looks.confidence(len(chosen.seeds)) if looks else CONFIDENCE
     together = new_seeds_and_images(
         in_unit(chosen.scores),
@@ -143,9 +145,9 @@ def select(candidates: Sequence[Candidate], looks: Looks | None = None) -> Selec
         if honest is None
         else {"mean": honest.mean} | honest.clipped_ends(bounds=bounds),
         bias=None if honest is None else metric.rank(honest.mean - value),
-        best_test=best.name,
+        best_test=candidates[best].name,
         best_test_value=best_value,
-        flattery=metric.rank(value - best_value),
+        flattery=None if of_best is None else metric.rank(of_best.mean - best_value),
         metric=metric,
     )
 

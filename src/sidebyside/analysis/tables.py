@@ -1,5 +1,6 @@
 """What the statistics take from evidence: replicates, and tables of runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pandas as pd
 from sidebyside.analysis.intervals import rounding_variance
 from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.metrics.replicate import Replicate
-from sidebyside.analysis.metrics.scores import Scores, least_variance
+from sidebyside.analysis.metrics.scores import WORST_LOSS, Scores, least_variance
 from sidebyside.analysis.selection import Candidate, validation_figure
 from sidebyside.config.metrics import ERROR
 from sidebyside.config.protocols import TEST_AS_VALIDATION
@@ -122,5 +123,10 @@ def candidates_of(
 
 
 def _validation(value: float, figure: str) -> float:
-    """Return what a variant is chosen by, lower is better: a loss, or an error in percent."""
-    return value if figure == "val_loss" else 100 * (1 - value)
+    """Return what a variant is chosen by, lower is better: a loss, or an error in percent.
+
+    A loss that is no number, as the run diverged, is the worst there is.
+    """
+    if figure == "val_loss":
+        return value if math.isfinite(value) else WORST_LOSS
+    return 100 * (1 - value)

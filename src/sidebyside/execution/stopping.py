@@ -1,13 +1,14 @@
 """How many seeds each variant gets next, where a study's rule asks for more."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sidebyside import paths
+from sidebyside.config.factors import Level
 from sidebyside.config.metrics import ERROR
 from sidebyside.config.schema import Config, Study
 from sidebyside.data.prepare import prepare
@@ -29,8 +30,11 @@ class Stage:
     reason: str
 
 
-def check_rule(study: Study, variants: Sequence[str]) -> None:
-    """Raise a UserError where a rule for adding seeds can't be followed."""
+def check_rule(study: Study, variants: Mapping[str, Mapping[str, Level]]) -> None:
+    """Raise a UserError where a rule for adding seeds can't be followed.
+
+    ``variants`` are the levels of each by its name.
+    """
     from sidebyside.analysis.looks import COUNTS
     from sidebyside.analysis.two_stages import FIRST
 
@@ -55,12 +59,23 @@ def check_rule(study: Study, variants: Sequence[str]) -> None:
             f"study.question={study.question} won't do: choose variants, factors, or two variants "
             "by name, [one, other]."
         )
+    varying = _varying(list(variants.values()))
+    if study.question == "factors" and len(varying) < 2 < len(variants):
+        raise UserError(
+            f"study.question=factors won't do where {varying[0]} alone varies: what its levels do "
+            "are pairs of variants, so choose study.question=variants."
+        )
     for name in [*named, *([study.baseline] if study.baseline else [])]:
         if name not in variants:
             raise UserError(
                 f"study.{'question' if name in named else 'baseline'} names {name}, which is no "
                 f"variant of this study: choose of {'; '.join(variants)}."
             )
+
+
+def _varying(variants: Sequence[Mapping[str, Level]]) -> list[str]:
+    """Return the factors that have several levels."""
+    return [name for name in variants[0] if any(own[name] != variants[0][name] for own in variants)]
 
 
 def _in_unit(study: Study) -> str:

@@ -116,7 +116,8 @@ def check_grid(grid: Sequence[Wanted]) -> None:
         return
     _check_metric(grid, config.study)
     if config.study.until is not None:
-        check_rule(config.study, list(_by_variant(grid)))
+        variants = {name: factors for name, (_, factors) in _by_variant(grid).items()}
+        check_rule(config.study, variants)
 
 
 def _check_metric(grid: Sequence[Wanted], study: Study) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from sidebyside.analysis.cost.sizes import Size
@@ -102,7 +103,9 @@ def _test(pair: Pair, sizes: list[Size]) -> NoWorse:
     confidence = pair.looks.confidence_of_equivalence(pair.n) if pair.looks else 1 - 2 * ALPHA
     estimate, p = _worse(pair, pair.n), None
     if pair.n >= FEWEST:
-        p = pair.looks.p(lambda count: _p(pair, count), pair.n) if pair.looks else _p(pair, pair.n)
+        p = _p(pair, pair.n)
+        if pair.looks:
+            p = pair.looks.p(partial(_p, pair), pair.n, of_equivalence=True)
     return NoWorse(
         smaller=pair.a,
         larger=pair.b,

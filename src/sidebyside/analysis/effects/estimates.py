@@ -1,5 +1,6 @@
 """Estimates of what factors do: main effects, interactions and simple effects."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -63,6 +64,12 @@ class Estimate:
         """Whether the corrected test shows a difference."""
         return self.p_holm is not None and self.p_holm < ALPHA
 
+    def within(self, margin: float) -> bool:
+        """Whether the interval over seeds says that it doesn't matter."""
+        if self.low is None or self.high is None:
+            return False
+        return -margin < self.low and self.high < margin
+
 
 class _Entry:
     """What an effect is of, and its estimate."""
@@ -119,6 +126,29 @@ class Effects:
     main: list[MainEffect]
     interactions: list[Interaction]
     simple: list[SimpleEffect]
+
+    def unlike(self, factor: str, levels: Sequence[Level], margin: float) -> list[str]:
+        """Return the factors with which one interacts beyond a margin.
+
+        Those at some level of which the 95 % interval of the difference that ``levels`` make,
+        over seeds, isn't within ``margin``, where an interaction is shown.
+        """
+        others = {
+            other
+            for entry in self.interactions
+            if entry.estimate.shown and factor in entry.factors
+            for other in entry.factors
+        }
+        return [
+            other
+            for other in dict.fromkeys(entry.given for entry in self.simple)
+            if other in others
+            and not all(
+                entry.estimate.within(margin)
+                for entry in self.simple
+                if entry.factor == factor and entry.given == other and entry.level in levels
+            )
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``comparison.json`` gains: simple effects where two factors interact."""

@@ -1,5 +1,6 @@
 """What networks' probabilities are worth by each metric: a score per image, and a run's value."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from sidebyside.config.metrics import (
 from sidebyside.errors import UserError
 
 _SMALLEST = 1e-7  # as Keras clips probabilities before it takes their logarithm
+WORST_LOSS = -math.log(_SMALLEST)  # of an image, nats
 _BINS = 15  # of certainty, as Guo et al. have them
 _DECIMALS = 9  # of a run's value
 _TOP = (2, 5)  # how many classes a network may name, in the table of other scores
@@ -63,6 +65,9 @@ def scores_by_image(
     accuracy and its posterior distribution"), as a mean over images: an image of a class with n_c
     of N images weighs N / (classes n_c).
 
+    A network that diverged has probabilities that are no numbers: they count as none for the true
+    class and the same for each other. By error, its class is the first, as everywhere.
+
     Parameters
     ----------
     metric : Metric
@@ -73,6 +78,9 @@ def scores_by_image(
         return np.zeros(0, np.float32)
     if metric.target is not None:
         return own_scores(metric, probabilities, target).astype(np.float32)
+    if metric == ERROR:
+        return probabilities.argmax(axis=1) != target
+    probabilities = _numbers(probabilities, target)
     exact = probabilities.astype(np.float64)
     of_target = exact[np.arange(len(target)), target]
     if metric == LOG_LOSS:
@@ -98,7 +106,8 @@ def value_of_run(
     (Guo et al. 2017, "On calibration of modern neural networks", equation 3), in percent.
     """
     if metric == CALIBRATION_ERROR:
-        return round(100 * _calibration_error(probabilities, target), _DECIMALS)
+        numbers = _numbers(probabilities, target)
+        return round(100 * _calibration_error(numbers, target), _DECIMALS)
     return round(float(in_unit(scores).mean()), _DECIMALS)
 
 
@@ -147,6 +156,16 @@ def least_variance(metric: Metric, target: NDArray[np.uint8], scores: Sequence[S
         return float((_weights(target) ** 2).mean()) / images**2 / 12
     apart = np.diff(np.unique(np.concatenate(scores).astype(np.float64)))
     return float(apart.min() / images) ** 2 / 12 if apart.size else 0.0
+
+
+def _numbers(probabilities: NDArray[np.float32], target: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return probabilities, those that are no numbers as `scores_by_image` counts them."""
+    if np.isfinite(probabilities).all():
+        return probabilities
+    classes = probabilities.shape[1]
+    others = np.arange(classes) != target[:, np.newaxis]
+    known = np.isfinite(probabilities).all(axis=1, keepdims=True)
+    return np.where(known, probabilities, others.astype(np.float32) / np.float32(classes - 1))
 
 
 def _places(probabilities: NDArray[np.float32], target: NDArray[np.uint8]) -> NDArray[np.intp]:

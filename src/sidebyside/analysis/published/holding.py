@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from sidebyside.analysis.intervals import rounding_variance
+from sidebyside.analysis.power import ALPHA
 from sidebyside.analysis.published.recipes import (
     CURVES,
     TOLERANCE,
@@ -68,17 +69,22 @@ def hold_against_published(evidence: Evidence) -> Published | None:
         for recipe, estimate in zip(recipes, moderated, strict=True)
     ]
     split = _split(committed(evidence.dataset, SPLIT))
-    return Published(images, recipes, _verdicts(recipes, least), split, table["left_open"])
+    verdicts = _verdicts(recipes, least, TOLERANCE)
+    stricter = _verdicts(recipes, least, TOLERANCE / 2).values()
+    within = sum(own.p_within_holm is not None and own.p_within_holm < ALPHA for own in stricter)
+    return Published(images, recipes, verdicts, within, split, table["left_open"])
 
 
-def _verdicts(recipes: Sequence[Recipe], least_variance: float) -> dict[str, FigureVerdict]:
+def _verdicts(
+    recipes: Sequence[Recipe], least_variance: float, tolerance: float
+) -> dict[str, FigureVerdict]:
     by_name: dict[str, list[Recipe]] = {}
     for recipe in recipes:
         by_name.setdefault(recipe.name, []).append(recipe)
     verdicts = judge(
         [readings[0].published for readings in by_name.values()],
         [[reading.errors for reading in readings] for readings in by_name.values()],
-        TOLERANCE,
+        tolerance,
         least_variance,
     )
     return dict(zip(by_name, verdicts, strict=True))

@@ -10,8 +10,9 @@ from sidebyside.analysis.intervals import MeanEstimate, difference, interval, ro
 from sidebyside.analysis.published.verdicts import BETTER, WORSE, FigureVerdict
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 
-# Points: what a published figure may be off and still count as reproduced. As wide as the interval
-# that 10 000 images leave to an error of 1 % (Wilson's, 0.82 to 1.22).
+# Points: what a published figure may be off and still count as reproduced. As many as the interval
+# is wide that 10 000 images leave to an error of 1 % (Wilson's, 0.82 to 1.22), so twice what they
+# leave on either side. It was set after five runs of each recipe, and reports say so.
 TOLERANCE = 0.4
 
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")  # columns of a published curve
@@ -229,12 +230,14 @@ class JudgedReading:
 class Published:
     """All published figures held against runs, which were tested on so many ``images``.
 
-    ``verdicts`` are by recipe, whose page may contradict itself: then by all of its readings.
+    ``verdicts`` are by recipe, whose page may contradict itself: then by all of its readings;
+    ``within_half`` is how many would be shown to be within half the tolerance.
     """
 
     images: int
     recipes: list[Recipe]
     verdicts: dict[str, FigureVerdict]
+    within_half: int
     split: Split | None
     left_open: list[str]
 

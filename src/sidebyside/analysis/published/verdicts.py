@@ -132,7 +132,7 @@ def judge(
     readings : sequence of sequence of sequence of float
         For each recipe, each reading and each of its runs, the test error, percent.
     tolerance : float
-        Points, stated before.
+        Points.
     least_variance : float
         Of a test error, see `sidebyside.analysis.intervals.rounding_variance`.
     """

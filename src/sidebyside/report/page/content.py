@@ -20,12 +20,12 @@ from sidebyside.report.page.origins import origins
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.crossvalidation import CORRECTED, meaning
 from sidebyside.report.text.findings import of_pair
+from sidebyside.report.text.markdown import Row
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.others import ABOUT, TITLE, other_scores
 from sidebyside.report.text.rules import rule_text
 from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import smaller_rows
-from sidebyside.report.text.tables import Row
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
 _OPENING = 3  # statements that are the answer

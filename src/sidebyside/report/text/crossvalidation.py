@@ -3,9 +3,9 @@
 from typing import Any
 
 from sidebyside.config.metrics import ERROR, Metric
+from sidebyside.report.text.markdown import paragraph
 from sidebyside.report.text.numbers import counted
 from sidebyside.report.text.scale import Scale
-from sidebyside.report.text.tables import paragraph
 from sidebyside.storage.evidence import Evidence
 
 CORRECTED = (

@@ -11,13 +11,12 @@ from sidebyside.report.conditions import compare_command, condition_rows, traini
 from sidebyside.report.folding import folded, of_folding, shown
 from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
-from sidebyside.report.text.folds import fold, fold_sections
+from sidebyside.report.text.markdown import fold, fold_sections, paragraph, table
 from sidebyside.report.text.others import other_scores_text
 from sidebyside.report.text.published import published_text
 from sidebyside.report.text.rules import rule_text
 from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import analysis_text
-from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
 
 _ANSWER = 3  # statements; the others are folded
@@ -122,7 +121,7 @@ def of_stopping(rule: Entry) -> str:
         how = f"""
             after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
             repeated confidence intervals, and p values the least of all looks over its share of
-            the error (Jennison & Turnbull 1989), so that both are good at any look. Factors are
+            the error (Jennison & Turnbull 1989) if the last look bears that out, so that both are good at any look. Factors are
             judged by the seeds that all variants have. The correction for choosing by
             validation error, ensembles and power take no account of looks."""
     return paragraph(f"**How many seeds.** Seeds were added {rule_text(rule)}: {how}")

@@ -5,9 +5,9 @@ from typing import Any
 
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR, Metric, read_metric
+from sidebyside.report.text.markdown import table
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.scale import Scale
-from sidebyside.report.text.tables import table
 
 _MOST_SENTENCES = 6
 _MOST_CHARACTERS = 7500  # of the 8000 that MLflow takes, as links are added

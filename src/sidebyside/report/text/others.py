@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from sidebyside.config.metrics import ERROR, metric_of
+from sidebyside.report.text.markdown import paragraph, table
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.scale import Scale
-from sidebyside.report.text.tables import paragraph, table
 from sidebyside.storage.evidence import Evidence
 
 TITLE = "Other scores, without claims"

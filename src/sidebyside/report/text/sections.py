@@ -8,9 +8,9 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.findings import Entry, place
+from sidebyside.report.text.markdown import Row, Strong, paragraph, table
 from sidebyside.report.text.numbers import counted, fixed, p_value, spelled
 from sidebyside.report.text.scale import ERRORS, Scale
-from sidebyside.report.text.tables import Row, Strong, paragraph, table
 
 
 def analysis_text(analysis: Analysis) -> str:

@@ -7,17 +7,8 @@ from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
-from sidebyside.report.text.findings import (
-    Entry,
-    headline,
-    more,
-    of_equivalence,
-    of_interaction,
-    of_main_effect,
-    of_simple_effect,
-    place,
-    told_simple_effects,
-)
+from sidebyside.report.text.factors import effect_sentence, interaction_sentence, of_factors
+from sidebyside.report.text.findings import Entry, of_equivalence
 from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -29,14 +20,14 @@ def statements(analysis: Analysis) -> list[str]:
     sentences = [
         _of_protocols(list(dict.fromkeys(analysis.protocols.values()))),
         _of_choice(content, scale),
-        _of_factors(main, effects, scale),
+        of_factors(main, effects, scale, analysis.decided_within),
         *(_of_equivalence(entry, scale) for entry in content["equivalence"]),
         _of_smaller(content["no_worse"], scale),
         _of_identical(content["identical"]),
         of_asked(content.get("asked")),
         _of_power(content["power"], scale),
-        *(_of_effect(effect, scale) for effect in main),
-        *(_of_interaction(entry, scale) for entry in effects["interactions"]),
+        *(effect_sentence(effect, scale, analysis.decided_within) for effect in main),
+        *(interaction_sentence(entry, scale) for entry in effects["interactions"]),
         _of_ensembles(content["ensemble"], scale),
         _of_floor(content["floor"], scale),
     ]
@@ -67,13 +58,19 @@ def _of_choice(content: Entry, scale: Scale) -> str:
         others = counted(len(against), "other network" if content["identical"] else "other")
         text += f"; it is shown to be better than {worse} of the {others}"
         text += _of_bias(chosen, scale)
-    if chosen["flattery"] > 0:
+    if chosen["lowest_test"] != chosen["chosen"]:
         text += (
             f". Choosing by {scale.test} would have shown {scale.value(chosen[f'lowest_{name}'])} "
-            f"({spelled(chosen['lowest_test'])}), which flatters by "
-            f"{scale.apart(chosen['flattery'])}"
+            f"({spelled(chosen['lowest_test'])}){_of_flattery(chosen['flattery'], scale)}"
         )
     return text + "."
+
+
+def _of_flattery(flattery: float | None, scale: Scale) -> str:
+    """Return by how much a choice by test figures flatters, nothing where it isn't seen to."""
+    if flattery is None or scale.apart(max(flattery, 0.0)) == scale.apart(0.0):
+        return ""
+    return f", which, corrected for that choice, flatters by {scale.apart(flattery)}"
 
 
 def _instead(metric: Metric) -> str:
@@ -103,39 +100,6 @@ def _beaten(pair: Entry, winner: str) -> bool:
     return bool(pair["verdict"] == ("better" if pair["a"] == winner else "worse"))
 
 
-def _of_factors(main: Sequence[Entry], effects: Entry, scale: Scale) -> str:
-    """Return what the factors do: interactions before, and instead of, averages they contradict."""
-    if not main:
-        return ""
-    told = told_simple_effects(effects)
-    parts = [_of_levels(entries, scale) for entries in told]
-    shown = sorted(main, key=lambda effect: -abs(effect["difference"] or 0))
-    parts += [text for effect in shown if (text := of_main_effect(effect, scale))]
-    known = {entries[0]["factor"] for entries in told}
-    known |= {effect["factor"] for effect in main if of_main_effect(effect)}
-    rest = ", ".join(dict.fromkeys(e["factor"] for e in main if e["factor"] not in known))
-    if not parts:
-        return f"Of the factors ({rest}) none is shown to make a difference."
-    text = f"{_capital('; '.join(parts))} (95 %, {headline(main[0])[1]})"
-    return f"{text}; for {rest} this study can't tell." if rest else f"{text}."
-
-
-def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
-    """Return what a factor does at each level of another, with which it interacts."""
-    parts = []
-    for entry in entries:
-        text = of_simple_effect(entry, scale)
-        if text is None:
-            apart = f"{level_text(entry['level'])} minus {level_text(entry['reference'])}"
-            text = f"{place(entry)} it can't be told ({apart}: {_signed(entry, scale)})"
-        parts.append(text)
-    return ", ".join(parts)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
 def _of_equivalence(entry: Entry, scale: Scale) -> str:
     a, b = (level_text(level) for level in entry["levels"])
     text = of_equivalence(entry, scale)
@@ -143,6 +107,8 @@ def _of_equivalence(entry: Entry, scale: Scale) -> str:
         return f"Whether {a} and {b} are equivalent can't be told from {seeds_text(entry['n'])}."
     if text is None:
         text = f"{a} and {b} aren't shown to be equivalent within {scale.within(entry['margin'])}"
+        if others := entry["contradicted_by"]:
+            text += f" at each level of {', '.join(others)}"
     text += _of_difference(entry, scale)
     if exact := entry["exact"]:
         text += (
@@ -218,40 +184,6 @@ def _of_power(power: Entry, scale: Scale) -> str:
         f"{counted(power['pairs'], 'pair')}; differences have a pooled sd of {spread} over seeds)"
         f"{'; seeds needed: ' + scale.with_unit(needed) if needed else ''}."
     )
-
-
-def _of_effect(effect: Entry, scale: Scale) -> str:
-    if effect["low"] is None or effect["contradicted_by"]:
-        return ""
-    if text := of_main_effect(effect, scale):
-        return f"{_capital(text)} {_shown_by(effect, scale)}."
-    level, reference = level_text(effect["level"]), level_text(effect["reference"])
-    ends, named = headline(effect)
-    return (
-        f"Can't tell {effect['factor']} {level} from {reference}: "
-        f"{scale.with_unit(scale.signed(effect['difference']))}"
-        f"{scale.interval(ends['low'], ends['high'])} (95 %, {named}){more(effect)}."
-    )
-
-
-def _signed(effect: Entry, scale: Scale) -> str:
-    ends, _ = headline(effect)
-    return f"{scale.signed(effect['difference'])}{scale.interval(ends['low'], ends['high'])}"
-
-
-def _shown_by(effect: Entry, scale: Scale) -> str:
-    """Return what the interval is for, the one over seeds where it is another, and the p value."""
-    ends, named = headline(effect)
-    text = f"(95 %, {named}"
-    if ends is not effect:
-        low, high = sorted(abs(effect[end]) for end in ("low", "high"))
-        text += f"; over seeds {scale.bracket(low, high)}"
-    return f"{text}; Holm's p {p_value(effect['p_holm'])})"
-
-
-def _of_interaction(entry: Entry, scale: Scale) -> str:
-    text = of_interaction(entry, scale)
-    return f"{_capital(text)} {_shown_by(entry, scale)}." if text else ""
 
 
 def _of_ensembles(ensembles: Entry, scale: Scale) -> str:

@@ -1,9 +1,13 @@
-"""Paragraphs and tables in Markdown."""
+"""Paragraphs, tables, and sections that a reader opens when they are wanted, in Markdown."""
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+
+_HEAD = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,3 +38,18 @@ def table(rows: Sequence[Mapping[str, str | Strong]]) -> str:
 
 def _markdown(cell: str | Strong) -> str:
     return f"**{cell.words}**{cell.rest}" if isinstance(cell, Strong) else cell
+
+
+def fold(title: str, text: str) -> str:
+    """Return a text that is hidden behind its title, where Markdown is shown as HTML."""
+    return (
+        f"<details>\n<summary>{html.escape(title, quote=False)}</summary>\n\n{text}\n\n</details>"
+    )
+
+
+def fold_sections(text: str) -> list[str]:
+    """Return a text with each of its sections folded; what stands above the first stays open."""
+    opening, *parts = _HEAD.split(text)
+    titled = zip(parts[::2], parts[1::2], strict=True)
+    folded = [fold(title, body.strip()) for title, body in titled]
+    return [opening.strip(), *folded] if opening.strip() else folded
