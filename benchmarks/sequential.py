@@ -72,8 +72,9 @@ Look k has the share w = n / (sum of all n) of the error. An interval at the lev
 repeated confidence interval (Jennison & Turnbull 1989): it holds the truth at all looks together,
 whenever the study stops. A p value is the least of all looks, each over its share, as far as the
 interval at the last look bears it out, and that of the last look where it doesn't: what was shown
-early and is gone later isn't told. It goes into Holm's correction like any other. With c = 0.05 both are valid without more ado; for a test that
-is the only one, c is what 400,000 simulated studies allow:
+early and is gone later isn't told. It goes into Holm's correction like any other. With c = 0.05
+both are valid without more ado; for a test that is the only one, c is what 400,000 simulated
+studies allow:
 
 {levels}
 

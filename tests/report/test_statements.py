@@ -253,6 +253,23 @@ def test_power_names_its_test():
     assert "three are the fewest" in said(power=few)[0]
 
 
+def pair(a, b, difference, verdict="worse"):
+    ends = {"mean": difference, "low": difference - 0.1, "high": difference + 0.1}
+    return {"a": a, "b": b, "n": 5, "margin": 0.1, "verdict": verdict, "difference": ends}
+
+
+def test_where_no_factor_tells_of_them_the_pairs_that_differ_most_do():
+    pairs = [pair(f"a={k}", "a=0", k / 2) for k in range(1, 6)]
+    pairs.append(pair("a=6", "a=0", 0.0, "can't tell"))
+    (sentence,) = said(pairs=pairs)
+    assert sentence.startswith("a=5 is worse than a=0 by 2.50 points [2.40, 2.60] (95 %, over")
+    assert sentence.endswith("; 2 more pairs of variants differ.")
+    main = {"main": [effect()], "interactions": [], "simple": []}
+    assert not any("a=5 is worse" in other for other in said(pairs=pairs, effects=main))
+    mixed = said(("clean", "tf55k"), pairs=pairs)
+    assert not any("a=5 is worse" in other for other in mixed)
+
+
 def test_the_choice_comes_with_its_correction():
     chosen = {
         "chosen": "a=1",
@@ -265,8 +282,8 @@ def test_the_choice_comes_with_its_correction():
         "lowest_test_error": 0.7,
         "flattery": 0.09,
     }
-    pairs = [{"a": "a=2", "b": "a=1", "verdict": "worse"}]
-    assert said(selection=chosen, pairs=pairs) == [
+    pairs = [pair("a=2", "a=1", 0.2)]
+    assert said(selection=chosen, pairs=pairs)[:1] == [
         "Chosen by validation error: a=1, with a test error of 0.79 % [0.64, 0.94] (95 %, new "
         "seeds and new images); it is shown to be better than 1 of the 1 other. Corrected for the "
         "choice, over seeds alone, it is 0.81 % [0.72, 0.90] (95 %). Choosing by test error would "

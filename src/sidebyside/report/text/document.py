@@ -121,7 +121,7 @@ def of_stopping(rule: Entry) -> str:
         how = f"""
             after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
             repeated confidence intervals, and p values the least of all looks over its share of
-            the error (Jennison & Turnbull 1989) if the last look bears that out, so that both are good at any look. Factors are
-            judged by the seeds that all variants have. The correction for choosing by
-            validation error, ensembles and power take no account of looks."""
+            the error (Jennison & Turnbull 1989) if the last look bears that out, so that both are
+            good at any look. Factors are judged by the seeds that all variants have. The correction
+            for choosing by validation error, ensembles and power take no account of looks."""
     return paragraph(f"**How many seeds.** Seeds were added {rule_text(rule)}: {how}")

@@ -8,9 +8,11 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.factors import effect_sentence, interaction_sentence, of_factors
-from sidebyside.report.text.findings import Entry, of_equivalence
+from sidebyside.report.text.findings import Entry, of_equivalence, of_pair
 from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
+
+_NAMED = 3  # pairs of variants that the opening tells one by one
 
 
 def statements(analysis: Analysis) -> list[str]:
@@ -21,6 +23,7 @@ def statements(analysis: Analysis) -> list[str]:
         _of_protocols(list(dict.fromkeys(analysis.protocols.values()))),
         _of_choice(content, scale),
         of_factors(main, effects, scale, analysis.decided_within),
+        "" if analysis.confounded or main else _of_pairs(content["pairs"], scale),
         *(_of_equivalence(entry, scale) for entry in content["equivalence"]),
         _of_smaller(content["no_worse"], scale),
         _of_identical(content["identical"]),
@@ -98,6 +101,16 @@ def _of_bias(chosen: Entry, scale: Scale) -> str:
 
 def _beaten(pair: Entry, winner: str) -> bool:
     return bool(pair["verdict"] == ("better" if pair["a"] == winner else "worse"))
+
+
+def _of_pairs(pairs: Sequence[Entry], scale: Scale) -> str:
+    """Return which variants differ most, where no factor tells of them."""
+    apart = [pair for pair in pairs if pair["verdict"] in ("better", "worse")]
+    apart.sort(key=lambda pair: -abs(pair["difference"]["mean"]))
+    told = [of_pair(pair, scale) for pair in apart[:_NAMED]]
+    if others := len(apart) - len(told):
+        told.append(f"{counted(others, 'more pair')} of variants differ")
+    return f"{'; '.join(told)}." if told else ""
 
 
 def _of_equivalence(entry: Entry, scale: Scale) -> str:
