@@ -58,7 +58,8 @@ the last runs of a look where it is sure what the next one adds: seeds of the ba
 finished comparison wouldn't be decided if it stood alone, and until narrow those of each variant
 whose first stage is complete. A race may be decided by any run, and so may factors.
 
-**Until decided** all runs are looked at after 3, 5, 8, 13 and 20 seeds, up to `study.max_seeds`.
+**Until decided** all runs are looked at after 3, 5, 8, 13 and 20 seeds, up to `study.max_seeds`,
+which is one of these.
 `study.question` is what has to be decided:
 
 - `variants` against `study.baseline`: each is better, worse, or equivalent within `study.margin`.
