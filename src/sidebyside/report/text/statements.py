@@ -20,7 +20,7 @@ def statements(analysis: Analysis) -> list[str]:
     content, effects, main = analysis.content, analysis.effects, analysis.main_effects
     scale = Scale(analysis.metric)
     sentences = [
-        _of_protocols(list(dict.fromkeys(analysis.protocols.values()))),
+        _of_protocols(list(dict.fromkeys(analysis.protocols.values())), analysis.confounded),
         _of_choice(content, scale),
         of_factors(main, effects, scale, analysis.decided_within),
         "" if analysis.confounded or main else _of_pairs(content["pairs"], scale),
@@ -37,8 +37,8 @@ def statements(analysis: Analysis) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _of_protocols(protocols: Sequence[str]) -> str:
-    if len(protocols) == 1:
+def _of_protocols(protocols: Sequence[str], confounded: bool) -> str:
+    if not confounded:
         return ""
     return (
         f"Runs follow different protocols ({', '.join(protocols)}), so what tells variants apart "
