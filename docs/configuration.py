@@ -39,7 +39,8 @@ before any work starts.
 
 `params.yaml` has what DVC tracks; `conf/` has the rest, a folder for each group of choices. The
 command line wins over both: `python pipelines/train.py -m optimizer=adam,sgd training.epochs=5`. A
-setting of a group's file is changed by its path: `model.kernel_size=5`. """
+setting of a group's file is changed by its path: `model.kernel_size=5`.
+"""
 BLOCKS = """## Blocks of a network: `model.blocks`
 
 An entry of the list has a `type`; a setting without anything under "as it comes" has to be given.

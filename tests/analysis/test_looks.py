@@ -93,6 +93,21 @@ def test_what_the_last_look_does_not_bear_out_is_not_told(later):
     assert pair.verdict == "can't tell"
 
 
+def test_a_look_that_shows_the_opposite_does_not_speak_for_the_last():
+    generator = np.random.default_rng(0)
+    differences = np.array([0.3, 0.301, 0.299, *generator.normal(-0.6, 0.2, 10)])
+    pair = compare_pair(
+        replicate("a", 1 + differences), replicate("b", [1.0] * 13), 0.1, looks_up_to(13)
+    )
+    assert pair.by_look[0]["low"] > 0 > pair.by_look[-1]["high"]
+    shares = [
+        stats.ttest_1samp(differences[:count], 0).pvalue * 29 / count
+        for count in (3, 5, 8, 13)
+        if differences[:count].mean() < 0
+    ]
+    assert pair.p == pytest.approx(min(shares))
+
+
 def test_an_equivalence_that_the_last_look_does_not_bear_out_is_not_told():
     near = [0.001, -0.001, 0.0, 0.001, -0.001, 0.0, 0.001, -0.001]
     assert tost(near, 0.1, looks=LOOKS).equivalent

@@ -50,6 +50,33 @@ def test_levels_are_equivalent_only_where_no_interaction_says_otherwise(
     assert (entry["contradicted_by"], entry["equivalent"]) == (contradicted, equivalent)
 
 
+def test_levels_that_are_not_the_first_are_held_against_each_other(committed_factorial):
+    """Of three levels of which the second and the third are equal at each optimizer."""
+    other = [
+        replace(
+            shifted(committed_factorial, run, 1 + 29 * (run.factors["optimizer"] == "adam")),
+            factors=run.factors | {"data_format": name},
+            variant=run.variant.replace("channels_last", name),
+            weights_digest=f"{name} {run.key}",
+        )
+        for name in ("second", "third")
+        for run in committed_factorial.runs
+        if run.factors["data_format"] == "channels_last"
+    ]
+    kept = [r for r in committed_factorial.runs if r.factors["data_format"] == "channels_last"]
+    evidence = replace(committed_factorial, runs=[*kept, *other])
+    study = Study(name="factorial", expected_equal=["data_format"])
+    found = {
+        tuple(entry["levels"]): entry["contradicted_by"]
+        for entry in analyse(evidence, study, []).content["equivalence"]
+    }
+    assert found == {
+        ("channels_last", "second"): ["optimizer"],
+        ("channels_last", "third"): ["optimizer"],
+        ("second", "third"): [],
+    }
+
+
 def test_the_only_factor_is_told_by_its_pairs_alone(committed_factorial):
     """Its effects would be the same tests in another family, with other p values."""
 

@@ -409,7 +409,9 @@ def test_different_protocols_are_named_beside_each_comparison(pages):
         pair for pair in page.json["pairs"] if pair["b"] == page.comparison.analysis.baseline
     ]
     assert page.text.count("(different protocols: ") == len(against) + len(page.json["pairs"])
-    assert "an effect may be the protocol's" in page.text
+    assert "an effect may be the protocol's" not in page.text  # it is the factor
+    assert page.comparison.analysis.main_effects == []  # but of more than two levels
+    assert not page.comparison.analysis.confounded
     assert "so these figures flatter" in page.text
     assert "different protocols" not in pages("whole").text
 

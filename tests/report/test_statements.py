@@ -238,6 +238,16 @@ def test_a_factor_that_was_decided_to_make_no_difference_is_told_so():
     assert first == "Of the factors (f, h) none is shown to make a difference."
 
 
+def test_no_level_of_several_is_told_to_make_a_difference_to_the_first():
+    main = [
+        effect("f", 0.07, 0.9, low=0.05, high=0.09, level=level, reference="a")
+        for level in ("b", "c")
+    ]
+    found = content(effects={"main": main, "interactions": [], "simple": []})
+    (first, *_) = statements(Analysis(found, {}, {}, {}, "v", {"v": "clean"}, decided_within=0.1))
+    assert first == ("No level of f makes a difference to a beyond 0.1 points (95 %, over seeds).")
+
+
 def test_identical_variants_are_told():
     (sentence,) = said(identical=[["a", "b"], ["c", "d"]])
     assert sentence.startswith("4 variants are 2 networks under several names")

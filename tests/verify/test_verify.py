@@ -279,7 +279,7 @@ def test_bits_are_drawn_from_runs_that_have_a_numeric_class(committed):
     done = sidebyside(committed, "bits", "--count", "2", "--json")
     path.write_bytes(whole)
     assert [run["key"] for run in json.loads(done.stdout)["verdicts"]] == [own.key]
-    words = f"{len(old)} of {len(evidence.runs)} runs are from before there were numeric classes"
+    words = f"{len(old)} of {len(evidence.runs)} runs have the bits of one processor"
     assert words in done.stderr
 
 

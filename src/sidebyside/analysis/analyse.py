@@ -61,6 +61,8 @@ class Analysis:
     decided_within : float or None
         The margin beyond which a factor makes no difference if its interval is within it, in a
         study whose seeds were added until that was so of each factor, or it made one.
+    by_protocol : bool
+        Whether the protocol is one of the factors.
     """
 
     content: dict[str, Any]
@@ -71,12 +73,12 @@ class Analysis:
     protocols: dict[str, str]
     metric: Metric = ERROR
     decided_within: float | None = None
+    by_protocol: bool = False
 
     @property
     def confounded(self) -> bool:
         """Whether levels may differ by protocol as well, which is no factor of its own."""
-        factors = {effect["factor"] for effect in self.content["effects"]["main"]}
-        return len(set(self.protocols.values())) > 1 and "protocol" not in factors
+        return len(set(self.protocols.values())) > 1 and not self.by_protocol
 
     @property
     def effects(self) -> dict[str, list[dict[str, Any]]]:
@@ -164,6 +166,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         protocols={run.variant: run.protocol for run in evidence.runs},
         metric=evidence.metric,
         decided_within=study.margin if _asks_factors(evidence) else None,
+        by_protocol="protocol" in evidence.runs[0].factors,
     )
 
 

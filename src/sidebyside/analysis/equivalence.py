@@ -64,8 +64,8 @@ class LevelEquivalence:
     test : Equivalence
         Of the other pairs, their differences averaged by seed.
     contradicted_by : list of str
-        Factors with which it interacts so that at some of their levels the difference isn't within
-        the margin: then the average says nothing of these.
+        Factors with which it interacts, and at some level of which the two aren't shown to be
+        equivalent, by a test that isn't corrected: then the average says nothing of these.
     """
 
     factor: str

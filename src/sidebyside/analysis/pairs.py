@@ -121,8 +121,10 @@ class Pair:
         return self.looks.p(self._p_of, self.n) if self.looks else self._estimate.p
 
     def _p_of(self, count: int) -> float | None:
+        """Return p at an earlier look, None where that shows the opposite of the last one."""
         estimate = mean_estimate(self.differences[:count], self.least_variance)
-        return None if estimate is None else estimate.p
+        opposed = estimate and self._estimate and estimate.mean * self._estimate.mean < 0
+        return None if estimate is None or opposed else estimate.p
 
     @property
     def p_equivalent(self) -> float | None:

@@ -153,12 +153,18 @@ def _at_looks(
             at_look = _estimates(
                 own, seeds[there], contrasts, values[there], None, least_variance, CONFIDENCE
             )
-            p_values[count] = [estimate.p for estimate in at_look]
+            pairs = zip(at_look, estimates, strict=True)
+            p_values[count] = [None if _opposed(*pair) else pair[0].p for pair in pairs]
     together = [
         looks.p(lambda count, own=number: p_values[count][own], estimate.n)  # type: ignore[misc]
         for number, estimate in enumerate(estimates)
     ]
     return [replace(estimate, p=p) for estimate, p in zip(estimates, together, strict=True)]
+
+
+def _opposed(at_look: Estimate, last: Estimate) -> bool:
+    """Whether a look shows the opposite of the last one."""
+    return (at_look.difference or 0.0) * (last.difference or 0.0) < 0
 
 
 def _by_seed(weights: Array, seeds: NDArray[np.intp], scores: Scores) -> Array:

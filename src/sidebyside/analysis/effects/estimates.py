@@ -127,27 +127,14 @@ class Effects:
     interactions: list[Interaction]
     simple: list[SimpleEffect]
 
-    def unlike(self, factor: str, levels: Sequence[Level], margin: float) -> list[str]:
-        """Return the factors with which one interacts beyond a margin.
-
-        Those at some level of which the 95 % interval of the difference that ``levels`` make,
-        over seeds, isn't within ``margin``, where an interaction is shown.
-        """
-        others = {
+    def interacting(self, factor: str, levels: Sequence[Level]) -> list[str]:
+        """Return the factors with which a difference between two levels is shown to interact."""
+        return [
             other
             for entry in self.interactions
             if entry.estimate.shown and factor in entry.factors
             for other in entry.factors
-        }
-        return [
-            other
-            for other in dict.fromkeys(entry.given for entry in self.simple)
-            if other in others
-            and not all(
-                entry.estimate.within(margin)
-                for entry in self.simple
-                if entry.factor == factor and entry.given == other and entry.level in levels
-            )
+            if other != factor and {entry.levels[entry.factors.index(factor)]} & {*levels}
         ]
 
     def as_json(self) -> dict[str, Any]:

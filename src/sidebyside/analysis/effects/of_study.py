@@ -45,8 +45,8 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
 def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[LevelEquivalence]:
     """Return the levels of factors that were expected to make no difference, pair by pair.
 
-    None before the variants have a seed in common. By what was ``found`` of the factors, averages
-    are told that interactions contradict.
+    None before the variants have a seed in common. Averages that interactions contradict, of those
+    that were ``found``, say so.
 
     Raises
     ------
@@ -56,9 +56,7 @@ def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[Lev
     kept = in_step(evidence)
     if not kept.runs:
         return []
-    table = equivalence_table(kept)
-    looks = looks_of(evidence.stopping)
-    least, entries = least_variance_of(evidence), []
+    entries = []
     for factor in study.expected_equal:
         if factor not in evidence.runs[0].factors:
             raise UserError(
@@ -66,13 +64,40 @@ def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[Lev
                 f"factors are {', '.join(evidence.runs[0].factors) or 'none'}."
             )
         levels: list[Level] = list(dict.fromkeys(run.factors[factor] for run in evidence.runs))
-        entries += [
-            compare_levels(table, factor, pair, study.margin, least, looks, evidence.folds)
-            for pair in combinations(levels, 2)
-        ]
+        entries += [_compared(kept, study, factor, pair) for pair in combinations(levels, 2)]
     return [
-        replace(entry, contradicted_by=found.unlike(entry.factor, entry.levels, study.margin))
+        replace(entry, contradicted_by=_unlike(kept, study, entry, found))
         for entry in corrected(entries)
+    ]
+
+
+def _compared(
+    evidence: Evidence, study: Study, factor: str, pair: tuple[Level, Level]
+) -> LevelEquivalence:
+    table, looks = equivalence_table(evidence), looks_of(evidence.stopping)
+    least = least_variance_of(evidence)
+    return compare_levels(table, factor, pair, study.margin, least, looks, evidence.folds)
+
+
+def _unlike(evidence: Evidence, study: Study, entry: LevelEquivalence, found: Effects) -> list[str]:
+    """Return the factors at some level of which two levels aren't shown to be equivalent.
+
+    Of those with which their difference is shown to interact.
+    """
+    first, second = entry.levels
+
+    def equivalent_at(factor: str, level: Level) -> bool:
+        runs = [run for run in evidence.runs if run.factors[factor] == level]
+        at_level = replace(evidence, runs=runs)
+        return _compared(at_level, study, entry.factor, (first, second)).equivalent
+
+    return [
+        factor
+        for factor in dict.fromkeys(found.interacting(entry.factor, entry.levels))
+        if not all(
+            equivalent_at(factor, level)
+            for level in dict.fromkeys(run.factors[factor] for run in evidence.runs)
+        )
     ]
 
 

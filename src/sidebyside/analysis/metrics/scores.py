@@ -65,8 +65,8 @@ def scores_by_image(
     accuracy and its posterior distribution"), as a mean over images: an image of a class with n_c
     of N images weighs N / (classes n_c).
 
-    A network that diverged has probabilities that are no numbers: they count as none for the true
-    class and the same for each other. By error, its class is the first, as everywhere.
+    A network that diverged has probabilities that are no numbers: it counts as one that is certain
+    of a wrong class. By error, its class is the first, as everywhere.
 
     Parameters
     ----------
@@ -76,11 +76,11 @@ def scores_by_image(
     """
     if not metric.by_image:
         return np.zeros(0, np.float32)
-    if metric.target is not None:
-        return own_scores(metric, probabilities, target).astype(np.float32)
     if metric == ERROR:
         return probabilities.argmax(axis=1) != target
     probabilities = _numbers(probabilities, target)
+    if metric.target is not None:
+        return own_scores(metric, probabilities, target).astype(np.float32)
     exact = probabilities.astype(np.float64)
     of_target = exact[np.arange(len(target)), target]
     if metric == LOG_LOSS:
@@ -163,9 +163,11 @@ def _numbers(probabilities: NDArray[np.float32], target: NDArray[np.uint8]) -> N
     if np.isfinite(probabilities).all():
         return probabilities
     classes = probabilities.shape[1]
-    others = np.arange(classes) != target[:, np.newaxis]
+    # The true class comes after all others, which are told apart for the sake of top-k errors.
+    wrong = np.where(np.arange(classes) == target[:, np.newaxis], 0, _SMALLEST).astype(np.float32)
+    wrong[np.arange(len(target)), (target + 1) % classes] = 1 - (classes - 2) * _SMALLEST
     known = np.isfinite(probabilities).all(axis=1, keepdims=True)
-    return np.where(known, probabilities, others.astype(np.float32) / np.float32(classes - 1))
+    return np.where(known, probabilities, wrong)
 
 
 def _places(probabilities: NDArray[np.float32], target: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -37,9 +37,8 @@ def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: floa
         return f"Of the factors ({', '.join(unsure)}) none is shown to make a difference."
     said = [f"{'; '.join(parts)} (95 %, {headline(main[0])[1]})"] if parts else []
     if margin is not None and equal:
-        verb = "makes" if len(equal) == 1 else "make"
-        beyond = scale.within(margin)
-        said.append(f"{', '.join(equal)} {verb} no difference beyond {beyond} (95 %, over seeds)")
+        none = [_none([e for e in main if e["factor"] == name]) for name in equal]
+        said.append(f"{', '.join(none)} beyond {scale.within(margin)} (95 %, over seeds)")
     if unsure:
         said.append(f"for {', '.join(unsure)} this study can't tell")
     return f"{_capital('; '.join(said))}."
@@ -59,6 +58,14 @@ def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _none(entries: Sequence[Entry]) -> str:
+    """Return that a factor makes no difference: each of its levels to the first one."""
+    name, reference = entries[0]["factor"], level_text(entries[0]["reference"])
+    if len(entries) == 1:
+        return f"{name} makes no difference"
+    return f"no level of {name} makes a difference to {reference}"
 
 
 def _makes_none(effect: Entry, margin: float | None) -> bool:

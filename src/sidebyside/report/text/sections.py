@@ -174,6 +174,11 @@ def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
     return ["## Identical variants", text, names]
 
 
+def _not_shown(entry: Entry) -> str:
+    others = ", ".join(entry["contradicted_by"])
+    return f"not shown at each level of {others}" if others else "not shown"
+
+
 def _equivalence(entries: Sequence[Entry], scale: Scale) -> list[str]:
     if not entries:
         return []
@@ -189,7 +194,7 @@ def _equivalence(entries: Sequence[Entry], scale: Scale) -> list[str]:
             ),
             "margin": f"{entry['margin']:g}",
             "Holm's p": p_value(entry["p_holm"]),
-            "equivalent": Strong("yes") if entry["equivalent"] else "not shown",
+            "equivalent": Strong("yes") if entry["equivalent"] else _not_shown(entry),
         }
         for entry in entries
     ]

@@ -109,7 +109,7 @@ def _of_pairs(pairs: Sequence[Entry], scale: Scale) -> str:
     apart.sort(key=lambda pair: -abs(pair["difference"]["mean"]))
     told = [of_pair(pair, scale) for pair in apart[:_NAMED]]
     if others := len(apart) - len(told):
-        told.append(f"{counted(others, 'more pair')} of variants differ")
+        told.append(f"{counted(others, 'more pair')} of variants differ{'s' * (others == 1)}")
     return f"{'; '.join(told)}." if told else ""
 
 
