@@ -67,7 +67,7 @@ which is one of these.
   to be worse than another is out.
 - `[one variant, another]`: this pair alone.
 - `factors`: each of them makes a difference, or none beyond the margin; all variants go on
-  together.
+  together. One that is expected to make none has to at each level of those that it interacts with.
 
 Look k has the share w = n / (sum of all n) of the error. An interval at the level c w is a
 repeated confidence interval (Jennison & Turnbull 1989): it holds the truth at all looks together,
