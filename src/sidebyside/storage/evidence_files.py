@@ -2,10 +2,11 @@
 
 import json
 import os
+import struct
 import zipfile
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,33 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
     else:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         with unfinished.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            _save_compressed(file, arrays)
         os.replace(unfinished, path)  # so that a kill leaves the file that is there
+
+
+class _Member(zipfile.ZipInfo):
+    """A member of an archive whose header is that of Python 3.11.4 and later in any version.
+
+    Earlier ones left the version that is needed to read it, and the sizes, as if it weren't ZIP64.
+    """
+
+    def FileHeader(self, zip64: bool | None = None) -> bytes:  # noqa: N802, zipfile's name
+        """Return the header that is written before the member."""
+        header = bytearray(super().FileHeader(zip64))
+        self.create_version = self.extract_version = 45  # that of ZIP64
+        struct.pack_into("<H", header, 4, self.extract_version)
+        struct.pack_into("<LL", header, 18, 0xFFFFFFFF, 0xFFFFFFFF)  # see the extra field
+        return bytes(header)
+
+
+def _save_compressed(file: BinaryIO, arrays: dict[str, Any]) -> None:
+    """Do what `numpy.savez_compressed` does, to the same bytes in each version of Python."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            member = _Member(f"{name}.npy")
+            member.compress_type = archive.compression
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
 
 
 def _arrays_of(evidence: Evidence) -> dict[str, Any]:
