@@ -26,14 +26,14 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
     Nothing either where one factor alone varies, in more than two levels: what it does are pairs of
     variants, which would be tested twice, in two families.
     """
-    kept = in_step(evidence)
-    counts = [len({str(run.factors[own]) for run in kept.runs}) for own in _factors(evidence)]
+    kept, factors = in_step(evidence), list(evidence.runs[0].factors)
+    counts = [len({str(run.factors[own]) for run in kept.runs}) for own in factors]
     varying = [count for count in counts if count > 1]
     if not kept.runs or (len(varying) == 1 and varying[0] > 2):
         return Effects([], [], [])
     return effects(
         factor_table(kept),
-        _factors(evidence),
+        factors,
         scores=scores_of(kept.runs, evidence) if evidence.folds == 1 else None,
         least_variance=least_variance_of(evidence),
         expected_equal=study.expected_equal,
@@ -99,7 +99,3 @@ def _unlike(evidence: Evidence, study: Study, entry: LevelEquivalence, found: Ef
             for level in dict.fromkeys(run.factors[factor] for run in evidence.runs)
         )
     ]
-
-
-def _factors(evidence: Evidence) -> list[str]:
-    return list(evidence.runs[0].factors)

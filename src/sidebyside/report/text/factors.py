@@ -6,6 +6,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.report.text.findings import (
     Entry,
     headline,
+    is_within,
     more,
     of_interaction,
     of_main_effect,
@@ -70,9 +71,9 @@ def _none(entries: Sequence[Entry]) -> str:
 
 def _makes_none(effect: Entry, margin: float | None) -> bool:
     """Whether a factor's interval is within the margin that decides it, if any does."""
-    if margin is None or effect["low"] is None or effect["contradicted_by"]:
+    if margin is None or effect["contradicted_by"]:
         return False
-    return bool(-margin < effect["low"] and effect["high"] < margin)
+    return is_within(effect, margin)
 
 
 def effect_sentence(effect: Entry, scale: Scale, margin: float | None) -> str:

@@ -17,6 +17,11 @@ def is_shown(entry: Entry) -> bool:
     return entry["p_holm"] is not None and entry["p_holm"] < SIGNIFICANT
 
 
+def is_within(entry: Entry, margin: float) -> bool:
+    """Whether the interval of an effect over seeds lies within a margin."""
+    return entry["low"] is not None and -margin < entry["low"] and entry["high"] < margin
+
+
 def headline(entry: Entry) -> tuple[Entry, str]:
     """Return the interval by which an effect or a pair is told, and what it is for.
 

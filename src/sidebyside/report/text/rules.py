@@ -7,7 +7,7 @@ from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import metric_of_rule
-from sidebyside.report.text.findings import Entry, is_shown, more, of_pair
+from sidebyside.report.text.findings import Entry, is_shown, is_within, more, of_pair
 from sidebyside.report.text.numbers import counted, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -149,9 +149,7 @@ def _contrast(entry: Entry, main: Sequence[Entry]) -> str:
 
 
 def _is_told(entry: Entry, margin: float) -> bool:
-    if is_shown(entry):
-        return True
-    return entry["low"] is not None and -margin < entry["low"] and entry["high"] < margin
+    return is_shown(entry) or is_within(entry, margin)
 
 
 def _undecided(pairs: Sequence[Entry]) -> list[str]:
