@@ -6,6 +6,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from sidebyside.report.page.style import PAGE_STYLE
+
 INK, STAGE, STORE, ASKED = "#222222", "#dcebf7", "#f4ecd8", "#2a6f2a"
 ASK = (  # who asks, for which stages
     ("dvc repro: the stages that something changed", 0, 4, 0.97),
@@ -44,7 +46,8 @@ def arrow(axes: plt.Axes, begin: tuple[float, float], end: tuple[float, float], 
 
 def main() -> None:
     """Draw it."""
-    mpl.rcParams |= {"svg.hashsalt": "sidebyside", "font.size": 10, "svg.fonttype": "path"}
+    # Letters as letters: as outlines they have numbers that differ between releases of the font.
+    mpl.rcParams |= PAGE_STYLE | {"font.size": 10}
     figure, axes = plt.subplots(figsize=(12.2, 4.9))
     places = [number * (WIDTH + GAP) for number in range(len(STAGES))]
     for x, (title, text) in zip(places, STAGES, strict=True):
