@@ -39,7 +39,11 @@ WORDS = {
     "dvc_status": "`dvc status`, nothing changed",
 }
 DVC = tuple(name for name in WORDS if name.startswith("dvc"))
-LAUNCH = ("plan", "look_up_again", "unchanged")
+TARGETS = (  # wall seconds and GB at most, of steps together
+    ("`compare`", (120.0, 4.0), ("compare",)),
+    ("compose the configs of a launch", (30.0, math.inf), ("compose",)),
+    ("finished runs in a launch", (2.0, math.inf), ("plan", "look_up_again", "unchanged")),
+)
 
 
 def overrides(variants: int) -> list[str]:
@@ -293,27 +297,23 @@ def document(
 
 
 def _targets(found: Mapping[str, Mapping[int, Mapping[str, float]]], largest: int) -> str:
-    """Return the targets with what was measured."""
-    parts = {
-        ("`compare`", "120 s, 4 GB"): ("compare",),
-        ("compose the configs of a launch", "30 s"): ("compose",),
-        ("finished runs in a launch", "2 s"): LAUNCH,
-    }
-    rows = [
-        (what, most, *_summed([found[name][largest] for name in names]))
-        for (what, most), names in parts.items()
-        if all(largest in found[name] for name in names)
-    ]
-    written = [
-        {
-            "target": what,
-            "at most": most,
-            "wall s": f"{wall:.1f}",
-            "CPU s": f"{cpu:.1f}",
-            "peak GB": f"{memory:.2f}",
-        }
-        for what, most, wall, cpu, memory in rows
-    ]
+    """Return the targets with what was measured, and whether it is within them."""
+    written = []
+    for what, (most, most_memory), names in TARGETS:
+        if not all(largest in found[name] for name in names):
+            continue
+        wall, cpu, memory = _summed([found[name][largest] for name in names])
+        limits = f"{most:.0f} s" + (f", {most_memory:.0f} GB" if most_memory < math.inf else "")
+        written.append(
+            {
+                "target": what,
+                "at most": limits,
+                "wall s": f"{wall:.1f}",
+                "CPU s": f"{cpu:.1f}",
+                "peak GB": f"{memory:.2f}",
+                "kept": "yes" if wall <= most and memory <= most_memory else "no",
+            }
+        )
     return tabulate(written, headers="keys", tablefmt="pipe", disable_numparse=True)
 
 
