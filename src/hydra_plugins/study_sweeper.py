@@ -42,11 +42,12 @@ class StudySweeper(BasicSweeper):
         composed = compose_points(grid, partial(loader.load_sweep_config, base))
         configs = [next(composed)]  # most mistakes are in all of them
         study = f"study={base.study.name} on " if base.study else ""
+        datasets = dict.fromkeys(str(p.factors.get("dataset", base.dataset.name)) for p in grid)
         asked = f"{len(grid)} runs"
         if base.study and base.study.get("until"):
             variants = {variant_name(point.factors) for point in grid}
             asked = f"{len(variants)} variants, seeds until {base.study.until}"
-        print(f"{study}dataset={base.dataset.name}: {asked}", file=sys.stderr, flush=True)
+        print(f"{study}dataset={','.join(datasets)}: {asked}", file=sys.stderr, flush=True)
         if base.study and (apart := unused_parameters(base, arguments)):
             print(apart, file=sys.stderr)
         executor = executor_of(launcher, configs[0].config.tracking, configs[0].config.store)

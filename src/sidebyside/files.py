@@ -20,6 +20,12 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(unfinished, path)
 
 
+def free_space(folder: Path) -> int:
+    """Return how many bytes are free where a folder is, or is to be."""
+    there = next(own for own in (folder, *folder.absolute().parents) if own.is_dir())
+    return shutil.disk_usage(there).free
+
+
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file."""
     return json.loads(path.read_text())

@@ -29,3 +29,9 @@ def test_the_command_line_takes_the_place_of_a_studys_sweep():
 def test_what_changes_no_network_is_not_swept(arguments, says):
     with pytest.raises(UserError, match=says):
         points({}, arguments)
+
+
+@pytest.mark.parametrize("empty", ["seed=range(0,0)", "model.kernel_size=range(3,3,2)"])
+def test_a_sweep_over_nothing_is_told(empty):
+    with pytest.raises(UserError, match="This sweep has no runs, as one of its ranges is empty"):
+        points({"optimizer": "adam,sgd"}, [empty])

@@ -75,6 +75,10 @@ def fails():
     raise ValueError("no such level")
 
 
+def ends():
+    raise SystemExit(0)  # as a script that asks for other arguments
+
+
 def dies():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -92,7 +96,7 @@ def pid_after(seconds):
 
 
 def test_each_task_ends_for_itself(engine, run, tmp_path):
-    calls = [lambda: print("hello") or 6 * 7, fails, os.getpid]
+    calls = [lambda: print("hello") or 6 * 7, fails, os.getpid, ends]
     if engine.keeps_apart:
         calls.append(dies)
     later = iter([[Task(lambda: "later", tmp_path / "later.log")], []])
@@ -101,12 +105,13 @@ def test_each_task_ends_for_itself(engine, run, tmp_path):
     assert outcomes[0] == 42
     assert isinstance(outcomes[1], ValueError)
     assert str(outcomes[1]) == "no such level"
+    assert isinstance(outcomes[3], SystemExit)
     assert outcomes[len(calls)] == "later"
     if engine.keeps_apart:
         assert outcomes[2] != os.getpid()
         assert (tmp_path / "0.log").read_text() == "hello\n"
-        assert isinstance(outcomes[3], WorkerDiedError)
-        assert re.search("died|failed", str(outcomes[3]))
+        assert isinstance(outcomes[4], WorkerDiedError)
+        assert re.search("died|failed", str(outcomes[4]))
 
 
 def test_the_longest_task_is_first_and_four_graphs_are_the_most(engine, run):

@@ -1,5 +1,6 @@
 """Models of one's own: what is asked of them before a sweep, and what makes their runs stale."""
 
+from dataclasses import replace
 from itertools import count
 
 import keras
@@ -12,6 +13,7 @@ from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.saved_model import read_network, write_network
 from sidebyside.engine.training.fit import compiled
 from sidebyside.engine.training.networks import build
+from sidebyside.execution.preflight import check_trainable
 from sidebyside.execution.preflight_own import check_own
 from sidebyside.storage.own_sources import check_unchanged, own_sources
 from support.choices import OWN
@@ -131,3 +133,11 @@ def test_what_a_model_imports_decides_it_too(wanted, tmp_path):
     check_unchanged(network.recipe.model, sources, "0" * 64)
     with pytest.raises(UserError, match=r"parts_of_it.py changed since run 000000000000"):
         check_unchanged(network.recipe.model, sources | {"parts_of_it.py": "other"}, "0" * 64)
+
+
+def test_a_model_whose_module_is_a_script_is_named(wanted, compose, monkeypatch):
+    target = wanted("import sys\nsys.exit(2)\n").recipe.model.target
+    config = compose("model=mlp")
+    model = replace(wanted(SOUND).recipe.model, target=target)
+    with pytest.raises(UserError, match=r"ends Python \(exit code 2\). Put what it does"):
+        check_trainable([replace(check(config), model=model)])

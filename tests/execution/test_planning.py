@@ -133,6 +133,24 @@ def test_without_data_all_is_new_and_nothing_is_downloaded(project, home, capsys
     assert not (project / "data" / "processed" / "mnist").exists()
 
 
+def test_arrays_of_another_config_stay_as_they_are(project, home, capsys):
+    about = project / "data" / "processed" / "mnist5k" / "channels_last" / "arrays.json"
+    before = about.read_bytes()
+    other = ["study=factorial", "dataset.normalisation=standardise"]
+    main(["plan", *other])
+    assert "The data of mnist5k aren't prepared yet" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["why", *other])
+    assert "aren't prepared as asked for, and runs are known by them" in capsys.readouterr().err
+    assert about.read_bytes() == before
+
+
+def test_a_home_that_is_not_there_yet_has_room(project, home, capsys, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(home / "of" / "tomorrow"))
+    main(["plan", *FACTORIAL])
+    assert "32 runs: 32 to train" in capsys.readouterr().out
+
+
 def test_a_long_launch_asks_on_a_terminal_alone(project, home):
     long = Plan([PlannedRun(StudyRun("aa", "", {}, 0), "to train", 7300)], 1, 0, rough=False)
     ask(long, None)

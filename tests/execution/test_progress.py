@@ -9,7 +9,7 @@ from rich.console import Console
 from sidebyside import paths
 from sidebyside.cli.main import main
 from sidebyside.execution.progress import watch
-from sidebyside.execution.running.launches import Launch, RunShown, noted, running
+from sidebyside.execution.running.launches import Launch, RunShown, dead, noted, running
 from sidebyside.execution.running.states import state_of
 from sidebyside.execution.running.view import View
 from sidebyside.storage import store
@@ -114,3 +114,33 @@ def test_a_launch_that_was_killed_runs_no_more(launch):
     launch.process = launch.process | {"process.id": "999999999"}
     launch.add({})
     assert running() == []
+
+
+def test_a_narrow_view_tells_runs_apart(launch):
+    levels = ("channels_first", "channels_last")
+    name = "kernel_size=3,dropout=true,optimizer=adadelta,data_format={},seed={}"
+    runs = {f"{own}{seed}": name.format(own, seed) for own in levels for seed in (0, 1)}
+    launch.add({key: RunShown(name, 3, 1) for key, name in runs.items()})
+    for key in runs:
+        under_way(key, 1)
+    console = Console(record=True, width=100, force_terminal=True)
+    with View(console) as view:
+        view.show(state_of(launch))
+        view._bars.refresh()
+        said = console.export_text()
+    for level in levels:
+        for seed in (0, 1):
+            assert f"3,true,adadelta,{level},seed={seed} " in said
+
+
+def test_a_launch_of_another_machine_that_says_nothing_for_long_is_dead(launch, capsys):
+    launch.process["process.host"] = "elsewhere"
+    launch.add({})
+    with noted(launch):
+        assert [own.id for own in running()] == ["0123"]
+        os.utime(launch.path, (0, 0))
+        assert not running()
+        assert dead() == [launch.path]
+        with watch(launch):  # by which others know that it lives
+            pass
+        assert [own.id for own in running()] == ["0123"]

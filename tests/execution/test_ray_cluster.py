@@ -4,6 +4,11 @@ import shutil
 
 import pytest
 
+from sidebyside import UserError
+from sidebyside.config.launchers import Ray
+from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.executors.ray_core.cluster import leave
+from sidebyside.execution.executors.tasks import Task
 from support.nodes import finished, two_nodes, workers
 from support.servers import mlflow_server
 from support.sweeps import TWO, are_done, digests, runs_at, runs_of, started, sweep, wait_until
@@ -146,3 +151,25 @@ def test_nodes_with_homes_of_their_own_share_runs(
     assert set(finished(home).values()) == {1}
     assert sorted(runs["tags.run_key"]) == sorted(finished(home))
     assert set(runs["status"]) == {"FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "do", "said"),
+    [
+        ({"memory": 10**7}, "first", "No node of the Ray cluster has room for .*memory="),
+        ({"memory_limit": 50}, "run", "raise hydra.launcher.memory_limit"),
+    ],
+)
+def test_what_no_worker_can_have_is_told(tmp_path, monkeypatch, settings, do, said):
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    executor = executor_of(Ray(engine="ray", workers=1, **settings))
+    task = Task(int, tmp_path / "log")
+    asked = {
+        "first": lambda: executor.first(task).result(120),
+        "run": lambda: [*executor.run([task])],
+    }
+    try:
+        with pytest.raises(UserError, match=said):
+            asked[do]()
+    finally:
+        leave()

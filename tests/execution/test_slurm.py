@@ -1,6 +1,7 @@
 """Jobs of a real Slurm of one node: what they return, how they die, and who starts them again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -137,6 +138,35 @@ def test_more_jobs_than_an_array_may_have_are_several_arrays(slurm, task):
 def test_what_slurm_refuses_is_told(slurm, task, settings, said):
     with pytest.raises(UserError, match=f"Slurm takes no such job: .*{said}.*hydra.launcher"):
         list(slurm(**settings).run([task(fails)]))
+
+
+@pytest.fixture
+def refuses_once(tmp_path, monkeypatch):
+    """An sbatch that refuses the second job which it is given, and no other."""
+    given, program = tmp_path / "given", tmp_path / "bin" / "sbatch"
+    program.parent.mkdir()
+    refusal = "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1"
+    program.write_text(
+        f"#!/bin/sh\necho >> {given}\n[ $(wc -l < {given}) = 2 ] && {{ {refusal}; }}\n"
+        f'exec {shutil.which("sbatch")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+def test_of_arrays_that_slurm_takes_in_part_none_is_left(slurm, task, tmp_path, refuses_once):
+    with pytest.raises(UserError, match="QOSMaxSubmitJobPerUserLimit"):
+        list(slurm(chunk=1).run([task(partial(stays, tmp_path)) for _ in range(5)]))
+    wait_until(lambda: not running())
+
+
+def test_a_lost_task_that_slurm_refuses_is_submitted_later(
+    slurm, task, tmp_path, refuses_once, capsys
+):
+    done = dict(slurm().run([task(partial(dies, 1, tmp_path))]))
+    assert done == {0: "lives"}
+    assert "QOSMaxSubmitJobPerUserLimit" in (said := capsys.readouterr().err)
+    assert "Slurm is asked again." in said
 
 
 def test_without_slurm_one_sentence_says_what_it_needs(slurm, monkeypatch):

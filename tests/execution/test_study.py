@@ -3,6 +3,7 @@
 import pytest
 
 from sidebyside import UserError, compose, run_study
+from sidebyside.files import read_json
 from support.projects import copy_project
 from support.repositories import launch_roles
 from support.sweeps import parents_of, runs_at, runs_of, sweep_here
@@ -29,6 +30,17 @@ def test_of_many_finished_runs_mlflow_is_asked_for_none(prepared, tmp_path, monk
     told = launch_roles(parents_of(home))
     assert told == ["4 runs were finished and published before"]
     other = f"sqlite:///{home / 'other.db'}"  # it has other parents, and is given all
+
+    def interrupted(job, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sidebyside.execution.launch.train_job", interrupted)
+        done = sweep_here(project, home, *grid, f"tracking.uri={other}")
+    assert done.returncode == 130
+    assert "Interrupted: 4 of 4 runs are finished and kept." in done.stderr
+    kept = read_json(project / "results" / "mnist5k" / "factorial" / "train" / "study.json")
+    assert len(kept["runs"]) == 4
     assert sweep_here(project, home, *grid, f"tracking.uri={other}").returncode == 0
     runs = runs_at(other)
     assert launch_roles(runs) == ["reused"] * 4

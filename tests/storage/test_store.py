@@ -7,7 +7,8 @@ import pytest
 from sidebyside import compose as compose_run
 from sidebyside import train
 from sidebyside.config.validate import check
-from sidebyside.storage.store import DamagedError, adopt, copy, find, load
+from sidebyside.files import write_json
+from sidebyside.storage.store import CARD, DamagedError, adopt, copy, find, load
 from support.projects import TINY, in_place
 
 
@@ -84,6 +85,24 @@ def test_a_run_trained_anew_must_come_out_the_same(compose, home, run, monkeypat
     before = (run.folder / "timing.json").read_text()
     assert train(check(compose(*TINY))) == run
     assert (run.folder / "timing.json").read_text() == before
+
+
+def test_a_run_that_cannot_be_stored_goes_on_from_its_checkpoint(
+    home, project, monkeypatch, capsys
+):
+    def full(path, content):
+        if path.name == CARD:
+            raise OSError("No space left on device")
+        write_json(path, content)
+
+    config = compose_run(*TINY, "training.epochs=2")
+    with monkeypatch.context() as patch:
+        patch.setattr("sidebyside.storage.store.write_json", full)
+        with pytest.raises(OSError, match="No space"):
+            train(config)
+    capsys.readouterr()
+    train(config)
+    assert "going on after epoch 1/2" in capsys.readouterr().err
 
 
 def test_results_without_a_store_are_taken_into_it(home, run, tmp_path):

@@ -48,6 +48,11 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
     _refuse_pinned(by_hand, asked)
     factors = _factor_names(asked, params)
     (grid,) = BasicSweeper.split_arguments(asked, max_batch_size=None)
+    if not grid:
+        raise UserError(
+            "This sweep has no runs, as one of its ranges is empty: set training.seeds to 1 or "
+            "more, or a range that holds something, as seed='range(0,3)'."
+        )
     return [Point(list(each), _levels([parsed(own) for own in each], factors)) for each in grid]
 
 

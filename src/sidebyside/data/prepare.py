@@ -90,14 +90,17 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
 
     DVC's stages have done this before training; a Hydra run without DVC does it here.
     """
-    folder = paths.processed(dataset.name, data_format)
-    if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
+    if arrays := prepared(dataset, data_format):
         return arrays
     download(dataset)
     with locked(dataset.name, data_format):
-        if (arrays := open_arrays(folder)) and arrays.made_from == made_from(dataset):
-            return arrays
-        return _preprocess(dataset, data_format)
+        return prepared(dataset, data_format) or _preprocess(dataset, data_format)
+
+
+def prepared(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays | None:
+    """Return a dataset's arrays if they are there and are what its config asks for today."""
+    arrays = open_arrays(paths.processed(dataset.name, data_format))
+    return arrays if arrays and arrays.made_from == made_from(dataset) else None
 
 
 def made_from(dataset: Dataset) -> dict[str, str]:

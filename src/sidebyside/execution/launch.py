@@ -99,7 +99,7 @@ def launch(
         print(told, file=sys.stderr)
     while not jobs and (added := more(planned.runs())):
         jobs = others.arrived(planned.add(added))
-    sweep = _Sweep(planned, more, others, before, launches.title_of(wanted[0][0]))
+    sweep = _Sweep(planned, more, others, before, launches.title_of(config for config, _ in wanted))
     with launches.noted(sweep.seen):  # whose runs stay until they are in its results
         try:
             if jobs:
@@ -143,6 +143,7 @@ class _Sweep:
         self.seen = launches.Launch(launches.new_id(), title)
         self._launch = self.seen.id
         self._jobs: list[Job] = []
+        self._done: set[str] = set()  # finished before
         self._parent: str | None = None
         self._reused: Reused | None = None
         self._variants: Variants | None = None
@@ -177,16 +178,16 @@ class _Sweep:
         except KeyboardInterrupt:
             tracker.hurry()
             print(
-                f"\nInterrupted: {len(store.announced(self._launch))} of {len(self._jobs)} runs "
-                "are finished and kept. The same command again goes on with the others.",
+                f"\nInterrupted: {len(self._kept())} of {len(self._jobs)} runs are finished and "
+                "kept. The same command again goes on with the others.",
                 file=sys.stderr,
             )
             raise SystemExit(INTERRUPTED) from None
         finally:
-            self.got = store.announced(self._launch)
+            self.got, told = self._kept(), store.announced(self._launch)
             store.forget_launch(self._launch)
-            self._reused.remember([job for job in self._jobs if job.run.key in self.got])
-            tracker.close_dead(stopped=self.seen.runs.keys() - self.got - self.failures.keys())
+            self._reused.remember([job for job in self._jobs if job.run.key in told])
+            tracker.close_dead(stopped=self.seen.runs.keys() - told - self.failures.keys())
             cards = [job.card for job in self._jobs]
             self._variants.close(cards, self.got, find_evaluation, status)
             tracker.finish(self._parent, status)
@@ -194,16 +195,27 @@ class _Sweep:
             if isinstance(error := self.failures.get(job.run.key), WorkerDiedError):
                 tracker.end_early(job.card, "FAILED", str(error))  # too dead to report it itself
 
+    def _kept(self) -> set[str]:
+        """Return the keys of the runs that are finished, whether or not MLflow was told by now."""
+        return (self._done | store.announced(self._launch)) - self.failures.keys()
+
     def _begin(self, jobs: Sequence[Job], done: Collection[str]) -> list[Job]:
         """Return the runs that a worker has to train; those that are ``done`` are logged alone."""
         jobs = [replace(job, parent=self._parent, launch=self._launch) for job in jobs]
-        journal.record("launched", jobs[0].config.dataset.name, [j.run.key for j in jobs], "train")
+        by_dataset: dict[str, list[str]] = {}
+        for job in jobs:
+            by_dataset.setdefault(job.config.dataset.name, []).append(job.run.key)
+        for dataset, own in by_dataset.items():
+            journal.record("launched", dataset, own, "train")
+        first = len(self._jobs)
         self._jobs += jobs
         assert self._reused is not None
         assert self._variants is not None
         finished = self._reused.unpublished([job for job in jobs if job.run.key in done])
         untrained = [job for job in jobs if job.run.key not in done]
         opened = below_variants(self._variants, [*finished, *untrained])
+        known = {job.run.key: job for job in opened}
+        self._jobs[first:] = [known.get(job.run.key, job) for job in jobs]
         for job in opened[: len(finished)]:
             try:
                 train_job(job, shares=False)  # all that is finished is shared at once
@@ -251,6 +263,7 @@ class _Sweep:
         self.seen.add(runs)
         done = finished_keys(jobs)
         self.seen.add({key: replace(runs[key], cost=0) for key in done})
+        self._done |= done
         return done
 
     def _added(self) -> list[Job]:

@@ -12,7 +12,8 @@ from sidebyside.config.schema import Config
 from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
-from sidebyside.execution.executors.interface import Executor
+from sidebyside.errors import UserError
+from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
 from sidebyside.stderr import greetings_hidden
@@ -94,7 +95,13 @@ def preflight(
             asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
     yield
     for answer in asked:
-        answer.result()
+        try:
+            answer.result()
+        except WorkerDiedError as death:
+            raise UserError(
+                f"Whether these networks can be trained couldn't be tried: {death}. "
+                f"{log_folder / 'preflight.txt'} may say why."
+            ) from None
 
 
 def _check_trainable(configs: Sequence[Config]) -> None:

@@ -53,7 +53,7 @@ class Planned:
         """
         for device in {config.training.device for config, _ in wanted}:
             cards.card_for(device)
-        _check_datasets([config.dataset for config, _ in wanted])
+        check_datasets([config.dataset for config, _ in wanted])
         jobs = list(told(_planned(wanted), len(wanted), "runs planned"))
         for job in jobs:
             if (same := self._jobs.get(job.run.key)) is not None:
@@ -121,7 +121,7 @@ def finished_keys(jobs: Sequence[Job]) -> set[str]:
     return done
 
 
-def _check_datasets(datasets: Sequence[Dataset]) -> None:
+def check_datasets(datasets: Sequence[Dataset]) -> None:
     """Raise a UserError if two datasets of one name differ, which would share their arrays."""
     first = {dataset.name: dataset for dataset in reversed(datasets)}
     for dataset in datasets:

@@ -38,6 +38,12 @@ def check_trainable(configs: Sequence[Config]) -> None:
             build_augmentation(config.recipe())
         except UserError:
             raise
+        except SystemExit as end:  # as of a script whose arguments aren't those that it knows
+            raise UserError(
+                f"model={config.model.name} can't be built: the module of its _target_ ends Python "
+                f"(exit code {end.code}). Put what it does as a script under "
+                "`if __name__ == '__main__':`."
+            ) from None
         except Exception as error:  # whatever Keras makes of a value that it doesn't know
             raise UserError(
                 f"Keras refuses model={config.model.name} with optimizer="

@@ -61,6 +61,7 @@ def _polling(
     stop = threading.Event()
 
     def look() -> None:
+        launch.beat()
         state = state_of(launch)
         if worth(state):
             note_progress(state.done, state.runs, state.text())

@@ -226,7 +226,11 @@ def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) ->
             replace(by_key[run.key], variant=run.variant, factors=run.factors)
             if run.in_evidence
             else run_evidence(
-                run, store.load(paths.run(run.key)), stored_evaluation(run.key), target, study
+                run,
+                store.load(paths.run(run.key), [store.DIGESTS]),
+                stored_evaluation(run.key),
+                target,
+                study,
             )
             for run in runs
         ],

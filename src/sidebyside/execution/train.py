@@ -77,7 +77,7 @@ def train(config: Config) -> Run:
     [job] = others.arrived([plan(config, {})])
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
         _say(stale)
-    with launches.noted(launches.Launch(launches.new_id(), launches.title_of(config))) as seen:
+    with launches.noted(launches.Launch(launches.new_id(), launches.title_of([config]))) as seen:
         epochs = config.training.epochs
         name = f"model={config.model.name},seed={config.seed}"
         seen.add({job.run.key: launches.RunShown(name, epochs, 1)})

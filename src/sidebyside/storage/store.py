@@ -250,9 +250,8 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     write_json(folder / DIGESTS, fitted.digests)
     timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}
     write_json(folder / TIMING, timing)
-    (folder / PROGRESS).unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    files = sorted(path.name for path in folder.iterdir() if path.name != TIMING)
+    beside = (TIMING, PROGRESS, CHECKPOINTS)
+    files = sorted(path.name for path in folder.iterdir() if path.name not in beside)
     card = {
         "key": key,
         "parameters": fitted.network.count_params(),
@@ -261,6 +260,9 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
         "identity": identity,
     }
     write_json(folder / CARD, card)
+    # At last: a training that is ended before goes on from them.
+    (folder / PROGRESS).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     if (stored := find(key)) is None:
         move_into_place(folder, paths.run(key))
         return load(paths.run(key))

@@ -40,6 +40,7 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
     grid = compose_grid(overrides)
     config, _ = grid[0]
     from sidebyside.execution.planning.plans import plan_of
+    from sidebyside.execution.running.launches import title_of
     from sidebyside.execution.study import first_runs
 
     launcher = compose_launcher(overrides)
@@ -47,14 +48,12 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_as_json(plan), indent=2))
         return
-    _print(plan, config)
+    _print(plan, title_of(own for own, _ in grid), config)
 
 
-def _print(plan: "Plan", config: "Config") -> None:
+def _print(plan: "Plan", title: str, config: "Config") -> None:
     from sidebyside.cli.tables import print_table
-    from sidebyside.execution.running.launches import title_of
 
-    title = title_of(config)
     if len(plan.runs) <= _MOST_ROWS:
         print_table(title, [_row(own) for own in plan.runs])
     else:

@@ -40,7 +40,7 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
     plan = plan_of(first_runs(grid), launcher)
     print(plan.line(), file=sys.stderr, flush=True)
     ask(plan, grid[0][0].ask_above)
-    title = title_of(grid[0][0])
+    title = title_of(config for config, _ in grid)
     new = records.begin(overrides, launcher.engine, title, len(grid))
     new = drivers.start(new, overrides, launcher)
     by = f"job {new.job}" if new.job else "a process of this machine"

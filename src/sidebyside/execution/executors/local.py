@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.context
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -32,7 +33,7 @@ from sidebyside.execution.executors.worker import (
 )
 from sidebyside.storage import cards
 
-_FIRST_TASK_WITHIN = 120  # seconds for the server to import TensorFlow and for one task
+_FORKED_WITHIN = 120  # seconds for the server to import TensorFlow, and for a worker to begin
 _TIMED_OUT = "Task timeout"  # as Pebble says it
 _MOST_GRAPHS = 4  # that a process traces: TensorFlow keeps some 25 MiB of each for good
 
@@ -112,15 +113,24 @@ class LocalExecutor:
         return future
 
     def _first(self, task: Task) -> Any:
-        if self._start_method == "forkserver":
-            with self._workers(self._places[:1]) as [worker]:
-                future = self._schedule(worker.pool, task, _FIRST_TASK_WITHIN, None)
-                try:
-                    return future.result()
-                except (ProcessExpired, TimeoutError):
-                    self._start_method = "spawn"
+        if self._start_method == "forkserver" and not self._forks(task.log):
+            self._start_method = "spawn"
+            print(
+                "No worker can be forked here: each imports TensorFlow by itself.", file=sys.stderr
+            )
         with self._workers(self._places[:1]) as [worker]:
-            return self._schedule(worker.pool, task, None, None).result()
+            outcome = self._outcome(self._schedule(worker.pool, task, None, None))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _forks(self, log: Path) -> bool:
+        """Whether the server imports TensorFlow and a worker can be forked from it."""
+        with self._workers(self._places[:1]) as [worker]:
+            outcome = self._outcome(
+                self._schedule(worker.pool, Task(os.getpid, log), _FORKED_WITHIN, None)
+            )
+        return not isinstance(outcome, BaseException)
 
     def run(self, tasks: Sequence[Task], more: More = tuple) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `sidebyside.execution.executors.interface.Executor`."""
@@ -173,7 +183,7 @@ class LocalExecutor:
             if error.args[:1] != (_TIMED_OUT,):  # one that the task itself met, of a disk say
                 return error
             return WorkerDiedError(f"it took longer than time_limit={self._time_limit} s")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # one that ends its process ends no other
             return error
 
     def _schedule(

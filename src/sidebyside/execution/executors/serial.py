@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from sidebyside.environment import give_gpu, has_gpu
 from sidebyside.errors import UserError
 from sidebyside.execution.executors.interface import More
 from sidebyside.execution.executors.tasks import Queue, Task
+from sidebyside.storage import cards
 
 
 class SerialExecutor:
@@ -22,7 +24,7 @@ class SerialExecutor:
         """Do one task and return its result."""
         future: Future[Any] = Future()
         try:
-            future.set_result(task.call())
+            future.set_result(_done(task))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -43,7 +45,14 @@ class SerialExecutor:
             number, task = taken
             own = task.graph
             try:
-                outcome = task.call()
+                outcome = _done(task)
             except (Exception, SystemExit) as error:  # Ctrl-C ends the others too
                 outcome = error
             yield number, outcome
+
+
+def _done(task: Task) -> Any:
+    """Do a task, with the GPU that it asks for."""
+    if task.gpu and not has_gpu():
+        give_gpu(cards.places()[0])
+    return task.call()

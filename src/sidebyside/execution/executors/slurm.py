@@ -2,7 +2,7 @@
 
 import atexit
 import pickle
-import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -16,6 +16,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.config.launchers import Slurm
+from sidebyside.errors import UserError
 from sidebyside.execution.executors.interface import More, WorkerDiedError, tell_lost
 from sidebyside.execution.executors.slurm_chunk import BEGUN, RESULT, Chunk
 from sidebyside.execution.executors.slurm_states import (
@@ -26,7 +27,7 @@ from sidebyside.execution.executors.slurm_states import (
     seen_in,
     states,
 )
-from sidebyside.execution.executors.slurm_submission import check_slurm, submit
+from sidebyside.execution.executors.slurm_submission import cancel, check_slurm, submit
 from sidebyside.execution.executors.tasks import Task
 
 _LOOK_EVERY = 0.5  # seconds between two looks at the folder of the results
@@ -35,6 +36,7 @@ _ASK_EVERY = (1, 30)  # seconds between two questions to Slurm: at first, and in
 # to say that one which seems to have failed is queued again.
 _RESULTS_WITHIN = 10
 _GONE_WITHIN = 40  # seconds for cancelled jobs to end; Slurm kills after KillWait, mostly 30
+_REFUSED_WITHIN = 600  # seconds for which lost tasks may find no place in a queue
 _MOST_LOSSES = 2  # a lost task is started again once
 
 
@@ -117,6 +119,8 @@ class _Launch:
         self._results = self._folder / "results"
         self._jobs: dict[str, _Job] = {}
         self._losses: Counter[int] = Counter()
+        self._again: dict[int, Task] = {}
+        self._refused_since: float | None = None
         self._next = 0
         self._changed = self._asked = time.monotonic()
 
@@ -155,11 +159,10 @@ class _Launch:
             for job, own in self._jobs.items()
             if not self.tasks.keys().isdisjoint(own.numbers)
         }
-        if not self._jobs or not self._time_to_ask():
+        if not (self._jobs or self._again) or not self._time_to_ask():
             return
-        known = states(self._jobs.keys())
+        known = states(self._jobs.keys()) if self._jobs else {}
         now = self._asked = time.monotonic()
-        again: dict[int, Task] = {}
         for job, state in (known or {}).items():
             own = self._jobs[job]
             if state in LIVE:
@@ -168,8 +171,23 @@ class _Launch:
                 own.ended = now
             elif now - own.ended > _RESULTS_WITHIN:
                 del self._jobs[job]
-                yield from self._lost(own, self._reason(job, state), state, again)
-        self._submit(again)
+                yield from self._lost(own, self._reason(job, state), state)
+        self._submit_again()
+
+    def _submit_again(self) -> None:
+        """Submit tasks of lost jobs; where Slurm refuses them for a while, at a later question."""
+        wanted, self._again = self._again, {}
+        try:
+            self._submit(wanted)
+        except UserError as refusal:
+            self._refused_since = self._refused_since or time.monotonic()
+            if time.monotonic() - self._refused_since > _REFUSED_WITHIN:
+                raise
+            submitted = {number for job in self._jobs.values() for number in job.numbers}
+            self._again = {n: task for n, task in wanted.items() if n not in submitted}
+            print(f"{refusal} Slurm is asked again.", file=sys.stderr, flush=True)
+        else:
+            self._refused_since = None
 
     def _arrived(self) -> Iterator[tuple[int, Any]]:
         if self._results.is_dir():
@@ -187,10 +205,8 @@ class _Launch:
         least, most = _ASK_EVERY
         return now - self._asked > min(max(least, (now - self._changed) / 10), most)
 
-    def _lost(
-        self, job: _Job, reason: str, state: str, again: dict[int, Task]
-    ) -> Iterator[tuple[int, WorkerDiedError]]:
-        """Yield the tasks of a lost job that aren't started again; the others go to ``again``."""
+    def _lost(self, job: _Job, reason: str, state: str) -> Iterator[tuple[int, WorkerDiedError]]:
+        """Yield the tasks of a lost job that aren't started again."""
         left = [number for number in job.numbers if number in self.tasks]
         under_way = left[:1]
         if not (self._results / f"{left[0]}{BEGUN}").exists():
@@ -203,9 +219,9 @@ class _Launch:
                 del self.tasks[number]
                 yield number, WorkerDiedError(reason)
             else:
-                again[number] = task
-        if left[0] in again:  # those that hadn't begun lose nothing
-            tell_lost(reason, again[left[0]].log)
+                self._again[number] = task
+        if left[0] in self._again:  # those that hadn't begun lose nothing
+            tell_lost(reason, self._again[left[0]].log)
 
     def _reason(self, job: str, state: str) -> str:
         log = self._folder / f"{job}_0_log.err"
@@ -213,12 +229,7 @@ class _Launch:
 
     def cancel(self) -> None:
         """Cancel all jobs, without waiting for their end."""
-        if self._jobs:
-            subprocess.run(  # noqa: S603 - Slurm's own command
-                ["scancel", *{job.partition("_")[0] for job in self._jobs}],  # noqa: S607
-                capture_output=True,
-                check=False,
-            )
+        cancel(self._jobs)
 
     def stop(self) -> None:
         """Cancel the jobs that are under way and wait until they have ended."""

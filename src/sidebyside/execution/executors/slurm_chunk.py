@@ -90,12 +90,12 @@ def _outcome(call: bytes, gpu: bool) -> Any:
         if gpu:
             give_gpu(cards.places()[0])
         return pickle.loads(call)()  # noqa: S301 - written by this very program
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one that ends its process ends no other
         return error
 
 
 def _pickled(outcome: Any) -> bytes:
-    if not isinstance(outcome, Exception):
+    if not isinstance(outcome, BaseException):
         return cloudpickle.dumps(outcome)
     try:
         pickled = cloudpickle.dumps(outcome)

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +44,7 @@ def submit(chunks: "Sequence[Chunk]", settings: Slurm, folder: Path, gpu: bool) 
     Raises
     ------
     UserError
-        If Slurm takes none.
+        If Slurm doesn't take them all; then none is left.
     """
     if not chunks:
         return []
@@ -60,8 +60,19 @@ def submit(chunks: "Sequence[Chunk]", settings: Slurm, folder: Path, gpu: bool) 
             for at in range(0, len(chunks), most):
                 ids += [job.job_id for job in executor.submit_array(chunks[at : at + most])]
     except FailedJobError as error:
+        cancel(ids)  # of arrays before, which nobody would wait for
         raise refused(str(error)) from None
     return ids
+
+
+def cancel(jobs: Iterable[str]) -> None:
+    """Cancel jobs, whole arrays of them, without waiting for their end."""
+    if arrays := {job.partition("_")[0] for job in jobs}:
+        subprocess.run(  # noqa: S603 - Slurm's own command
+            ["scancel", *arrays],  # noqa: S607
+            capture_output=True,
+            check=False,
+        )
 
 
 def refused(said: str) -> UserError:

@@ -13,7 +13,7 @@ import yaml
 from sidebyside import paths
 from sidebyside.config.compose import compose_config, compose_grid
 from sidebyside.config.validate import check_study
-from sidebyside.data.arrays import open_arrays
+from sidebyside.data.prepare import prepared
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.execution.planned import Planned, Wanted
@@ -97,11 +97,7 @@ class Studies:
         for config, _ in wanted:
             identity = keys.identity(config.recipe(), "", resolve(config.training.numerics))
             self._asked.add(_but_for_seed(identity))
-        with_data = [
-            own
-            for own in wanted
-            if open_arrays(paths.processed(own[0].dataset.name, own[0].data_format))
-        ]
+        with_data = [own for own in wanted if prepared(own[0].dataset, own[0].data_format)]
         if with_data:
             self.keys |= {job.run.key for job in Planned().add(with_data)}
 

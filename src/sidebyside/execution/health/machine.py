@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,6 +12,7 @@ import psutil
 from sidebyside import environment, paths
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.execution.health.findings import Finding
+from sidebyside.files import free_space
 
 _DECIDING = ("tensorflow", "keras", "numpy")  # versions that are in every run key
 _OTHERS = ("mlflow", "dvc", "hydra-core")
@@ -111,7 +111,7 @@ def memory() -> Finding:
 def disk() -> Finding:
     """Look whether the home has room."""
     home = paths.home()
-    free = shutil.disk_usage(home).free
+    free = free_space(home)
     said = f"{free / 1e9:.1f} GB free at {home}"
     if free < _SMALLER_DISK:
         return Finding("wrong", said, "make room: sidebyside gc, dvc gc --workspace")

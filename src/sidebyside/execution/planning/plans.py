@@ -1,6 +1,5 @@
 """What a launch would do: each of its runs, the time and the room that they take together."""
 
-import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,11 @@ from sidebyside import paths
 from sidebyside.config.factors import variant_name
 from sidebyside.config.launchers import Launcher, Local, Serial
 from sidebyside.config.schema import Config
-from sidebyside.data.arrays import open_arrays
+from sidebyside.data.prepare import prepared
 from sidebyside.execution.jobs import Job, retraining
-from sidebyside.execution.planned import Planned, Wanted
+from sidebyside.execution.planned import Planned, Wanted, check_datasets
 from sidebyside.execution.planning.timings import Timings
-from sidebyside.files import read_json
+from sidebyside.files import free_space, read_json
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import is_evaluated
 from sidebyside.storage.results import StudyRun
@@ -123,7 +122,7 @@ class Plan:
 
     def warning(self) -> str | None:
         """Return what to say where the disk is too small, None where it isn't."""
-        free = shutil.disk_usage(paths.home()).free
+        free = free_space(paths.home())
         if self.size < free:
             return None
         return f"{paths.home()} has room for {free / 1e6:.0f} MB, and {self.size / 1e6:.0f} come."
@@ -137,8 +136,9 @@ def plan_of(wanted: Sequence[Wanted], launcher: Launcher) -> Plan:
     UserError
         If two runs are the same, or can't be trained here.
     """
-    places = {(config.dataset.name, config.data_format) for config, _ in wanted}
-    if all(open_arrays(paths.processed(*place)) for place in places):
+    check_datasets([config.dataset for config, _ in wanted])
+    places = {(own.dataset.name, own.data_format): own.dataset for own, _ in wanted}
+    if all(prepared(dataset, data_format) for (_, data_format), dataset in places.items()):
         planned = Planned()
         jobs = planned.add(wanted)
         return plan_of_jobs(jobs, _finished(jobs), launcher, list(planned.held.values()))

@@ -6,6 +6,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.data.arrays import open_arrays
+from sidebyside.data.prepare import prepared
 from sidebyside.engine.recipe import Recipe, read_recipe
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
@@ -49,8 +50,10 @@ def reasons_of(wanted: Sequence[Wanted]) -> list[tuple[str, Reason]]:
     UserError
         If their data aren't prepared, by which runs are known.
     """
-    for config, _ in wanted:
-        _arrays(config.dataset.name, config.data_format)
+    places = {(own.dataset.name, own.data_format): own.dataset for own, _ in wanted}
+    for (_, data_format), dataset in places.items():
+        if not prepared(dataset, data_format):
+            raise _unprepared(dataset.name, data_format, ", and any other dataset.* given here")
     planned, stored = Planned(), Stored()
     jobs = planned.add(wanted)
     reasons = [(str(run), _HELD) for run in planned.held.values()]
@@ -106,7 +109,9 @@ def _reason(key: str, identity: Mapping[str, Any], stored: Stored, evaluate: boo
 def _today(recipe: Recipe, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the identity that a run with this recipe has today, on this machine."""
     card = cards.card_for("gpu" if keys.on_gpu(identity) else "cpu")
-    arrays = _arrays(recipe.dataset, recipe.data_format)
+    arrays = open_arrays(paths.processed(recipe.dataset, recipe.data_format))
+    if arrays is None:
+        raise _unprepared(recipe.dataset, recipe.data_format)
     try:
         numerics = resolve(identity["environment"]["numerics"])
     except (KeyError, UserError):
@@ -114,11 +119,9 @@ def _today(recipe: Recipe, identity: Mapping[str, Any]) -> dict[str, Any]:
     return full_identity(read_recipe(recipe.as_json()), arrays, numerics, card)
 
 
-def _arrays(dataset: str, data_format: str) -> Any:
-    arrays = open_arrays(paths.processed(dataset, data_format))
-    if arrays is None:
-        raise UserError(
-            f"The data of {dataset} in {data_format} aren't prepared, and runs are known by them: "
-            f"python pipelines/preprocess.py dataset={dataset} data_format={data_format}."
-        )
-    return arrays
+def _unprepared(dataset: str, data_format: str, further: str = "") -> UserError:
+    return UserError(
+        f"The data of {dataset} in {data_format} aren't prepared{further and ' as asked for'}, and "
+        f"runs are known by them: python pipelines/preprocess.py dataset={dataset} "
+        f"data_format={data_format}{further}."
+    )

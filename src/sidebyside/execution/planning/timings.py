@@ -8,6 +8,7 @@ runs that are most alike: for a variant that was trained before, from just its o
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -146,7 +147,7 @@ class Timings:
     def _recorded(self) -> list[Timed]:
         """Return what runs in the run store took, the newest last."""
         folders = [path.parent for path in paths.runs().glob(f"*/{store.TIMING}")]
-        newest = sorted(folders, key=lambda folder: folder.stat().st_mtime)[-_MOST:]
+        newest = sorted(folders, key=_modified)[-_MOST:]
         timed = []
         for folder in newest:
             # Of a version that trained what this one can't; or removed in this moment.
@@ -182,6 +183,13 @@ class Timings:
         if (found := self._datasets[name]) is None:
             raise UserError(f"dataset={name} is unknown.")
         return found
+
+
+def _modified(folder: Path) -> float:
+    """Return when a run was stored, 0 for one that is removed in this moment."""
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0
 
 
 def note_start(seconds: float) -> None:

@@ -4,9 +4,10 @@ Whoever reads them knows what is trained, by which process, and which runs a lau
 aren't removed meanwhile, see `sidebyside.execution.garbage`.
 """
 
+import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,8 +17,10 @@ from sidebyside.config.schema import Config
 from sidebyside.files import read_json, write_json
 from sidebyside.redaction import without_passwords
 from sidebyside.storage import store
-from sidebyside.tracking.liveness import is_alive, this_process
+from sidebyside.tracking.liveness import is_alive, is_elsewhere, this_process
 
+_BEAT_EVERY = 60  # seconds
+_SILENT_FOR = 7 * 86_400  # seconds after which one of another machine isn't waited for
 _LOCK = "launches"  # held while a launch says what it counts on, and while runs are removed
 
 
@@ -90,6 +93,12 @@ class Launch:
         self.failures = self.failures | {key: without_passwords(reason)}
         self._write()
 
+    def beat(self) -> None:
+        """Let other machines, which can't see its process, know that it lives."""
+        with suppress(OSError):  # a disk that is away for a moment
+            if time.time() - self.path.stat().st_mtime > _BEAT_EVERY:
+                os.utime(self.path)
+
     @property
     def path(self) -> Path:
         """Where it is written down."""
@@ -100,10 +109,12 @@ class Launch:
         write_json(self.path, asdict(self))
 
 
-def title_of(config: Config) -> str:
+def title_of(configs: Iterable[Config]) -> str:
     """Return what is launched, e.g. "study=factorial on dataset=mnist5k"."""
-    of_study = f"study={config.study.name} on " if config.study else ""
-    return f"{of_study}dataset={config.dataset.name}"
+    configs = list(configs)
+    study = configs[0].study
+    datasets = dict.fromkeys(config.dataset.name for config in configs)
+    return f"{f'study={study.name} on ' if study else ''}dataset={','.join(datasets)}"
 
 
 def new_id() -> str:
@@ -122,7 +133,7 @@ def noted(launch: Launch) -> Iterator[Launch]:
 
 def running() -> list[Launch]:
     """Return the launches whose processes may live, the oldest first."""
-    return sorted((own for own in _all() if is_alive(own.process)), key=lambda own: own.began)
+    return sorted((own for own in _all() if _may_live(own)), key=lambda own: own.began)
 
 
 @contextmanager
@@ -134,7 +145,16 @@ def none_begins() -> Iterator[list[Launch]]:
 
 def dead() -> list[Path]:
     """Return what launches left that were killed."""
-    return [own.path for own in _all() if not is_alive(own.process)]
+    return [own.path for own in _all() if not _may_live(own)]
+
+
+def _may_live(launch: Launch) -> bool:
+    if not is_elsewhere(launch.process):
+        return is_alive(launch.process)
+    # A machine that has another name since, as a container's, would count as another for good.
+    with suppress(OSError):  # it ends in this moment
+        return time.time() - launch.path.stat().st_mtime < _SILENT_FOR
+    return False
 
 
 def _all() -> Iterator[Launch]:

@@ -95,8 +95,8 @@ def state_of(launch: Launch) -> State:
         running=sorted(running, key=lambda own: own.name),
         epochs_done=sum(runs[key].epochs for key in finished) + sum(begun.values()),
         share=max(0, 1 - left / to_do) if to_do > 0 else 1,
-        seconds=time.time() - launch.began,
-        training=time.time() - (launch.trains_since or launch.began),
+        seconds=max(0, time.time() - launch.began),  # a clock may be set back
+        training=max(0, time.time() - (launch.trains_since or launch.began)),
         waits=is_waiting(),
         failures={runs[key].name: why for key, why in failures.items()},
     )

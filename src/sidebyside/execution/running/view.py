@@ -10,7 +10,8 @@ from rich.table import Column
 
 from sidebyside.execution.running.states import State
 
-_NAMED = 60  # characters of a run's name
+_BESIDE = 38  # characters beside a run's name
+_LEAST = 20  # characters of it
 
 
 class View(AbstractContextManager["View"]):
@@ -50,7 +51,7 @@ class View(AbstractContextManager["View"]):
             self._bars.remove_task(self._runs.pop(key))
         for own in state.running:
             if own.key not in self._runs:
-                name = own.name[:_NAMED]
+                name = _short(own.name, max(_LEAST, self._bars.console.width - _BESIDE))
                 self._runs[own.key] = self._bars.add_task(name, total=own.epochs, said="")
             said = f"epoch {own.done}/{own.epochs}"
             self._bars.update(self._runs[own.key], completed=own.done, said=said)
@@ -60,6 +61,15 @@ class View(AbstractContextManager["View"]):
             completed=state.share,
             said=_times(state),
         )
+
+
+def _short(name: str, width: int) -> str:
+    """Return a run's name in so many characters: its levels alone, where all of it is too long."""
+    if len(name) <= width:
+        return name
+    *factors, seed = name.split(",")
+    levels = ",".join([*(own.rpartition("=")[2] for own in factors), seed])
+    return levels if len(levels) <= width else f"…{levels[1 - width :]}"
 
 
 def _times(state: State) -> str:

@@ -59,12 +59,15 @@ def start(submitted: Submitted, arguments: Sequence[str], launcher: Launcher) ->
             start_new_session=True,  # what a terminal that is closed sends reaches it no more
         )
     deadline = time.monotonic() + _STARTED_WITHIN
-    while records.process_of(submitted) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.terminate()  # one that nobody could find would train unseen
-            raise UserError(f"The launch hasn't started; {submitted.log} may say why.")
-        time.sleep(_LOOK_EVERY)
-    records.write(submitted)
+    try:
+        while records.process_of(submitted) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise UserError(f"The launch hasn't started; {submitted.log} may say why.")
+            time.sleep(_LOOK_EVERY)
+        records.write(submitted)
+    except BaseException:  # Ctrl-C too
+        process.terminate()  # one that nobody could find would train unseen
+        raise
     return submitted
 
 

@@ -120,6 +120,9 @@ class Crew:
             if worker.is_gone(told) and worker.task is None:
                 self.dismiss(worker)
             return _GOES_ON
+        if worker.place is None:
+            self._fail(worker, LostError(reason))
+            return _GOES_ON
         was_busy = worker.task is not None
         self.dismiss(worker)
         return WorkerDiedError(reason) if was_busy else _GOES_ON
@@ -155,7 +158,8 @@ class Crew:
         if self._failures > _MOST_FAILURES:
             raise UserError(
                 f"{self._failures} workers on the Ray cluster ended before they could begin, the "
-                f"last because {error}: `ray logs` on its nodes says more."
+                f"last because {error}: raise hydra.launcher.memory_limit if it is that, else "
+                "`ray logs` on its nodes says more."
             )
 
     def _most(self) -> int:

@@ -13,7 +13,7 @@ from sidebyside.execution.executors.interface import More, WorkerDiedError, tell
 from sidebyside.execution.executors.ray_core.actor import Driver
 from sidebyside.execution.executors.ray_core.cluster import Cluster, join
 from sidebyside.execution.executors.ray_core.crew import Crew
-from sidebyside.execution.executors.ray_core.nodes import check_place, places
+from sidebyside.execution.executors.ray_core.nodes import check_place, places, room
 from sidebyside.execution.executors.ray_core.shipping import told
 from sidebyside.execution.executors.ray_core.workers import LostError, Worker, kill
 from sidebyside.execution.executors.tasks import Queue, Task
@@ -64,6 +64,7 @@ class RayExecutor:
 
     def _first(self, task: Task) -> Any:
         with self._connected() as driver:
+            room(self._settings, task.gpu)
             worker = Worker(self._settings, driver, task.gpu)
             try:
                 worker.arrive()
