@@ -17,6 +17,7 @@ from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.images import mean_over_images
 from sidebyside.analysis.intervals import (
     CONFIDENCE,
+    MeanEstimate,
     clipped,
     interval,
     new_seeds_and_images,
@@ -30,6 +31,7 @@ from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
     candidates_of,
+    least_variance_of,
     replicates_of,
 )
 from sidebyside.analysis.two_stages import in_two_stages, two_stage_estimate
@@ -114,7 +116,8 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     once = counted_once(list(replicates), identical, study.baseline)
     candidates = candidates_of(evidence, once, replicates)
     looks = looks_of(evidence.stopping)
-    chosen = select(candidates, looks) if candidates else None
+    of_new = {name: _seeds_and_images(own, evidence, looks) for name, own in replicates.items()}
+    chosen = select(candidates, of_new) if candidates else None
     baseline = _baseline(study, list(replicates), chosen)
     distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
     names = [replicate.name for replicate in distinct]
@@ -148,7 +151,9 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
                 compared,
             )
         ],
-        "power": asdict(power(common, against.size, study.margin, evidence.folds)),
+        "power": asdict(
+            power(common, against.size, study.margin, least_variance_of(evidence), evidence.folds)
+        ),
         "ensemble": ensembles(evidence, names).as_json(evidence.metric.name),
         "floor": _floor(distinct, disputed) if evidence.folds == 1 else None,
         "selection": chosen and chosen.as_json(),
@@ -161,7 +166,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         content=content,
         over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
         over_images=dict(zip(replicates, each(_over_images, [*replicates.values()]), strict=True)),
-        seeds_and_images={name: _seeds_and_images(own, looks) for name, own in replicates.items()},
+        seeds_and_images=of_new,
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
         metric=evidence.metric,
@@ -177,23 +182,34 @@ def _asks_factors(evidence: Evidence) -> bool:
 
 def _over_seeds(replicate: Replicate, evidence: Evidence) -> dict[str, float | None]:
     least, bounds = replicate.rounding, replicate.metric.bounds
-    if in_two_stages(evidence.stopping):
-        in_order = [replicate.values[i] for i in np.argsort(replicate.seeds)]
-        if estimate := two_stage_estimate(in_order, least):
-            return interval(in_order) | estimate.clipped_ends(bounds=bounds)
+    if estimate := _in_stages(replicate, evidence):
+        return interval(replicate.values) | estimate.clipped_ends(bounds=bounds)
     looks = looks_of(evidence.stopping)
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
     return clipped(interval(replicate.values, least, confidence, replicate.folds), bounds)
+
+
+def _in_stages(replicate: Replicate, evidence: Evidence) -> MeanEstimate | None:
+    """Return the mean over seeds that were added in two stages, None where they weren't."""
+    if not in_two_stages(evidence.stopping):
+        return None
+    in_order = [replicate.values[i] for i in np.argsort(replicate.seeds)]
+    return two_stage_estimate(in_order, replicate.rounding)
 
 
 def _over_images(replicate: Replicate) -> dict[str, float] | None:
     return mean_over_images(replicate.scores)
 
 
-def _seeds_and_images(replicate: Replicate, looks: Looks | None) -> dict[str, float] | None:
+def _seeds_and_images(
+    replicate: Replicate, evidence: Evidence, looks: Looks | None
+) -> dict[str, float] | None:
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
+    staged = _in_stages(replicate, evidence)
     mean = new_seeds_and_images(
         in_unit(replicate.scores),
+        seeds_variance=None if staged is None else staged.variance,
+        freedom=None if staged is None else staged.freedom,
         least_variance=replicate.rounding,
         skewed=not is_counted(replicate.scores),
         confidence=confidence,

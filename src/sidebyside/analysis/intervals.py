@@ -175,8 +175,8 @@ def new_seeds_and_images(
 
     Seeds and images are crossed random samples: V = s2_seeds / n + s2_images / N - s2_residual /
     (n N), as both of the first two hold the third (Searle, Casella & McCulloch 1992, "Variance
-    Components", section 4.3), degrees of freedom after Satterthwaite. Never narrower than the
-    interval over seeds alone. The training set stays as it is.
+    Components", section 4.3), degrees of freedom after Satterthwaite. The upper end is
+    never below that over seeds alone. The training set stays as it is.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def new_seeds_and_images(
     skewed : bool
         Whether the interval takes account of how skewed the images' values are.
     confidence : float
-        That of the interval which is to be no narrower than the one over seeds.
+        That of the interval whose upper end is to be no lower than the one over seeds.
 
     Returns
     -------

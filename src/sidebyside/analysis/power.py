@@ -51,7 +51,13 @@ class Power:
     seeds_for: dict[str, int | None]
 
 
-def power(errors: NDArray[np.float64], pairs: int, margin: float, folds: int = 1) -> Power:
+def power(
+    errors: NDArray[np.float64],
+    pairs: int,
+    margin: float,
+    least_variance: float = 0.0,
+    folds: int = 1,
+) -> Power:
     """Return the power of the paired t test at the first step of Holm's correction.
 
     Parameters
@@ -63,11 +69,15 @@ def power(errors: NDArray[np.float64], pairs: int, margin: float, folds: int = 1
     margin : float
         The largest difference that doesn't matter, points: it and its half are what needed seeds
         are given for.
+    least_variance : float
+        Of a value, whatever the runs show, as the verdicts take it.
     folds : int
         As in `sidebyside.analysis.intervals.mean_estimate`; the seeds are of whole repetitions.
     """
     n, alpha = errors.shape[1], ALPHA / max(pairs, 1)
     sd, low, high = difference_sd(errors)
+    if sd is not None and sd < (least := math.sqrt(2 * least_variance)):
+        sd, low, high = least, None, None
     smallest = None if sd is None else smallest_difference(sd, n, alpha, folds)
     asked = (margin, margin / 2)
     return Power(

@@ -1,27 +1,20 @@
 """What the choice of a variant by its validation images does to what its test images show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sidebyside.analysis.intervals import (
-    CONFIDENCE,
-    MeanEstimate,
-    mean_estimate,
-    new_seeds_and_images,
-    satterthwaite,
-)
-from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
+from sidebyside.analysis.intervals import MeanEstimate, mean_estimate, satterthwaite
 from sidebyside.analysis.power import rows_in_common
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 
 _FEWEST = 4  # variants from which to learn how much variants differ
 
 _Array = NDArray[np.float64]
+Ends = dict[str, float]  # "low" and "high"
 
 
 @dataclass(frozen=True)
@@ -34,8 +27,6 @@ class Candidate:
     seeds : list of int
     validation, test : list of float
         Of each run: what it is chosen by, lower is better, and its value by the metric.
-    scores : ndarray, shape (runs, images)
-        Of the test images, see `sidebyside.analysis.pairs.Replicate`.
     metric : Metric
     rounding : tuple of float
         The variance that is left in a validation and in a test figure whatever the runs show.
@@ -45,7 +36,6 @@ class Candidate:
     seeds: list[int]
     validation: list[float]
     test: list[float]
-    scores: Scores
     metric: Metric = ERROR
     rounding: tuple[float, float] = (0.0, 0.0)
 
@@ -62,23 +52,22 @@ class Selection:
     seeds_and_images : dict or None
         "low" and "high" of ``test`` (95 %) for new seeds and images.
     corrected : dict or None
-        "mean", "low" and "high" (95 %, over seeds) of ``test`` corrected for the choice, see
-        `corrected_for_choice`. None without two seeds in common.
+        "mean", "low" and "high" (95 %, over seeds) of ``test`` corrected for the choice, None where
+        `corrected_for_choice` is.
     bias : float or None
         How much better than that its own mean is.
     best_test : str
         The variant with the best mean on the test images, which nobody may choose by.
     best_test_value : float
     flattery : float or None
-        How much better that is than the same corrected for the choice. None without two seeds in
-        common.
+        How much better that is than the same corrected for the choice; None where that is.
     metric : Metric
     """
 
     chosen: str
     validation: float
     test: float
-    seeds_and_images: dict[str, float] | None
+    seeds_and_images: Ends | None
     corrected: dict[str, float] | None
     bias: float | None
     best_test: str
@@ -110,15 +99,15 @@ def validation_figure(metric: Metric) -> Literal["loss", "error"]:
     return "loss" if metric == LOG_LOSS else "error"
 
 
-def select(candidates: Sequence[Candidate], looks: Looks | None = None) -> Selection:
+def select(candidates: Sequence[Candidate], of_new: Mapping[str, Ends | None]) -> Selection:
     """Return the choice by validation figure, and what it costs to believe its own test figure.
 
     Parameters
     ----------
     candidates : sequence of Candidate
         No network twice.
-    looks : Looks, optional
-        Of a study that grew: the interval for new seeds and images is good at each of them.
+    of_new : dict
+        The 95 % interval of each for new seeds and images, None where there is none.
     """
     metric = candidates[0].metric
     validation = [float(np.mean(candidate.validation)) for candidate in candidates]
@@ -128,19 +117,12 @@ def select(candidates: Sequence[Candidate], looks: Looks | None = None) -> Selec
     best = min(range(len(tested)), key=lambda number: metric.rank(tested[number]))
     value, best_value = tested[at], tested[best]
     honest, of_best = (corrected_for_choice(candidates, number) for number in (at, best))
-    confidence = looks.confidence(len(chosen.seeds)) if looks else CONFIDENCE
-    together = new_seeds_and_images(
-        in_unit(chosen.scores),
-        least_variance=chosen.rounding[1],
-        skewed=not is_counted(chosen.scores),
-        confidence=confidence,
-    )
     bounds = metric.bounds
     return Selection(
         chosen=chosen.name,
         validation=float(np.mean(chosen.validation)),
         test=value,
-        seeds_and_images=None if together is None else together.clipped_ends(confidence, bounds),
+        seeds_and_images=of_new[chosen.name],
         corrected=None
         if honest is None
         else {"mean": honest.mean} | honest.clipped_ends(bounds=bounds),
@@ -162,8 +144,7 @@ def corrected_for_choice(candidates: Sequence[Candidate], chosen: int) -> MeanEs
     Morris 1972, "Empirical Bayes on vector observations"). Such an estimate is the same whatever it
     was chosen by (Dawid 1994, "Selection paradoxes of Bayesian inference"). Its variance is that
     given the variants, plus that of the mean of all over seeds, plus that of estimating how much
-    variants differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16). Of fewer
-    than four variants little can be learnt and little is lost: there it is the variant's own mean.
+    variants differ (Morris 1983, "Parametric empirical Bayes inference", equation 1.16).
 
     Parameters
     ----------
@@ -175,17 +156,19 @@ def corrected_for_choice(candidates: Sequence[Candidate], chosen: int) -> MeanEs
     Returns
     -------
     MeanEstimate or None
-        None for fewer than two seeds in common.
+        None for fewer than two seeds or four variants, of which too little can be learnt, and
+        where variants have other seeds than each other.
     """
     seeds = [candidate.seeds for candidate in candidates]
+    if len(seeds) < _FEWEST or any(set(own) != set(seeds[0]) for own in seeds):
+        return None
     kinds = [[c.validation for c in candidates], [c.test for c in candidates]]
     errors = np.stack([rows_in_common(kind, seeds) for kind in kinds])
     _, count, n = errors.shape
     least_validation, least = candidates[chosen].rounding
-    if n < 2 or count < _FEWEST:
-        return mean_estimate(errors[1, chosen].tolist(), least)
     of_all = mean_estimate(errors[1].mean(axis=0).tolist(), least / count)
-    assert of_all is not None
+    if of_all is None:
+        return None
     apart, noise = _apart_and_noise(errors)
     # In units of the noise, along the directions in which variants differ independently.
     floor = [max(own, 1e-12) / n for own in (least_validation, least)]

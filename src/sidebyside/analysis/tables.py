@@ -114,7 +114,6 @@ def candidates_of(
                 seeds=replicates[variant].seeds,
                 validation=[_validation(run.history[figure][-1], figure) for run in runs],
                 test=replicates[variant].values,
-                scores=replicates[variant].scores,
                 metric=metric,
                 rounding=rounding,
             )

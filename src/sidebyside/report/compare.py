@@ -1,5 +1,6 @@
 """Compare the variants of a study."""
 
+import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR
 from sidebyside.config.schema import Study
 from sidebyside.config.validate import check_dataset, check_study
+from sidebyside.errors import UserError
 from sidebyside.report.cautions import diverged, leaked
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.conditions import condition_rows, refuse_other_settings
@@ -35,7 +37,7 @@ from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.statements import statements
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import committed
-from sidebyside.storage.results import StudyResults
+from sidebyside.storage.results import StudyResults, load_study
 
 # What decides a report; its own files are new by nature.
 _DECIDING = ("conf", "pipelines", "src", "params.yaml", "pyproject.toml", "requirements.lock")
@@ -54,7 +56,18 @@ def compare(
         Go on although runs are missing; the report names them.
     overrides : sequence of str
         What of the study isn't as its file says, e.g. "study.metric=log_loss".
+
+    Raises
+    ------
+    UserError
+        If its results are those of other runs by now, as another launch of it has left them.
     """
+    there = paths.results(study.dataset, study.study, "train").is_dir()
+    if there and load_study(study.dataset, study.study).runs != study.runs:
+        raise UserError(
+            f"results/{study.dataset}/{study.study} holds other runs than these by now: "
+            f'sidebyside.load_study("{study.dataset}", "{study.study}") returns them.'
+        )
     config = compose_config([f"study={study.study}", f"dataset={study.dataset}", *overrides])
     return compare_study(check_dataset(config), check_study(config), allow_partial)
 
@@ -172,7 +185,7 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
             evidence.metric.name: analysis.over_seeds[str(name)],
-            "test_loss": interval(replicate["test_loss"].tolist(), folds=evidence.folds),
+            "test_loss": _finite(interval(replicate["test_loss"].tolist(), folds=evidence.folds)),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
             "over_images": _ends(analysis.over_images[str(name)]),
             "parameters": int(replicate["parameters"].iloc[0]),
@@ -180,6 +193,11 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
         }
         for name, replicate in runs.groupby("variant", sort=False)
     ]
+
+
+def _finite(numbers: dict[str, float | None]) -> dict[str, float | None]:
+    """Return None for what is no number, as the loss of a run that diverged, and no JSON."""
+    return {k: None if v is None or not math.isfinite(v) else v for k, v in numbers.items()}
 
 
 def _ends(interval: dict[str, float] | None) -> dict[str, float] | None:

@@ -58,8 +58,7 @@ class Carried:
         """Return what a study tells: a difference, none beyond the margin, or neither."""
         if estimate.shown:
             return "shown"
-        low, high = estimate.low, estimate.high
-        if low is not None and high is not None and -self.margin < low and high < self.margin:
+        if estimate.within(self.margin):
             return "none"
         return "can't tell"
 

@@ -37,7 +37,12 @@ from sidebyside.analysis.effects.estimates import (
 )
 from sidebyside.analysis.effects.fitting import fit
 from sidebyside.analysis.effects.model import Array, Contrast
-from sidebyside.analysis.intervals import CONFIDENCE, MeanEstimate, new_seeds_and_images
+from sidebyside.analysis.intervals import (
+    CONFIDENCE,
+    ROUNDING,
+    MeanEstimate,
+    new_seeds_and_images,
+)
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
 from sidebyside.analysis.multiplicity import holm
@@ -122,6 +127,7 @@ def _estimates(
     weights = fitted.weights
     variances = np.maximum(fitted.variances, least_variance * (weights**2).sum(axis=1))
     variances *= count / effective(count, folds)
+    counting = _counting(weights, seeds)
     by_seed = None if scores is None else _by_seed(weights, seeds, scores)
     skewed = scores is not None and not is_counted(scores)
     estimates = [Estimate()] * len(contrasts)
@@ -129,8 +135,9 @@ def _estimates(
         difference = MeanEstimate(
             float(weights[place] @ values), float(variances[place]), float(fitted.freedoms[place])
         )
-        of_images = None if by_seed is None else by_seed[:, place]
-        estimate = _estimate(difference, of_images, count, confidence, skewed)
+        own = counting[place]
+        of_images = None if by_seed is None else by_seed[own, place] * own.sum()
+        estimate = _estimate(difference, of_images, int(own.sum()), confidence, skewed)
         estimates[number] = replace(estimate, folds=folds)
     return estimates
 
@@ -168,15 +175,17 @@ def _opposed(at_look: Estimate, last: Estimate) -> bool:
 
 
 def _by_seed(weights: Array, seeds: NDArray[np.intp], scores: Scores) -> Array:
-    """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images).
-
-    Times the number of seeds, so that their mean is the contrast.
-    """
+    """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images)."""
     unit, count = unit_of(scores), int(seeds.max()) + 1
     of_seeds = [np.flatnonzero(seeds == seed) for seed in range(count)]
-    return np.stack(
-        [unit * count * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds]
-    )
+    return np.stack([unit * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds])
+
+
+def _counting(weights: Array, seeds: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which seeds have a part in the contrasts: shape (contrasts, seeds)."""
+    of_seed = seeds == np.arange(seeds.max() + 1)[:, np.newaxis]
+    most = np.array([np.abs(weights[:, own]).max(axis=1) for own in of_seed]).T
+    return np.asarray(most > ROUNDING * np.abs(weights).max(axis=1, keepdims=True))
 
 
 def _estimate(
@@ -246,6 +255,6 @@ def _qualified(
 
 
 def _same_way(estimate: Estimate, average: Estimate) -> bool:
-    assert estimate.difference is not None
-    assert average.difference is not None
+    if estimate.difference is None or average.difference is None:
+        return False
     return estimate.shown and (estimate.difference > 0) == (average.difference > 0)

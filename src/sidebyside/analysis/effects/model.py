@@ -8,6 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from sidebyside.analysis.intervals import ROUNDING
+
 Array = NDArray[np.float64]
 Term = tuple[str, ...]  # the factors of a main effect or of an interaction; the intercept has none
 Cell = Mapping[str, int]  # numbers of the levels of some factors, averaged over the others
@@ -24,10 +26,15 @@ class Model:
     codings : dict of ndarray, each shape (levels, levels - 1)
         Of the levels of each factor.
     terms : list of tuple
-        Those that the design tells from each other.
+        Those that take part; of interactions between two factors, those too that the design tells
+        in part, where some combinations of levels weren't run.
     left_out : list of tuple
-        Those that it doesn't.
+        The others.
     matrix : ndarray, shape (runs, columns)
+        Of full rank: the ``kept`` columns of the terms, and the seeds'.
+    kept : ndarray of bool, shape (columns of all terms,)
+    others : ndarray, shape (columns, columns that aren't kept)
+        What those are in terms of the matrix: ``matrix @ others``.
     seeds : ndarray of int, shape (runs,)
     """
 
@@ -35,6 +42,8 @@ class Model:
     terms: list[Term]
     left_out: list[Term]
     matrix: Array
+    kept: NDArray[np.bool_]
+    others: Array
     seeds: NDArray[np.intp]
 
     @property
@@ -43,22 +52,29 @@ class Model:
         return int(self.seeds.max()) + 1
 
     def row(self, contrast: Contrast) -> Array | None:
-        """Return a contrast's weights of all columns, None where the design can't tell it."""
+        """Return a contrast's weights of the matrix's columns, None where the design can't tell it.
+
+        It can where they give the columns that aren't kept the weights that these have to have:
+        then the contrast is a combination of rows (Searle 1971, "Linear Models", section 5.4).
+        """
         if any(self._weights(term, contrast).any() for term in self.left_out):
             return None
         row = np.zeros(self.matrix.shape[1])
         weights = np.concatenate([self._weights(term, contrast) for term in self.terms])
-        row[: len(weights)] = weights
-        return row
+        row[: self.kept.sum()] = weights[self.kept]
+        return row if np.allclose(row @ self.others, weights[~self.kept], atol=ROUNDING) else None
 
     def _weights(self, term: Term, contrast: Contrast) -> Array:
         return np.sum([sign * _coded(term, cell, self.codings) for sign, cell in contrast], axis=0)
 
 
 def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> Model:
-    """Return the model of a study, lower orders first: an interaction never hides a main effect.
+    """Return the model of a study, lower orders first.
 
-    Nor is one told where the design doesn't tell what it is an interaction of.
+    An interaction is none of its own where the design doesn't tell what it is an interaction of.
+    One of two factors takes part as far as it can be told: an average over levels of which some
+    weren't run with others can't be told then, but what was run beside each other can. Interactions
+    of more factors never hide what those of fewer do.
 
     Interactions of three and more factors take part where each variant was run at least twice and
     there are no more than a hundred of them: they'd be as many columns as variants.
@@ -74,18 +90,24 @@ def model_of(codes: Mapping[str, NDArray[np.intp]], seeds: NDArray[np.intp]) -> 
     repeated = codes and len(counts) <= MOST and counts.min() > 1
     blocks = _blocks(seeds)
     columns: dict[Term, Array] = {(): np.ones((len(seeds), 1))}
+    whole: list[Term] = [()]
     left_out: list[Term] = []
     for order in range(1, (len(codes) if repeated else min(2, len(codes))) + 1):
         terms = list(combinations(codes, order))
         offered = {
             term: _columns(term, codes, codings)
             for term in terms
-            if all(within in columns for within in combinations(term, order - 1))
+            if all(within in whole for within in combinations(term, order - 1))
         }
         estimable = _estimable(offered, [*columns.values(), blocks])
-        columns |= {term: offered[term] for term in estimable}
-        left_out += [term for term in terms if term not in estimable]
-    return Model(codings, [*columns], left_out, np.hstack([*columns.values(), blocks]), seeds)
+        whole += estimable
+        columns |= offered if order == 2 else {term: offered[term] for term in estimable}
+        left_out += [term for term in terms if term not in columns]
+    of_terms = np.hstack([*columns.values()])
+    kept = _independent(of_terms, blocks)
+    matrix = np.hstack([of_terms[:, kept], blocks])
+    others = np.linalg.pinv(matrix) @ of_terms[:, ~kept]
+    return Model(codings, [*columns], left_out, matrix, kept, others, seeds)
 
 
 def cells_of(codes: Mapping[str, NDArray[np.intp]]) -> NDArray[np.intp]:
@@ -142,3 +164,16 @@ def _estimable(offered: Mapping[Term, Array], given: Sequence[Array]) -> list[Te
         if rank - np.linalg.matrix_rank(np.hstack([*given, *others])) == columns.shape[1]:
             estimable.append(term)
     return estimable
+
+
+def _independent(columns: Array, given: Array) -> NDArray[np.bool_]:
+    """Return which columns aren't combinations of the given ones and of those before them."""
+    basis, kept = np.linalg.qr(given)[0], np.zeros(columns.shape[1], bool)
+    for number, column in enumerate(columns.T):
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)  # once more, for what rounding has left
+        length = np.linalg.norm(rest)
+        if length > ROUNDING * np.linalg.norm(column):
+            kept[number] = True
+            basis = np.column_stack([basis, rest / length])
+    return kept

@@ -1,5 +1,6 @@
 """What the factors of a study do, and which of their levels make no difference."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -7,6 +8,7 @@ from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.equivalence import LevelEquivalence, compare_levels, corrected
 from sidebyside.analysis.looks import looks_of
+from sidebyside.analysis.power import FEWEST
 from sidebyside.analysis.tables import (
     equivalence_table,
     factor_table,
@@ -23,13 +25,11 @@ from sidebyside.storage.evidence import Evidence
 def effects_of(evidence: Evidence, study: Study) -> Effects:
     """Return what the factors of a study do, nothing before its variants have a seed in common.
 
-    Nothing either where one factor alone varies, in more than two levels: what it does are pairs of
-    variants, which would be tested twice, in two families.
+    Nothing either where one factor alone varies and pairs of variants, which are what it does, are
+    tested otherwise: in a larger family, from three seeds on, or at looks of their own.
     """
     kept, factors = in_step(evidence), list(evidence.runs[0].factors)
-    counts = [len({str(run.factors[own]) for run in kept.runs}) for own in factors]
-    varying = [count for count in counts if count > 1]
-    if not kept.runs or (len(varying) == 1 and varying[0] > 2):
+    if not kept.runs or _by_pairs(kept, factors):
         return Effects([], [], [])
     return effects(
         factor_table(kept),
@@ -40,6 +40,18 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
         looks=looks_of(evidence.stopping),
         folds=evidence.folds,
     )
+
+
+def _by_pairs(evidence: Evidence, factors: Sequence[str]) -> bool:
+    """Whether pairs of variants alone tell what the only factor does that varies."""
+    counts = [len({str(run.factors[own]) for run in evidence.runs}) for own in factors]
+    varying = [count for count in counts if count > 1]
+    if len(varying) != 1:
+        return False
+    rule = evidence.stopping or {}
+    at_looks = rule.get("until") == "decided" and rule.get("question") != "factors"
+    seeds = {run.seed for run in evidence.runs}
+    return varying[0] > 2 or len(seeds) < FEWEST or at_looks
 
 
 def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[LevelEquivalence]:

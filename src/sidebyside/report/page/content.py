@@ -23,7 +23,7 @@ from sidebyside.report.text.findings import of_pair
 from sidebyside.report.text.markdown import Row
 from sidebyside.report.text.numbers import spelled
 from sidebyside.report.text.others import ABOUT, TITLE, other_scores
-from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.rules import of_stopping
 from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import smaller_rows
 from sidebyside.storage.evidence import Evidence, RunEvidence
@@ -254,9 +254,9 @@ class Page:
         return condition_rows(self.evidence)
 
     @property
-    def rule(self) -> str:
+    def stopping(self) -> str:
         """How seeds were added, nothing where their number was set before."""
-        return rule_text(self.evidence.stopping) if self.evidence.stopping else ""
+        return of_stopping(self.evidence.stopping) if self.evidence.stopping else ""
 
     @property
     def looked_at(self) -> bool:

@@ -22,6 +22,7 @@ from sidebyside.report.pictures.style import (
     new_figure,
     save,
 )
+from sidebyside.report.text.numbers import counted
 from sidebyside.storage.evidence import Evidence
 
 _SAMPLES = (4, 10)  # rows and columns of the grid of digits
@@ -45,7 +46,7 @@ def draw_pictures(
     metric = evidence.metric
     best = min(variants, key=lambda variant: metric.rank(variant[metric.name]["mean"]))
     confusion = np.sum([evidence.confusion(run) for run in evidence.of_variant(best["name"])], 0)
-    title = f"Best variant, {best['n']} runs together: {best['name'].replace(',', ', ')}"
+    title = f"Best variant, {counted(best['n'], 'run')} together: {best['name'].replace(',', ', ')}"
     draw_confusion(confusion, title, folder / "confusion_best.png", class_names)
     titles = [class_names[n] if class_names else str(n) for n in evidence.sample_labels]
     draw_samples(evidence.samples, titles, *_SAMPLES, folder / "samples.png")

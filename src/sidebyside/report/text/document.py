@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sidebyside.analysis.looks import looks_up_to
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.factors import level_text
 from sidebyside.report.comparison import Comparison
@@ -12,9 +11,10 @@ from sidebyside.report.folding import folded, of_folding, shown
 from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
 from sidebyside.report.text.markdown import fold, fold_sections, paragraph, table
+from sidebyside.report.text.numbers import counted
 from sidebyside.report.text.others import other_scores_text
 from sidebyside.report.text.published import published_text
-from sidebyside.report.text.rules import rule_text
+from sidebyside.report.text.rules import of_stopping
 from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import analysis_text
 from sidebyside.storage.evidence import Evidence
@@ -30,7 +30,8 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     ]
     if evidence.missing:
         parts.append(
-            f"**Not finished: {len(evidence.missing)} runs are missing** "
+            f"**Not finished: {counted(len(evidence.missing), 'run')} "
+            f"{'is' if len(evidence.missing) == 1 else 'are'} missing** "
             f"({'; '.join(evidence.missing)})."
         )
     said = [f"- {sentence}" for sentence in comparison.statements]
@@ -51,7 +52,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     if said[_ANSWER:]:
         parts.append(fold("More findings", "\n".join(said[_ANSWER:])))
     if evidence.stopping:
-        parts.append(of_stopping(evidence.stopping))
+        parts.append(f"**How many seeds.** {of_stopping(evidence.stopping)}")
     if comparison.published:
         _, *others = fold_sections(published_text(comparison.published))
         parts += others
@@ -101,27 +102,9 @@ def _variant_rows(variants: Sequence[Entry], scale: Scale) -> list[dict[str, str
             "95 %, new seeds and images": scale.ends(variant["seeds_and_images"]),
             "over seeds": scale.ends(value),
             "over images": scale.ends(variant["over_images"]),
-            "test loss": f"{loss['mean']:.4f}",
+            "test loss": "-" if loss["mean"] is None else f"{loss['mean']:.4f}",
             "parameters": str(variant["parameters"]),
             "protocol": variant["protocol"],
         }
         rows.append(levels | figures)
     return rows
-
-
-def of_stopping(rule: Entry) -> str:
-    """Return how seeds were added, and what that does to intervals and tests."""
-    if rule["until"] == "narrow":
-        how = """
-            the first five runs of a variant say how many it needs, and its interval over seeds
-            takes its width from these five alone (Stein 1945): it holds the truth 95 times in a
-            hundred. The other intervals and the tests take no account of it and are nominal."""
-    else:
-        counts = [str(count) for count in looks_up_to(rule["max_seeds"]).counts]
-        how = f"""
-            after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
-            repeated confidence intervals, and p values the least of all looks over its share of
-            the error (Jennison & Turnbull 1989) if the last look bears that out, so that both are
-            good at any look. Factors are judged by the seeds that all variants have. The correction
-            for choosing by validation error, ensembles and power take no account of looks."""
-    return paragraph(f"**How many seeds.** Seeds were added {rule_text(rule)}: {how}")

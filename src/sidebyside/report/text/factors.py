@@ -1,10 +1,12 @@
 """Sentences on what the factors of a study do."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from sidebyside.config.factors import level_text
 from sidebyside.report.text.findings import (
     Entry,
+    capital,
     headline,
     is_within,
     more,
@@ -23,9 +25,9 @@ def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: floa
 
     Where a ``margin`` is given, a factor is decided too if it makes no difference beyond that.
     """
-    if not main:
-        return ""
     told = told_simple_effects(effects)
+    if not main or not (told or any(effect["difference"] is not None for effect in main)):
+        return ""
     parts = [_of_levels(entries, scale) for entries in told]
     shown = sorted(main, key=lambda effect: -abs(effect["difference"] or 0))
     parts += [text for effect in shown if (text := of_main_effect(effect, scale))]
@@ -36,13 +38,15 @@ def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: floa
     equal = dict.fromkeys(own["factor"] for own in left if own["factor"] not in unsure)
     if not parts and not equal:
         return f"Of the factors ({', '.join(unsure)}) none is shown to make a difference."
-    said = [f"{'; '.join(parts)} (95 %, {headline(main[0])[1]})"] if parts else []
+    tested = [own for own in [*main, *chain(*told)] if own["low"] is not None]
+    named = headline(tested[0])[1] if tested else ""
+    said = [f"{'; '.join(parts)} (95 %, {named})"] if parts else []
     if margin is not None and equal:
         none = [_none([e for e in main if e["factor"] == name]) for name in equal]
         said.append(f"{', '.join(none)} beyond {scale.within(margin)} (95 %, over seeds)")
     if unsure:
         said.append(f"for {', '.join(unsure)} this study can't tell")
-    return f"{_capital('; '.join(said))}."
+    return f"{capital('; '.join(said))}."
 
 
 def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
@@ -55,10 +59,6 @@ def _of_levels(entries: Sequence[Entry], scale: Scale) -> str:
             text = f"{place(entry)} it can't be told ({apart}: {_signed(entry, scale)})"
         parts.append(text)
     return ", ".join(parts)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _none(entries: Sequence[Entry]) -> str:
@@ -84,11 +84,11 @@ def effect_sentence(effect: Entry, scale: Scale, margin: float | None) -> str:
     if effect["low"] is None or effect["contradicted_by"]:
         return ""
     if text := of_main_effect(effect, scale):
-        return f"{_capital(text)} {_shown_by(effect, scale)}."
+        return f"{capital(text)} {_shown_by(effect, scale)}."
     level, reference = level_text(effect["level"]), level_text(effect["reference"])
     if margin is not None and _makes_none(effect, margin):
         return (
-            f"{_capital(effect['factor'])} {level} makes no difference to {reference} beyond "
+            f"{capital(effect['factor'])} {level} makes no difference to {reference} beyond "
             f"{scale.within(margin)}: {scale.with_unit(scale.signed(effect['difference']))}"
             f"{scale.interval(effect['low'], effect['high'])} (95 %, over seeds)."
         )
@@ -120,4 +120,4 @@ def _shown_by(effect: Entry, scale: Scale) -> str:
 def interaction_sentence(entry: Entry, scale: Scale) -> str:
     """Return how two factors interact, nothing where that isn't shown."""
     text = of_interaction(entry, scale)
-    return f"{_capital(text)} {_shown_by(entry, scale)}." if text else ""
+    return f"{capital(text)} {_shown_by(entry, scale)}." if text else ""

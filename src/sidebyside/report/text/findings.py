@@ -58,23 +58,28 @@ def of_interaction(entry: Entry, scale: Scale = ERRORS) -> str | None:
     if not is_shown(entry):
         return None
     (first, second), levels, references = entry["factors"], entry["levels"], entry["references"]
-    than = "smaller" if entry["difference"] < 0 else "larger"
+    than = "lower" if entry["difference"] < 0 else "higher"
     return (
-        f"{first} and {second} interact: the difference between {first} {level_text(levels[0])} "
-        f"and {level_text(references[0])} is {_apart(entry, entry['difference'], scale)} "
+        f"{first} and {second} interact: {first} {level_text(levels[0])} minus "
+        f"{level_text(references[0])} is {_apart(entry, entry['difference'], scale)} "
         f"{than} at {second} {level_text(levels[1])} than at {level_text(references[1])}"
         f"{_doubt(entry)}"
     )
 
 
 def of_equivalence(entry: Entry, scale: Scale = ERRORS) -> str | None:
-    """Return e.g. "adam and sgd are equivalent within 0.1 points", None where it isn't shown."""
+    """Return e.g. "optimizer adam and sgd are equivalent within 0.1 points", None if not shown."""
     if not entry["equivalent"]:
         return None
-    a, b = (level_text(level) for level in entry["levels"])
     if entry["pairs"] == entry["identical"]:
-        return f"{a} and {b} give bit-identical networks"
-    return f"{a} and {b} are equivalent within {scale.within(entry['margin'])}"
+        return f"{both_levels(entry)} give bit-identical networks"
+    return f"{both_levels(entry)} are equivalent within {scale.within(entry['margin'])}"
+
+
+def both_levels(entry: Entry) -> str:
+    """Return the levels that an equivalence is of, e.g. "optimizer adam and sgd"."""
+    a, b = (level_text(level) for level in entry["levels"])
+    return f"{entry['factor']} {a} and {b}"
 
 
 def of_pair(entry: Entry, scale: Scale = ERRORS) -> str:
@@ -130,6 +135,7 @@ def _by_level(simple: Sequence[Entry], interaction: Entry, own: int) -> list[Ent
         entry
         for entry in simple
         if (entry["factor"], entry["level"], entry["given"]) == (factor, level, given)
+        and entry["difference"] is not None
     ]
 
 
@@ -157,6 +163,11 @@ def _doubt(entry: Entry) -> str:
 def place(entry: Entry) -> str:
     """Return where a simple effect is, e.g. "at optimizer adam"."""
     return f"at {entry['given']} {level_text(entry['at'])}"
+
+
+def capital(text: str) -> str:
+    """Return a sentence's text with its first letter as it begins one."""
+    return text[0].upper() + text[1:]
 
 
 def more(entry: Entry) -> str:

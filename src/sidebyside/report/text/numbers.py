@@ -54,7 +54,10 @@ def p_value(value: float | None) -> str:
     """Return e.g. "0.032", a dash for none; no few seeds show more than "< 0.001"."""
     if value is None:
         return "-"
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    if value < 0.001:
+        return "< 0.001"
+    text = f"{value:.2g}"
+    return f"{value:.3g}" if text == "0.05" else text  # which side of it it is on
 
 
 def seeds_text(n: int) -> str:

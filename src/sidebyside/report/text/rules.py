@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidebyside.analysis.intervals import ROUNDING
-from sidebyside.analysis.looks import Looks, looks_of
+from sidebyside.analysis.looks import Looks, looks_of, looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import metric_of_rule
 from sidebyside.report.text.findings import Entry, is_shown, is_within, more, of_pair
+from sidebyside.report.text.markdown import paragraph
 from sidebyside.report.text.numbers import counted, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -30,6 +31,24 @@ def rule_text(rule: Mapping[str, Any]) -> str:
     else:
         asked = "the best variant is decided"
     return f"until {asked}, within {scale.within(rule['margin'])} if equivalent, {most}"
+
+
+def of_stopping(rule: Entry) -> str:
+    """Return how seeds were added, and what that does to intervals and tests."""
+    if rule["until"] == "narrow":
+        how = """
+            the first five runs of a variant say how many it needs, and its interval over seeds
+            takes its width from these five alone (Stein 1945): it holds the truth 95 times in a
+            hundred. The other intervals and the tests take no account of it and are nominal."""
+    else:
+        counts = [str(count) for count in looks_up_to(rule["max_seeds"]).counts]
+        how = f"""
+            after {", ".join(counts)} seeds all runs are looked at. Intervals for new seeds are
+            repeated confidence intervals, and p values the least of all looks over its share of
+            the error (Jennison & Turnbull 1989) if the last look bears that out, so that both are
+            good at any look. Factors are judged by the seeds that all variants have. The correction
+            for choosing by validation error, ensembles and power take no account of looks."""
+    return paragraph(f"Seeds were added {rule_text(rule)}: {how}")
 
 
 def scale_of(rule: Mapping[str, Any]) -> Scale:
@@ -67,7 +86,9 @@ def _of_width(halfwidth: float, variants: Sequence[Entry], scale: Scale) -> str:
     counts = sorted({variant["n"] for variant in variants})
     ends = [variant[scale.metric.name] for variant in variants]
     wide = sum(
-        own["low"] is None or (own["high"] - own["low"]) / 2 > halfwidth + ROUNDING for own in ends
+        own["low"] is None
+        or max(own["high"] - own["mean"], own["mean"] - own["low"]) > halfwidth + ROUNDING
+        for own in ends  # of which one may end where there can be no value beyond
     )
     taken = f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
     short = f"; {wide} of {len(variants)} variants would take more, and have wider ones"

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from sidebyside.analysis.analyse import Analysis
 from sidebyside.analysis.selection import validation_figure
-from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.factors import effect_sentence, interaction_sentence, of_factors
-from sidebyside.report.text.findings import Entry, of_equivalence, of_pair
+from sidebyside.report.text.findings import Entry, both_levels, capital, of_equivalence, of_pair
 from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -19,16 +18,17 @@ def statements(analysis: Analysis) -> list[str]:
     """Return the sentences that open a report, the three most important first."""
     content, effects, main = analysis.content, analysis.effects, analysis.main_effects
     scale = Scale(analysis.metric)
+    factors = of_factors(main, effects, scale, analysis.decided_within)
     sentences = [
         _of_protocols(list(dict.fromkeys(analysis.protocols.values())), analysis.confounded),
-        _of_choice(content, scale),
-        of_factors(main, effects, scale, analysis.decided_within),
-        "" if analysis.confounded or main else _of_pairs(content["pairs"], scale),
+        _of_choice(content, len(analysis.over_seeds), scale),
+        factors,
+        "" if analysis.confounded or factors else _of_pairs(content["pairs"], scale),
         *(_of_equivalence(entry, scale) for entry in content["equivalence"]),
         _of_smaller(content["no_worse"], scale),
         _of_identical(content["identical"]),
         of_asked(content.get("asked")),
-        _of_power(content["power"], scale),
+        _of_power(content["power"], content["pairs"], scale),
         *(effect_sentence(effect, scale, analysis.decided_within) for effect in main),
         *(interaction_sentence(entry, scale) for entry in effects["interactions"]),
         _of_ensembles(content["ensemble"], scale),
@@ -46,7 +46,7 @@ def _of_protocols(protocols: Sequence[str], confounded: bool) -> str:
     )
 
 
-def _of_choice(content: Entry, scale: Scale) -> str:
+def _of_choice(content: Entry, variants: int, scale: Scale) -> str:
     chosen, name = content["selection"], scale.metric.name
     if chosen is None:
         return ""
@@ -58,8 +58,9 @@ def _of_choice(content: Entry, scale: Scale) -> str:
     against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
     worse = sum(_beaten(pair, chosen["chosen"]) for pair in against)
     if against:
-        others = counted(len(against), "other network" if content["identical"] else "other")
-        text += f"; it is shown to be better than {worse} of the {others}"
+        text += (
+            f"; it is shown to be better than {worse} of the {_others(content, against, variants)}"
+        )
         text += _of_bias(chosen, scale)
     if chosen["lowest_test"] != chosen["chosen"]:
         text += (
@@ -67,6 +68,14 @@ def _of_choice(content: Entry, scale: Scale) -> str:
             f"({spelled(chosen['lowest_test'])}){_of_flattery(chosen['flattery'], scale)}"
         )
     return text + "."
+
+
+def _others(content: Entry, against: Sequence[Entry], variants: int) -> str:
+    """Return which a choice is held against: all other networks, or those of some pairs."""
+    networks = variants - sum(len(group) - 1 for group in content["identical"])
+    if len(against) < networks - 1:
+        return f"{len(against)} that it is held against"
+    return counted(len(against), "other network" if content["identical"] else "other")
 
 
 def _of_flattery(flattery: float | None, scale: Scale) -> str:
@@ -114,12 +123,11 @@ def _of_pairs(pairs: Sequence[Entry], scale: Scale) -> str:
 
 
 def _of_equivalence(entry: Entry, scale: Scale) -> str:
-    a, b = (level_text(level) for level in entry["levels"])
-    text = of_equivalence(entry, scale)
+    text, levels = of_equivalence(entry, scale), both_levels(entry)
     if text is None and entry["low"] is None:
-        return f"Whether {a} and {b} are equivalent can't be told from {seeds_text(entry['n'])}."
+        return f"Whether {levels} are equivalent can't be told from {seeds_text(entry['n'])}."
     if text is None:
-        text = f"{a} and {b} aren't shown to be equivalent within {scale.within(entry['margin'])}"
+        text = f"{levels} aren't shown to be equivalent within {scale.within(entry['margin'])}"
         if others := entry["contradicted_by"]:
             text += f" at each level of {', '.join(others)}"
     text += _of_difference(entry, scale)
@@ -128,7 +136,7 @@ def _of_equivalence(entry: Entry, scale: Scale) -> str:
             f"; the same weights in both layouts change {exact['flips']} of {exact['images']} "
             f"predictions, and no logit by more than {max(exact['largest_difference'], 1e-6):.6f}"
         )
-    return text + "."
+    return capital(text) + "."
 
 
 def _of_difference(entry: Entry, scale: Scale) -> str:
@@ -176,13 +184,20 @@ def _against(ours: Entry, theirs: Entry, cost: str) -> str:
     return f"{count_text(ours[cost])} against {count_text(theirs[cost])}"
 
 
-def _of_power(power: Entry, scale: Scale) -> str:
-    if power["pairs"] == 0:
-        return ""
+def _of_power(power: Entry, pairs: Sequence[Entry], scale: Scale) -> str:
+    if power["pairs"] == 0 or any(pair["n"] != power["n"] for pair in pairs):
+        return ""  # of pairs that have other numbers of seeds, no one number is true
     if power["smallest_difference"] is None:
         return (
             f"With {seeds_text(power['n'])} in common no difference between two variants can be "
             "tested: three are the fewest."
+        )
+    low, high = scale.metric.bounds
+    if power["smallest_difference"] > high - low:
+        return (
+            f"With n={seeds_text(power['n'])}, no difference between two variants is shown four "
+            f"times in five (by the verdicts' test: paired by seed, Holm over "
+            f"{counted(power['pairs'], 'pair')})."
         )
     spread = scale.apart(power["sd"])
     if power["sd_low"] is not None:
@@ -225,9 +240,11 @@ def _how_much(gain: float, scale: Scale) -> str:
 def _of_floor(floor: Entry | None, scale: Scale) -> str:
     if floor is None:
         return ""
-    best = min(floor["variants"], key=lambda variant: scale.metric.rank(variant["with"]))
+    best, without = (
+        min((variant[own] for variant in floor["variants"]), key=scale.metric.rank)
+        for own in ("with", "without")
+    )
     return (
         f"{floor['images']} test images have labels that human raters dispute; without them the "
-        f"{scale.best} {scale.mean} is {scale.value(best['without'])} instead of "
-        f"{scale.value(best['with'])}."
+        f"{scale.best} {scale.mean} is {scale.value(without)} instead of {scale.value(best)}."
     )

@@ -133,8 +133,10 @@ def _parallel(page: Page, rows: Sequence[dict[str, Any]], axis: str) -> Spec | N
 
 
 def _short(count: float) -> str:
-    """Return e.g. "1.20M" or "873k"."""
-    return f"{count / 1e6:.2f}M" if count >= 1e6 else f"{count / 1e3:.0f}k"
+    """Return e.g. "1.20M", "873k" or "1.21k"."""
+    if count >= 1e6:
+        return f"{count / 1e6:.2f}M"
+    return f"{count / 1e3:.3g}k" if count >= 1e3 else f"{count:.0f}"
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
