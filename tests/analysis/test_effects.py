@@ -261,11 +261,45 @@ def test_missing_runs_do_not_shift_an_effect():
     assert [effect.estimate.difference for effect in of_factors.main] == pytest.approx([1, 3, 5])
 
 
-def test_a_missing_variant_hides_the_interaction_only():
-    runs = made({"a": "xyz", "b": "xy"}, seeds=4)
-    of_factors = effects(runs[(runs["a"] != "z") | (runs["b"] != "y")], ["a", "b"])
-    assert all(effect.estimate.p is not None for effect in of_factors.main)
-    assert {effect.estimate.difference for effect in of_factors.interactions} == {None}
+def test_of_what_ran_beside_each_other_a_missing_variant_hides_nothing():
+    full = made({"a": "xyz", "b": "xy"}, seeds=4)
+    runs = full[(full["a"] != "z") | (full["b"] != "y")]
+    found = effects(runs, ["a", "b"])
+    means = runs.groupby(["a", "b"])["test_value"].mean()
+    main = {(effect.factor, effect.level): effect.estimate for effect in found.main}
+    both = (means["y"] - means["x"]).mean()
+    assert main["a", "y"].difference == pytest.approx(both)
+    # Averages over levels of which one wasn't run beside this one, or with it.
+    assert main["a", "z"].difference is main["b", "y"].difference is None
+    between = {tuple(effect.levels): effect.estimate for effect in found.interactions}
+    apart = (means["y", "y"] - means["y", "x"]) - (means["x", "y"] - means["x", "x"])
+    assert between["y", "y"].difference == pytest.approx(apart)
+    assert between["y", "y"].p_holm == between["y", "y"].p  # the only one that is tested
+    assert between["z", "y"].difference is None
+    at = {(own.factor, own.level, own.at): own.estimate.difference for own in found.simple}
+    assert at["b", "y", "x"] == pytest.approx(means["x", "y"] - means["x", "x"])
+    assert at["a", "z", "x"] == pytest.approx(means["z", "x"] - means["x", "x"])
+    assert at["b", "y", "z"] is at["a", "z", "y"] is None
+
+
+def test_an_interaction_beside_a_missing_variant_contradicts_averages_as_ever():
+    runs = made({"a": "xyz", "b": "xy"}, seeds=5)
+    runs["test_value"] += 3.0 * ((runs["a"] == "y") == (runs["b"] == "y"))
+    for there in (runs, runs[(runs["a"] != "z") | (runs["b"] != "y")]):
+        found = effects(there, ["a", "b"])
+        (a_y,) = (effect for effect in found.main if (effect.factor, effect.level) == ("a", "y"))
+        (b_y,) = (effect for effect in found.main if effect.factor == "b")
+        assert a_y.contradicted_by == ["b"]
+        assert b_y.contradicted_by == ["a"]
+
+
+def test_seeds_of_one_level_alone_are_none_of_an_effects():
+    runs = made({"a": "xy"}, seeds=20)
+    (effect,) = effects(runs[(runs["a"] == "x") | (runs["seed"] < 5)], ["a"]).main
+    pairs = runs[runs["seed"] < 5].pivot_table(index="seed", columns="a", values="test_value")
+    expected = stats.ttest_rel(pairs["y"], pairs["x"])
+    assert effect.estimate.n == 5
+    assert effect.estimate.p == pytest.approx(expected.pvalue)
 
 
 def test_factors_that_always_change_together_cannot_be_told_apart():

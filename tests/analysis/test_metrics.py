@@ -254,7 +254,7 @@ def test_effects_are_in_the_unit_of_the_scores(losses):
 @pytest.mark.parametrize(("metric", "best"), [(LOG_LOSS, "low"), (GAIN, "high")])
 def test_choosing_by_validation_knows_which_test_figure_is_best(metric, best):
     candidates = [
-        Candidate(name, [0, 1], [validation] * 2, test, np.zeros((2, 0), np.float32), metric)
+        Candidate(name, [0, 1], [validation] * 2, test, metric)
         for name, validation, test in (
             ("mid", 1.0, [2.0, 2.1]),
             ("low", 2.0, [1.0, 1.1]),
@@ -262,7 +262,7 @@ def test_choosing_by_validation_knows_which_test_figure_is_best(metric, best):
             ("other", 4.0, [2.0, 2.3]),
         )
     ]
-    found = select(candidates)
+    found = select(candidates, dict.fromkeys(candidate.name for candidate in candidates))
     assert (found.chosen, found.best_test) == ("mid", best)
     assert 0 < found.flattery < 0.2  # drawn towards the others, which are worse
     entry = found.as_json()

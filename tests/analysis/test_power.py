@@ -69,6 +69,14 @@ def test_power_speaks_of_the_margin_and_counts_all_pairs():
     assert (alone.sd, alone.n, alone.smallest_difference) == (None, 1, None)
 
 
+def test_power_has_the_least_variance_of_the_verdicts():
+    errors = np.array([[1.0, 1.1, 1.2], [1.5, 1.6, 1.7]])  # of which no difference differs
+    (alike, least) = (power(errors, 1, 0.1), power(errors, 1, 0.1, least_variance=0.02))
+    assert (alike.sd, alike.smallest_difference) == (0.0, 0.0)
+    assert least.sd == pytest.approx(0.2)
+    assert least.smallest_difference == smallest_difference(0.2, 3)
+
+
 def test_only_common_seeds_count():
     rows = rows_in_common([[1.0, 2.0, 3.0], [5.0, 4.0]], [[0, 1, 2], [2, 1]])
     assert rows.tolist() == [[2.0, 3.0], [4.0, 5.0]]

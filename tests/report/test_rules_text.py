@@ -93,7 +93,7 @@ def test_a_factor_is_decided_by_all_contrasts_of_its_levels():
 
 
 def variant(n, halfwidth):
-    return {"n": n, "test_error": {"low": 1 - halfwidth, "high": 1 + halfwidth}}
+    return {"n": n, "test_error": {"mean": 1.0, "low": 1 - halfwidth, "high": 1 + halfwidth}}
 
 
 def test_a_width_is_told_with_the_seeds_it_took():
@@ -103,7 +103,10 @@ def test_a_width_is_told_with_the_seeds_it_took():
     ]
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), variant(8, 0.07)])
     assert "took 8 seeds; 1 of 2 variants would take more, and have wider ones" in sentence
-    begun = {"n": 1, "test_error": {"low": None, "high": None}}
+    low = {"n": 8, "test_error": {"mean": 0.01, "low": 0.0, "high": 0.07}}  # no error is below 0
+    (sentence,) = said(NARROW, variants=[variant(8, 0.05), low])
+    assert "1 of 2 variants would take more" in sentence
+    begun = {"n": 1, "test_error": {"mean": 1.0, "low": None, "high": None}}
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), begun])
     assert "took 1 to 8 seeds; 1 of 2 variants would take more" in sentence
 

@@ -123,9 +123,8 @@ def test_an_average_that_an_interaction_contradicts_is_never_better():
     (first, *_) = said(effects={"main": main, "interactions": [INTERACTION], "simple": nowhere})
     assert first == "Of the factors (dropout, optimizer) none is shown to make a difference."
     assert sentences[1] == (
-        "Dropout and optimizer interact: the difference between dropout true and false is 0.15 "
-        "points [0.07, 0.23] larger at optimizer adadelta than at adam (95 %, over seeds; Holm's "
-        "p 0.032)."
+        "Dropout and optimizer interact: dropout true minus false is 0.15 points [0.07, 0.23] "
+        "higher at optimizer adadelta than at adam (95 %, over seeds; Holm's p 0.032)."
     )
     assert len(sentences) == 2
 
@@ -193,23 +192,25 @@ def equivalence(**more):
 
 def test_identity_is_told_apart_from_equivalence():
     assert said(equivalence=[equivalence()]) == [
-        "channels_last and channels_first are equivalent within 0.1 points (difference +0.01 "
-        "[-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs of runs that aren't "
-        "bit-identical)."
+        "Data_format channels_last and channels_first are equivalent within 0.1 points (difference "
+        "+0.01 [-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs of runs that "
+        "aren't bit-identical)."
     ]
     same = equivalence(identical=40, n=0, difference=None, low=None, high=None, p_holm=None)
-    assert of_equivalence(same) == "channels_last and channels_first give bit-identical networks"
+    names = "data_format channels_last and channels_first"
+    assert of_equivalence(same) == f"{names} give bit-identical networks"
     assert said(equivalence=[same])[0].endswith("(40 pairs of runs).")
     open_one = equivalence(equivalent=False, identical=0)
     assert "aren't shown to be equivalent" in said(equivalence=[open_one])[0]
     unlike = equivalence(equivalent=False, contradicted_by=["optimizer"])
     assert said(equivalence=[unlike])[0].startswith(
-        "channels_last and channels_first aren't shown to be equivalent within 0.1 points at each "
-        "level of optimizer (difference +0.01"
+        "Data_format channels_last and channels_first aren't shown to be equivalent within 0.1 "
+        "points at each level of optimizer (difference +0.01"
     )
     few = equivalence(equivalent=False, n=1, low=None, high=None)
     assert said(equivalence=[few]) == [
-        "Whether channels_last and channels_first are equivalent can't be told from 1 seed."
+        "Whether data_format channels_last and channels_first are equivalent can't be told from 1 "
+        "seed."
     ]
 
 
@@ -263,6 +264,13 @@ def test_power_names_its_test():
     assert "three are the fewest" in said(power=few)[0]
 
 
+def test_power_is_told_where_one_number_is_true_of_all_pairs():
+    (never,) = said(power=POWER | {"smallest_difference": 101.0})
+    assert never.startswith("With n=5 seeds, no difference between two variants is shown")
+    others = [pair("a=0", "a=1", 0.0, "can't tell") | {"n": 8}]
+    assert said(power=POWER, pairs=others) == []
+
+
 def pair(a, b, difference, verdict="worse"):
     ends = {"mean": difference, "low": difference - 0.1, "high": difference + 0.1}
     return {"a": a, "b": b, "n": 5, "margin": 0.1, "verdict": verdict, "difference": ends}
@@ -276,6 +284,10 @@ def test_where_no_factor_tells_of_them_the_pairs_that_differ_most_do():
     assert sentence.endswith("; 2 more pairs of variants differ.")
     main = {"main": [effect()], "interactions": [], "simple": []}
     assert not any("a=5 is worse" in other for other in said(pairs=pairs, effects=main))
+    nothing = dict.fromkeys(("difference", "low", "high", "p_holm", "seeds_and_images"))
+    unknown = effect() | nothing
+    aliased = {"main": [unknown], "interactions": [], "simple": []}  # with another factor
+    assert said(pairs=pairs, effects=aliased) == [sentence]
     mixed = said(("clean", "tf55k"), pairs=pairs)
     assert not any("a=5 is worse" in other for other in mixed)
 
@@ -305,6 +317,15 @@ def test_the_choice_comes_with_its_correction():
     assert "Choosing by" not in agreed
     same = said(selection=chosen, pairs=pairs, identical=[["a=2", "a=3"]])[0]
     assert "better than 1 of the 1 other network." in same  # whatever its names
+    over_seeds = {f"a={level}": {} for level in range(4)}
+    some = Analysis(content(selection=chosen, pairs=pairs), over_seeds, {}, {}, "a=1", {})
+    assert "better than 1 of the 1 that it is held against." in statements(some)[0]
+
+
+def test_the_lowest_error_without_disputed_images_may_be_of_another_variant():
+    variants = [{"with": 2.0, "without": 1.9}, {"with": 2.2, "without": 1.0}]
+    (told,) = said(floor={"images": 15, "variants": variants})
+    assert told.endswith("without them the lowest mean error is 1.00 % instead of 2.00 %.")
 
 
 @pytest.mark.parametrize(
