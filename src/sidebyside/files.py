@@ -15,9 +15,23 @@ _PACKAGE = Path(__file__).parent
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON, in one step."""
+    with written_at_once(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def written_at_once(path: Path) -> Iterator[Path]:
+    """Give a path to write, and put the file in the place of ``path``; where that fails, nothing.
+
+    So a kill leaves the file that is there, and a disk that is full nothing beside it.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(unfinished, path)
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def free_space(folder: Path) -> int:
@@ -63,6 +77,7 @@ def source_digests(folder: str) -> dict[str, str]:
     return {
         path.relative_to(_PACKAGE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((_PACKAGE / folder).rglob("*.py"))
+        if not path.name.startswith(".")  # as an editor's lock, or what macOS keeps of a file
     }
 
 

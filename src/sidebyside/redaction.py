@@ -14,14 +14,21 @@ from omegaconf._utils import get_omega_conf_dumper
 _HIDDEN = "***"
 # Up to the last @ of the word: a password may hold one, and hiding too much is no harm.
 _IN_ADDRESS = re.compile(r"(://[^:/@\s]*):\S*@")
-_SECRET = r"(?:password|passwd|pwd|secret|token|api_?key|access_?key)\w*"  # noqa: S105 - a pattern
+_TOKEN = re.compile(r"(https?://)[^\s:/@]+@")  # a user without a password is a token
+_BEARER = re.compile(r"\b(Bearer\s+)\S+", re.IGNORECASE)
+_WORDS = r"(?<![A-Za-z0-9])(?:pass|passphrase|sig|signature|credentials?|auth|authorization)"
+_SECRET = (  # the words alone: "sigma" and "author" are none
+    r"(?:(?:password|passwd|pwd|secret|token|api_?key|access_?key)\w*"
+    rf"|{_WORDS}(?![A-Za-z0-9_]))"
+)
 _BY_NAME = re.compile(rf"({_SECRET}=)[^\s&,;'\"]+", re.IGNORECASE)
 _NAME = re.compile(_SECRET, re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:
-    """Return ``text`` with the passwords of its URIs hidden, and what ``password=`` gives."""
-    return _BY_NAME.sub(rf"\g<1>{_HIDDEN}", _IN_ADDRESS.sub(rf"\g<1>:{_HIDDEN}@", text))
+    """Return ``text`` with passwords and tokens of its URIs hidden, and what ``token=`` gives."""
+    text = _TOKEN.sub(rf"\g<1>{_HIDDEN}@", _IN_ADDRESS.sub(rf"\g<1>:{_HIDDEN}@", text))
+    return _BEARER.sub(rf"\g<1>{_HIDDEN}", _BY_NAME.sub(rf"\g<1>{_HIDDEN}", text))
 
 
 class _Dumper(yaml.CSafeDumper):

@@ -68,7 +68,11 @@ def _text(content: dict[str, object]) -> str:
 
 @command.command("check")
 @click.argument("name")
-@click.option("--samples", type=click.Path(path_type=Path), help="a PNG of some images to write")
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="a PNG of some images to write",
+)
 def check(name: str, samples: Path | None) -> None:
     """Say what is in the dataset NAME, and what is odd about it."""
     from sidebyside.data.checking import check_images

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from sidebyside import paths
 from sidebyside.errors import INTERRUPTED, NO_ROOM, UserError, disk_is_full
 from sidebyside.redaction import passwords_hidden
 
+_PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 _USAGE = 2  # the exit code for a mistake of the user's
 
 
@@ -25,6 +27,7 @@ def user_errors_reported() -> Iterator[None]:
     try:
         with passwords_hidden():
             yield
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print(
             "\nInterrupted: what is finished is kept. The same command again goes on.",
@@ -36,13 +39,33 @@ def user_errors_reported() -> Iterator[None]:
         raise SystemExit(_USAGE) from None
     except PermissionError as error:
         print(
-            f"error: No permission to write {error.filename}: change the permissions there, or "
-            "set SIDEBYSIDE_HOME to a folder of yours.",
+            f"error: No permission for {error.filename}: change the permissions there, or set "
+            "SIDEBYSIDE_HOME to a folder of yours.",
             file=sys.stderr,
         )
         raise SystemExit(_USAGE) from None
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        print(
+            f"error: {error.filename} won't do ({error.strerror}): choose another path.",
+            file=sys.stderr,
+        )
+        raise SystemExit(_USAGE) from None
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        raise SystemExit(_PIPE_CLOSED) from None
     except Exception as error:
         if not disk_is_full(error):
             raise
         print(f"error: {NO_ROOM} The run store is in {paths.home()}.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
+
+
+def _nobody_reads() -> bool:
+    """Whether what is printed goes nowhere any more, as to `head`; then no more is tried."""
+    try:
+        sys.stdout.flush()
+        return False
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return True

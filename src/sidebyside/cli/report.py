@@ -9,10 +9,12 @@ import click
 
 from sidebyside import paths
 from sidebyside.cli.selection import selected
+from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.compose import compose_config
 from sidebyside.errors import UserError
 
 _EVIDENCE = "evidence.npz"
+_READ = ("allow_partial", "dataset", "study")
 _OWN = ("study", "dataset")  # what is chosen without changing what a report says
 
 
@@ -46,7 +48,10 @@ def command(overrides: tuple[str, ...], opened: bool, again: bool, every: bool) 
 
 def _page(overrides: tuple[str, ...], again: bool) -> Path:
     """Return the page of a study, written where that is needed."""
+    check_arguments(overrides, "compare.py", _READ)
     named = dict(override.partition("=")[::2] for override in overrides)
+    if empty := [key for key in _OWN if named.get(key) == ""]:
+        raise UserError(f"{empty[0]}= names none: write {empty[0]}=<its name>, or leave it out.")
     study, dataset = selected(named.get("study"), named.get("dataset"))
     page = paths.reports(dataset, study) / "report.html"
     if again or set(named) - set(_OWN) or not _current(page):

@@ -10,6 +10,7 @@ from sidebyside import paths
 from sidebyside.cli.plans import completing
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset, check_tracking
+from sidebyside.errors import UserError
 
 if TYPE_CHECKING:
     from sidebyside.config.datasets import Dataset
@@ -76,8 +77,22 @@ def model_options(command: Decorated) -> Decorated:
 
 def selected(study: str | None, dataset: str | None) -> tuple[str, str]:
     """Return the names of study and dataset, those that params.yaml selects in place of None."""
-    select = compose_config([]).select
-    return study or select.study, dataset or select.dataset
+    return _selected("study", study), selected_dataset(dataset)
+
+
+def selected_dataset(dataset: str | None) -> str:
+    """Return the name of a dataset, the one that params.yaml selects in place of None."""
+    return _selected("dataset", dataset)
+
+
+def _selected(kind: str, name: str | None) -> str:
+    name = name or (compose_config([]).get("select") or {}).get(kind)
+    if not name:
+        raise UserError(
+            f"No {kind} is named, and params.yaml selects none: add {kind}=NAME, or --{kind} NAME "
+            f"where a command has that, or write select.{kind} there."
+        )
+    return name
 
 
 def find(model: str, study: str | None, dataset: str | None) -> "Run":
@@ -91,8 +106,19 @@ def find(model: str, study: str | None, dataset: str | None) -> "Run":
 
 
 def dataset_of(run: "Run | None", dataset: str | None) -> "Dataset":
-    """Return the dataset that a run was trained on, without a run that of the name ``dataset``."""
-    name = run.recipe.dataset if run else selected(None, dataset)[1]
+    """Return the dataset that a run was trained on, without a run that of the name ``dataset``.
+
+    Raises
+    ------
+    UserError
+        If the run was trained on another one.
+    """
+    if run and dataset and dataset != run.recipe.dataset:
+        raise UserError(
+            f"Run {run.key[:12]} was trained on {run.recipe.dataset}, not on {dataset}: leave "
+            "--dataset out."
+        )
+    name = run.recipe.dataset if run else selected_dataset(dataset)
     described = check_dataset(compose_config([f"dataset={name}"]))
     return replace(described, normalisation=run.recipe.normalisation) if run else described
 

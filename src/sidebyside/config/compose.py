@@ -40,6 +40,12 @@ _GROUPS = (
     "store",
     "hydra/launcher",
 )
+_NONE = {  # what to do for none of a group
+    "preset": "leave it out",
+    "study": "leave it out",
+    "schedule": "choose schedule=constant",
+    "augmentation": "choose augmentation=none",
+}
 
 
 def compose(*overrides: str) -> Config:
@@ -83,8 +89,13 @@ def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Le
         As `compose` does.
     """
     params = _hydra_node(overrides, "sweeper.params") or {}
-    grid = points(params, overrides)
+    if not isinstance(params, dict):
+        raise UserError(
+            f"hydra.sweeper.params is {params}, and has to be a mapping of what is swept, as "
+            '"model.kernel_size: 3,5".'
+        )
     with _composing(overrides):
+        grid = points(params, overrides, GlobalHydra.instance().config_loader())
         composed = compose_points(grid, partial(hydra.compose, "config"))
         return [(own.config, point.factors) for own, point in zip(composed, grid, strict=True)]
 
@@ -103,7 +114,11 @@ def _hydra_node(overrides: Sequence[str], node: str) -> Any:
             "config", list(overrides), RunMode.MULTIRUN, from_shell=False
         )
     selected = OmegaConf.select(config.hydra, node)
-    return None if selected is None else OmegaConf.to_container(selected, resolve=True)
+    return (
+        OmegaConf.to_container(selected, resolve=True)
+        if OmegaConf.is_config(selected)
+        else selected
+    )
 
 
 @contextmanager
@@ -122,9 +137,13 @@ def check_choices(arguments: Sequence[str]) -> None:
     _check_settings_of_study(arguments)
     for argument in arguments:
         group, equals, names = argument.lstrip("+").partition("=")
+        if equals and not group:
+            raise UserError(f"{argument} names no setting: write KEY=VALUE.")
         if not equals or group not in _GROUPS:
             continue
         known = paths.conf_names(group)
+        if names.startswith(("[", "{")):
+            raise UserError(f"{argument} won't do: {group} takes a name, of {', '.join(known)}.")
         for name in names.split(","):
             if not any(sign in name for sign in "$(){}[]"):  # Hydra's own functions and lists
                 _check_choice(group, name.strip("'\" "), known)
@@ -136,6 +155,8 @@ def _check_settings_of_study(arguments: Sequence[str]) -> None:
     if path is None or not path.is_file():
         return
     named = OmegaConf.select(load_yaml(path), "study") or {}
+    if not isinstance(named, Mapping | DictConfig):
+        raise UserError(f"{path} has study: {named}, which has to be a mapping of its settings.")
     known = [own.name for own in fields(Study)]
     _check_name_of_study(path, named.get("name", path.stem), arguments)
     for argument in arguments:
@@ -172,8 +193,11 @@ def _check_name_of_study(path: Path, name: str, arguments: Sequence[str]) -> Non
 
 
 def _check_choice(group: str, name: str, known: list[str]) -> None:
-    if name in known or name == "null":
+    if name in known:
         return
+    if name == "null":
+        none = _NONE.get(group, f"choose one of {', '.join(known)}")
+        raise UserError(f"{group}=null chooses no file: {none}.")
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     raise UserError(

@@ -9,6 +9,10 @@ Level = bool | int | float | str | None
 
 # What picks a run's place in the replicate, and what doesn't change a result.
 REPLICATE = "seed"
+_TAKEN = (  # what tables, MLflow and runs.csv have columns of their own for
+    *("seed", "run", "variant", "protocol", "parameters", "state", "seconds", "n"),
+    *("model", "dataset"),
+)
 NOT_FACTORS = ("study", "evaluate", "allow_partial", "tracking", "store", "select", "ask_above")
 
 
@@ -16,11 +20,11 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Return what to call each override key: its last part where that is unique.
 
     ``model.kernel_size`` is "kernel_size"; two keys with the same last part keep their paths,
-    with underscores.
+    with underscores, and so does one whose last part is a run's own, as ``model.seed``.
     """
     last = [key.rpartition(".")[2] for key in keys]
     return {
-        key: name if last.count(name) == 1 else key.replace(".", "_")
+        key: name if last.count(name) == 1 and name not in _TAKEN else key.replace(".", "_")
         for key, name in zip(keys, last, strict=True)
     }
 

@@ -19,6 +19,7 @@ from sidebyside.files import file_digest, read_json
 from sidebyside.storage import journal
 
 DESCRIPTION = "arrays.json"
+_SOME = 500  # images, which tell what all of them are like
 _BACK_WITHIN = 30  # seconds that preprocess may take
 
 
@@ -75,6 +76,10 @@ class ProcessedArrays:
         axis = 1 if self.folder.name == "channels_first" else -1
         last = np.moveaxis(pixels_of(np.asarray(images), self.levels, axis), axis, -1)
         return last[..., 0] if last.shape[-1] == 1 else last
+
+    def some_pixels(self) -> NDArray[np.uint8]:
+        """Return some training images to look at, see `pixels`."""
+        return self.pixels(self.read("train_images")[:_SOME])
 
     def holds(self, name: str) -> bool:
         """Whether there is an array of this name."""

@@ -38,7 +38,7 @@ class InputImage:
     name : str
         Where it comes from.
     pixels : ndarray of float32, shape (height, width, channels)
-        Of one channel from 0, paper, to 1, ink.
+        From 0 to 1; of marks on dark from 0, paper, to 1, ink.
     changes : list of str
         What was done to it.
     """
@@ -48,24 +48,26 @@ class InputImage:
     changes: list[str]
 
 
-def read_images(path: Path, shape: tuple[int, int, int]) -> list[InputImage]:
+def read_images(path: Path, shape: tuple[int, int, int], marks: bool = True) -> list[InputImage]:
     """Return the images of a PNG, JPEG or IDX file as images of ``shape``.
 
-    A picture of that size is taken as it is, of one channel dark on light inverted. In any other
-    the digit is found, scaled and centred by its centre of mass, as the images of MNIST were made
-    (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.A);
-    in colour the whole picture is scaled.
+    For networks that know light ``marks`` on dark, a picture of that size is taken as it is, dark
+    on light inverted. In any other the digit is found, scaled and centred by its centre of mass, as
+    the images of MNIST were made (LeCun et al. 1998, "Gradient-based learning applied to document
+    recognition", section III.A). For others, and in colour, the whole picture is scaled.
 
     Parameters
     ----------
     path : pathlib.Path
     shape : tuple of int
         (height, width, channels), of one or three channels.
+    marks : bool
+        See `are_marks`.
 
     Raises
     ------
     UserError
-        If it isn't such a file, or, of one channel, shows nothing or more than one digit.
+        If it isn't such a file, or shows nothing, or more than one digit where it has to show one.
     """
     height, width, channels = shape
     try:
@@ -75,15 +77,23 @@ def read_images(path: Path, shape: tuple[int, int, int]) -> list[InputImage]:
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from None
     if channels > 1:
-        return [_in_colour(str(path), _picture(path), (height, width))]
+        return [_scaled(str(path), _picture(path), (height, width))]
     if content.startswith(_IDX_IMAGES):
         images = idx.parse(content, str(path), dimensions=3)
         if len(images) * math.prod(shape) > _MOST_BYTES:  # smaller images, which would be scaled up
             raise UserError(f"{path} holds {len(images)} images: give it in pieces.")
-        named = ((f"{path}[{number}]", image) for number, image in enumerate(images))
+        named = [(f"{path}[{number}]", image) for number, image in enumerate(images)]
+    else:
+        named = [(str(path), np.asarray(_picture(path).convert("L")))]
+    if marks:
         return [_as_digit(name, image, (height, width)) for name, image in named]
-    grey = np.asarray(_picture(path).convert("L"))
-    return [_as_digit(str(path), grey, (height, width))]
+    return [_scaled(name, Image.fromarray(image), (height, width)) for name, image in named]
+
+
+def are_marks(pixels: NDArray[np.uint8]) -> bool:
+    """Whether images, shape (N, height, width), are of light marks on dark, as MNIST's are."""
+    edges = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
+    return bool(np.median(np.concatenate(edges, axis=1)) <= _LIGHT)
 
 
 def _picture(path: Path) -> Image.Image:
@@ -109,13 +119,14 @@ def _picture(path: Path) -> Image.Image:
     return Image.alpha_composite(paper, upright).convert("RGB")
 
 
-def _in_colour(name: str, picture: Image.Image, shape: tuple[int, int]) -> InputImage:
+def _scaled(name: str, picture: Image.Image, shape: tuple[int, int]) -> InputImage:
     height, width = shape
     changes = []
     if picture.size != (width, height):
         changes.append(f"{picture.width} x {picture.height} pixels scaled to {width} x {height}")
         picture = picture.resize((width, height), Image.Resampling.BOX)
-    return InputImage(name, np.asarray(picture, np.float32) / np.float32(255), changes)
+    pixels = np.atleast_3d(np.asarray(picture, np.float32) / np.float32(255))
+    return InputImage(name, pixels, changes)
 
 
 def _as_digit(name: str, grey: NDArray[np.uint8], shape: tuple[int, int]) -> InputImage:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sidebyside.data.preprocessing import npz
 from sidebyside.errors import UserError
@@ -114,7 +114,8 @@ def _image(path: Path) -> NDArray[np.uint8]:
                     f"{path} has {image.mode} pixels or is transparent: save it in grey or in RGB, "
                     "of 8 bits."
                 )
-            return np.asarray(image.convert(_CHANNELS[image.mode]))
+            upright = ImageOps.exif_transpose(image)  # as a telephone held it
+            return np.asarray(upright.convert(_CHANNELS[image.mode]))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise UserError(f"{path} can't be read as an image: it is damaged. Replace it.") from None
 

@@ -86,8 +86,17 @@ def image_shape(network: Any) -> tuple[int, int, int]:
     Raises
     ------
     UserError
-        If it doesn't take images with one channel or three.
+        If it doesn't take images with one channel or three, or doesn't give each its classes.
     """
+    takes, makes = (getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    match makes:
+        case (None, int()) if isinstance(takes, tuple):
+            pass
+        case _:
+            raise UserError(
+                f"This network makes {makes} of {takes}, where it has to make (None, classes) of "
+                "images: it is no classifier."
+            )
     for channels in (1, 3):
         match network.input_shape:
             case (_, int(height), int(width), own) if own == channels:
@@ -118,14 +127,14 @@ def normalised(images: Sequence[InputImage], arrays: ProcessedArrays) -> list[In
 
 
 def of_test_set(
-    arrays: ProcessedArrays, indices: Sequence[int]
+    arrays: ProcessedArrays, indices: Sequence[int], shape: tuple[int, int, int]
 ) -> tuple[list[InputImage], list[int]]:
-    """Return test images by index, from 0, and their targets.
+    """Return test images by index, from 0, and their targets, for a network that takes ``shape``.
 
     Raises
     ------
     UserError
-        If there is no image with that index.
+        If there is no image with that index, or they have another shape.
     """
     images, labels = arrays.read("test_images"), arrays.read("test_classes")
     for index in indices:
@@ -134,6 +143,12 @@ def of_test_set(
                 f"--test-index {index} won't do: the test images are 0 to {len(images) - 1}."
             )
     axis = 0 if arrays.folder.name == "channels_first" else -1
+    own = np.moveaxis(images[:1], 1 + axis if axis == 0 else axis, -1).shape[1:]
+    if own != shape:
+        raise UserError(
+            f"This network takes images of shape {shape}, and the test images have {own}: choose "
+            "their --dataset, or give image files."
+        )
     chosen = [
         InputImage(f"test image {index}", np.moveaxis(images[index], axis, -1), [])
         for index in indices

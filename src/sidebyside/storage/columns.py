@@ -5,7 +5,6 @@ the file as they do in memory.
 """
 
 import io
-import os
 import struct
 import zipfile
 import zlib
@@ -16,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sidebyside.files import written_at_once
+
 _LARGE = 2**20  # bytes of an array of numbers that is mapped
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of a ZIP file: the same bytes each time
 _HEADER = 30  # bytes of a member's own, before its name
@@ -24,15 +25,16 @@ _FASTEST = 1  # of zlib's levels
 
 def write_columns(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays in one step, so that whoever has the file of before mapped keeps that."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with zipfile.ZipFile(unfinished, "w", compresslevel=_FASTEST) as archive:
+    with (
+        written_at_once(path) as unfinished,
+        zipfile.ZipFile(unfinished, "w", compresslevel=_FASTEST) as archive,
+    ):
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy", _FIRST_DAY)
             mapped = array.dtype.kind in "uif" and array.nbytes >= _LARGE
             member.compress_type = zipfile.ZIP_STORED if mapped else zipfile.ZIP_DEFLATED
             with archive.open(member, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    os.replace(unfinished, path)
 
 
 def mapped_columns(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,6 @@
 """The file of evidence beside a report: written the same each time, read with care."""
 
 import json
-import os
 import struct
 import zipfile
 from itertools import chain
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from sidebyside import paths
 from sidebyside.config.metrics import ERROR, Metric, read_metric
 from sidebyside.errors import UserError
+from sidebyside.files import written_at_once
 from sidebyside.storage.columns import as_bytes, mapped_columns, write_columns
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 
@@ -51,10 +51,8 @@ def write_evidence(path: Path, evidence: Evidence) -> None:
     if len(evidence.runs) > MOST_COMPRESSED:
         write_columns(path, arrays)
     else:
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        with unfinished.open("wb") as file:
+        with written_at_once(path) as unfinished, unfinished.open("wb") as file:
             _save_compressed(file, arrays)
-        os.replace(unfinished, path)  # so that a kill leaves the file that is there
 
 
 class _Member(zipfile.ZipInfo):

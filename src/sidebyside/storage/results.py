@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     runs_folder = paths.runs()  # a path of each run with all its checks takes a second of 10 000
     cards = {key: f"{runs_folder}/{key}/{store.CARD}" for key in trained}
     with _locked(dataset, study):
-        same_list = has_results(dataset, study) and read_json(place / _LIST) == content
+        same_list = has_results(dataset, study) and _listed(place) == content
         if same_list and not from_evidence and _same_cards(place, cards):
             return
         with replaced(place) as folder:
@@ -128,6 +128,13 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
             if from_evidence:
                 # DVC removes compare's outputs before it starts, the committed evidence among them.
                 shutil.copyfile(paths.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
+
+
+def _listed(place: Path) -> Any:
+    """Return what is listed there, None where that can't be read."""
+    with suppress(OSError, ValueError):
+        return read_json(place / _LIST)
+    return None
 
 
 def write_evaluate_results(dataset: str, study: str, keys: Sequence[str]) -> None:

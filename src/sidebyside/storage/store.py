@@ -251,7 +251,8 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}
     write_json(folder / TIMING, timing)
     beside = (TIMING, PROGRESS, CHECKPOINTS)
-    files = sorted(path.name for path in folder.iterdir() if path.name not in beside)
+    names = (path.name for path in folder.iterdir() if path.name not in beside)
+    files = sorted(filter(paths.is_name, names))  # and nothing that a kill has left
     card = {
         "key": key,
         "parameters": fitted.network.count_params(),

@@ -66,6 +66,7 @@ class Tracker(Parents):
             self._log(
                 opened, [m for number in epochs for m in at_step(opened, epochs[number], number)]
             )
+            self._logged.setdefault(str(opened.info.run_id), set()).update(epochs)
         except (MlflowException, AwayError) as error:
             reason = without_passwords(first_line(error))
             _log.warning("MLflow didn't take epoch %d: %s", max(epochs), reason)

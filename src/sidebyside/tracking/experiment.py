@@ -81,7 +81,7 @@ class Experiment:
             check_reachable(self.uri)
             with self._lock():
                 self._make_experiment()
-        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
             if login_refused(error):
                 raise UserError(without_passwords(login_sentence(self.uri, error))) from None
             raise UserError(
@@ -149,6 +149,12 @@ class Experiment:
         if self._database.is_file() and self.uri == f"sqlite:///{self._database}":
             follow_the_project(self._database)
         known = self._client.get_experiment_by_name(self._experiment)
+        if known is not None and known.lifecycle_stage != "active":
+            raise UserError(
+                f"Experiment {self._experiment} was deleted in {self.uri}: bring it back with "
+                f"`mlflow experiments restore --experiment-id {known.experiment_id}`, or set "
+                "tracking.experiment to another name."
+            )
         if known is not None:
             for name, value in ABOUT.items():
                 if known.tags.get(name) != value:

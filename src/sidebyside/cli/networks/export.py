@@ -23,7 +23,7 @@ _FORMATS = ("keras", "h5", "savedmodel", "tflite")  # those of sidebyside.infere
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default="exports",
     show_default=True,
     help="folder",

@@ -39,7 +39,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Say what IMAGES show: PNG, JPEG or, of digits, IDX files."""
-    from sidebyside.data.image_files import read_images
+    from sidebyside.data.image_files import are_marks, read_images
+    from sidebyside.data.prepare import prepared
     from sidebyside.inference.load import load_network, load_trusted
     from sidebyside.inference.predict import image_shape, normalised, of_test_set, predict
 
@@ -48,17 +49,20 @@ def command(
     run = None if trust else find(model, study, dataset)
     network = load_trusted(Path(model)) if run is None else load_network(run)
     shape = image_shape(network)
-    given = [image for path in images for image in read_images(path, shape)]
-    targets: list[int | None] = [None] * len(given)
     described = dataset_of(run, dataset) if run else None
+    known = prepared(described, run.recipe.data_format) if run and described else None
+    marks = known is None or shape[2] > 1 or are_marks(known.some_pixels())
+    given = [image for path in images for image in read_images(path, shape, marks)]
+    targets: list[int | None] = [None] * len(given)
     if described and described.normalisation != "scale":
         given = normalised(given, arrays_of(run, dataset))
     if test_index:
         with journal.looking("predict", [run.key] if run else []):
-            of_test, known = of_test_set(arrays_of(run, dataset), test_index)
-        given, targets = [*given, *of_test], [*targets, *known]
+            of_test, labels = of_test_set(arrays_of(run, dataset), test_index, shape)
+        given, targets = [*given, *of_test], [*targets, *labels]
     name = model if run is None else f"run {run.key[:12]}"
-    predictions = predict(network, given, targets, described.class_names if described else ())
+    names = described.class_names if described else ()
+    predictions = predict(network, given, targets, names)
     if as_json:
         content = [prediction.as_json() for prediction in predictions]
         print(json.dumps({"model": name, "predictions": content}, indent=2))

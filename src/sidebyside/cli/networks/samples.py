@@ -6,7 +6,7 @@ from typing import Literal
 import click
 from omegaconf import DictConfig
 
-from sidebyside.cli.selection import checked, dataset_option, selected
+from sidebyside.cli.selection import checked, dataset_option, selected_dataset
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset, check_tracking
 from sidebyside.errors import UserError
@@ -21,7 +21,7 @@ from sidebyside.storage import journal
 @click.option("--first", type=int, default=0, help="index of the first image, from 0")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     default="samples.png",
     show_default=True,
     help="PNG to write",
@@ -42,7 +42,7 @@ def command(
     from sidebyside.data.prepare import prepare
     from sidebyside.report.samples import draw_sample_grid
 
-    _, name = selected(None, dataset)
+    name = selected_dataset(dataset)
     config = compose_config([f"dataset={name}"])
     described = check_dataset(config)
     arrays = prepare(described, "channels_last")

@@ -171,6 +171,11 @@ def _refuse_ignored(
         if top == "study" and key != top and not chosen and (reads is None or top in reads):
             raise UserError(f"{text} is of a study, and none is chosen: add study=<its name>.")
         if reads is None:
+            if key == "training.seeds" and not chosen and not any(map(_takes_seeds, overrides)):
+                raise UserError(
+                    f"{text} is of a study, and none is chosen: add study=<its name>, or sweep "
+                    "seed='range(0,5)'."
+                )
             _refuse_untrained(text, key, script, multirun)
         elif not _is_read(key, top, reads):
             listed = ", ".join(sorted(own for own in reads if own != _LAUNCHER))
@@ -178,6 +183,10 @@ def _refuse_ignored(
                 f"{script} doesn't read {key}, so {text} would change nothing: leave it out. "
                 f"It reads {listed}."
             )
+
+
+def _takes_seeds(override: Override) -> bool:
+    return "${training.seeds}" in str(override.input_line)
 
 
 def _refuse_untrained(text: str, key: str, script: str, multirun: bool) -> None:

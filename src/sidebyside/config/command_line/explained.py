@@ -36,6 +36,8 @@ def explained(overrides: Sequence[str]) -> Iterator[None]:
         raise UserError(_unknown(overrides) or _first_words(error)) from None
     except yaml.YAMLError as error:
         raise UserError(broken_yaml(error)) from None
+    except UnicodeDecodeError as error:
+        raise UserError(_not_utf8(error)) from None
 
 
 def load_yaml(path: Path) -> DictConfig:
@@ -44,7 +46,10 @@ def load_yaml(path: Path) -> DictConfig:
         content = OmegaConf.load(path)
     except yaml.YAMLError as error:
         raise UserError(broken_yaml(error)) from None
-    assert isinstance(content, DictConfig)
+    except UnicodeDecodeError as error:
+        raise UserError(_not_utf8(error)) from None
+    if not isinstance(content, DictConfig):
+        raise UserError(f'{path} holds a list, and has to be a mapping: lines of "key: value".')
     return content
 
 
@@ -56,6 +61,17 @@ def check_parameters() -> None:
             f"There is no {path}, which holds training.epochs, seeds and batch_size: bring it back "
             "from git, git checkout params.yaml."
         )
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    """Return a sentence that names the config files which aren't UTF-8."""
+    named = []
+    for path in sorted(own for folder in paths.conf_folders() for own in folder.rglob("*.yaml")):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            named.append(str(path))
+    return f"{', '.join(named) or 'A config file'} isn't UTF-8 ({error.reason}): save it as that."
 
 
 def broken_yaml(error: yaml.YAMLError) -> str:
