@@ -12,6 +12,7 @@ from sidebyside.files import (
     replaced,
     without_links,
     write_json,
+    written_at_once,
 )
 
 
@@ -36,6 +37,17 @@ def test_json_that_cannot_be_written_leaves_the_old(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "it.json", {"no JSON": object()})
     assert read_json(tmp_path / "it.json") == 1
+
+
+def test_a_file_that_has_no_room_leaves_nothing_beside_it(tmp_path):
+    def full():
+        with written_at_once(tmp_path / "it") as unfinished:
+            unfinished.write_text("half of it")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        full()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_replaced_as_a_whole(filled):

@@ -137,6 +137,23 @@ MISTAKES = {
     "the config of many runs": (["-m", "seed=0,1", "--cfg", "job"], ["shows the config of one"]),
     "a misspelled option": (["--mutlirun", "seed=0,1"], ["did you mean --multirun?"]),
     "an option's value": (["--cfg", "jb"], ["invalid choice: 'jb'"]),
+    "a schedule of none": (["schedule=null"], ["schedule=null", "choose schedule=constant"]),
+    "a study of none": (["-m", "study=null", "seed=0,1"], ["study=null", "leave it out"]),
+    "a group's list": (["dataset=[1]"], ["dataset=[1] won't do", "mnist5k"]),
+    "a value alone": (["=3"], ["=3"]),
+    "seeds without a study": (
+        ["-m", "training.seeds=5", "optimizer=adam,sgd"],
+        ["training.seeds=5 is of a study", "seed='range(0,5)'"],
+    ),
+    "a study without seeds": (["-m", "study=factorial", "training.seeds=0"], ["has no runs"]),
+    "a user without a password": (
+        ["tracking.uri=http://pl4nted@127.0.0.1:9"],
+        ["http://***@127.0.0.1:9", "can't be reached"],
+    ),
+    "a port that is none": (
+        ["tracking.uri=postgresql://a:b@127.0.0.1:54x/c"],
+        ["postgresql://a:***@127.0.0.1:54x/c can't be reached or used"],
+    ),
     "no value": (["optimizer"], ["optimizer sets nothing"]),
     "what compare reads": (["allow_partial=true"], ["train.py doesn't read allow_partial"]),
     "what dvc.yaml reads": (["select.dataset=mnist"], ["as dvc.yaml reads it from params.yaml"]),
@@ -156,6 +173,18 @@ OF_OTHERS = {
     "a launcher, for preprocess": (["preprocess", "hydra/launcher=ray"], ["doesn't read hydra."]),
     "a sweep": (["compare", "-m", "study=factorial"], ["compare.py isn't swept: leave out -m"]),
     "two studies": (["compare", "study=factorial,published"], ["compare.py takes one of a key"]),
+}
+OF_STUDIES = {
+    "a word": ("study: mine\n", ["mine.yaml has study: mine, which has to be a mapping"]),
+    "a list": ("- study\n", ["mine.yaml holds a list, and has to be a mapping"]),
+    "what isn't UTF-8": (
+        b"study:\n  name: mine # \xe9\n",
+        ["mine.yaml isn't UTF-8", "save it as that"],
+    ),
+    "a sweep of nothing": (
+        "# @package _global_\nstudy:\n  name: mine\nhydra:\n  sweeper:\n    params: foo\n",
+        ["hydra.sweeper.params"],
+    ),
 }
 BROKEN = {
     "an open bracket": ("name: broken\nblocks: [1,\n", ["line 3, isn't YAML"]),
@@ -186,6 +215,50 @@ def test_a_broken_file_is_named_with_its_line(run_script, project, home, content
             refused(done, [str(path), *expected])
     finally:
         path.unlink()
+
+
+@pytest.mark.parametrize(("content", "expected"), OF_STUDIES.values(), ids=OF_STUDIES)
+def test_a_study_that_is_none_is_named(project, home, content, expected):
+    path = project / "conf" / "study" / "mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    plan = [sys.executable, "-m", "sidebyside.cli.main", "plan", "study=mine"]
+    try:
+        refused(run_here(plan, project, home), expected)
+    finally:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan", "=3"], "=3 names no setting"),
+        (["report", "study="], "study= names none"),
+        (["report", "study=factorial", "training.epochs=5"], "doesn't read training.epochs"),
+        (["samples", "--output", "."], "is a directory"),
+        (["samples", "--output", "/dev/null/x.png"], "/dev/null won't do"),
+    ],
+)
+def test_what_commands_cannot_take_is_told(project, home, arguments, words):
+    command = [sys.executable, "-m", "sidebyside.cli.main", *arguments]
+    refused(run_here(command, project, home), [words])
+
+
+def test_a_grid_of_names_is_planned_as_it_is_trained(project, home):
+    plan = [sys.executable, "-m", "sidebyside.cli.main", "plan", "model=glob(conv_p*)"]
+    done = run_here(plan, project, home)
+    assert done.returncode == 0, done.stderr
+    assert "conv_pool_pair" in done.stdout
+
+
+def test_a_project_that_selects_nothing_is_told(project, home):
+    path = project / "params.yaml"
+    kept = path.read_text()
+    path.write_text(kept[kept.index("training:") :].partition("select:")[0])
+    try:
+        sync = [sys.executable, "-m", "sidebyside.cli.main", "sync"]
+        refused(run_here(sync, project, home), ["No study is named, and params.yaml selects none"])
+    finally:
+        path.write_text(kept)
 
 
 def test_a_project_that_lost_its_parameters_is_told(run_script, project, home):

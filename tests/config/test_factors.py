@@ -16,6 +16,8 @@ def test_a_factor_is_called_by_its_last_part_where_that_is_unique():
         "b.rate": "b_rate",
         "optimizer": "optimizer",
     }
+    own = {"model.seed": "model_seed", "model.run": "model_run", "protocol": "protocol"}
+    assert short_names(list(own)) == own  # a run has a seed of its own
 
 
 def test_a_variant_is_named_as_its_levels_are_written():

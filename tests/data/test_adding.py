@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sidebyside import UserError
 from sidebyside.config.datasets import Dataset
@@ -98,6 +98,18 @@ def test_one_image_in_colour_makes_all_of_them_so(command, zoo):
     own = composed("zoo")
     assert own.image_shape == [5, 4, 3]
     assert pairs(own, "train", "test") == in_folder(zoo, "RGB")
+
+
+def test_an_image_is_learnt_as_it_was_held(command, zoo):
+    (path, *_) = sorted((zoo / NAMES[0]).iterdir())
+    turned = Image.open(path)
+    exif = turned.getexif()
+    exif[0x0112] = 3  # upside down
+    turned.save(path, exif=exif)
+    command("data", "add", str(zoo), "--name", "zoo")
+    upright = ImageOps.exif_transpose(Image.open(path)).tobytes()
+    assert upright != Image.open(path).tobytes()
+    assert (0, upright) in pairs(composed("zoo"), "train", "test")
 
 
 def test_an_image_that_changed_since_is_not_prepared(command, zoo):

@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage
 
 from sidebyside import UserError
-from sidebyside.data.image_files import read_images
+from sidebyside.data.image_files import are_marks, read_images
 from sidebyside.data.preprocessing import idx
 
 
@@ -93,3 +93,15 @@ def test_a_picture_in_colour_is_taken_whole(tmp_path):
     assert scaled.changes == ["30 x 20 pixels scaled to 15 x 10"]
     of_four = pixels.reshape(10, 2, 15, 2, 3).mean(axis=(1, 3)) / 255
     np.testing.assert_allclose(scaled.pixels, of_four, atol=1 / 255)
+
+
+def test_grey_images_of_another_kind_are_taken_whole(tmp_path):
+    photos = np.random.default_rng(0).integers(120, 256, (3, 20, 30), np.uint8)
+    assert not are_marks(photos)
+    assert are_marks(255 - photos)
+    Image.fromarray(photos[0]).save(tmp_path / "it.png")
+    (same,) = read_images(tmp_path / "it.png", (20, 30, 1), marks=False)
+    np.testing.assert_array_equal(same.pixels[..., 0], photos[0] / np.float32(255))
+    assert same.changes == []
+    (scaled,) = read_images(tmp_path / "it.png", (10, 15, 1), marks=False)
+    assert scaled.pixels.shape == (10, 15, 1)

@@ -8,7 +8,7 @@ from sidebyside import UserError
 from sidebyside.config.validate import check
 from sidebyside.data.image_files import InputImage
 from sidebyside.data.prepare import prepare
-from sidebyside.inference.predict import Prediction, image_shape, normalised, predict
+from sidebyside.inference.predict import Prediction, image_shape, normalised, of_test_set, predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -53,3 +53,23 @@ def test_files_get_the_values_that_training_images_had(compose, tmp_path, monkey
     pixels = arrays.pixels(images)[..., None] / np.float32(255)
     given = [InputImage("own", own, []) for own in pixels]
     np.testing.assert_array_equal([own.pixels for own in normalised(given, arrays)], images)
+
+
+def test_a_network_that_is_no_classifier_is_refused():
+    image = keras.Input((28, 28, 1))
+    flat = keras.layers.Flatten()(image)
+    for made in (image, [keras.layers.Dense(2)(flat), keras.layers.Dense(3)(flat)]):
+        with pytest.raises(UserError, match=r"where a classifier makes \(None, classes\)"):
+            image_shape(keras.Model(image, made))
+    with pytest.raises(UserError, match="takes input of shape None"):
+        image_shape(keras.Sequential([keras.layers.Dense(2)]))
+
+
+def test_test_images_of_another_shape_are_refused(compose, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path))
+    for data_format in ("channels_last", "channels_first"):
+        arrays = prepare(check(compose("dataset=digits")).dataset, data_format)
+        images, labels = of_test_set(arrays, [1], (8, 8, 1))
+        assert (images[0].pixels.shape, len(labels)) == ((8, 8, 1), 1)
+        with pytest.raises(UserError, match=r"takes images of shape \(28, 28, 1\)"):
+            of_test_set(arrays, [1], (28, 28, 1))

@@ -89,24 +89,26 @@ def image_shape(network: Any) -> tuple[int, int, int]:
         If it doesn't take images with one channel or three, or doesn't give each its classes.
     """
     takes, makes = (getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    if (shape := _of_images(takes)) is None:
+        raise UserError(
+            f"This network takes input of shape {takes}, not images of one channel or three."
+        )
     match makes:
-        case (None, int()) if isinstance(takes, tuple):
-            pass
-        case _:
-            raise UserError(
-                f"This network makes {makes} of {takes}, where it has to make (None, classes) of "
-                "images: it is no classifier."
-            )
+        case (None, int()):
+            return shape
+    raise UserError(
+        f"This network makes {makes} of images, where a classifier makes (None, classes)."
+    )
+
+
+def _of_images(takes: Any) -> tuple[int, int, int] | None:
     for channels in (1, 3):
-        match network.input_shape:
+        match takes:
             case (_, int(height), int(width), own) if own == channels:
                 return height, width, channels
             case (_, own, int(height), int(width)) if own == channels:
                 return height, width, channels
-    raise UserError(
-        f"This network takes input of shape {network.input_shape}, not images of one channel or "
-        "three."
-    )
+    return None
 
 
 def _channels_first(network: Any) -> bool:
