@@ -23,7 +23,9 @@ TRACKING = Tracking(uri=None, experiment="sidebyside", labels=LABELS)
 FACTORS = {"kernel_size": 3, "dropout": True, "optimizer": "adam", "data_format": "channels_last"}
 
 
-def made_up(number: int, factors: dict, seed: int, error: float) -> tuple[Card, Run, Evaluation]:
+def made_up(
+    number: int, factors: dict, seed: int, error: float, epochs: int = 3
+) -> tuple[Card, Run, Evaluation]:
     """Return a finished run of the factorial; ``number`` tells it from others."""
     key = f"{number:064x}"
     folder = paths.runs() / key
@@ -36,7 +38,7 @@ def made_up(number: int, factors: dict, seed: int, error: float) -> tuple[Card, 
         "data_format": factors["data_format"],
         "seed": seed,
         "protocol": "clean",
-        "epochs": 3,
+        "epochs": epochs,
         "batch_size": 8,
         "threads": 1,
     }
@@ -58,7 +60,7 @@ def made_up(number: int, factors: dict, seed: int, error: float) -> tuple[Card, 
     return Card(study_run, read_recipe(recipe), "factorial"), run, tested
 
 
-def publish_study(tracker: Tracker, errors: dict[int, list[float]]) -> str:
+def publish_study(tracker: Tracker, errors: dict[int, list[float]], epochs: int = 3) -> str:
     """Publish runs of the factorial: test errors of seeds by kernel size; return the study's id."""
     tracker.prepare()
     parent = tracker.open_study("factorial", "mnist5k")
@@ -66,7 +68,8 @@ def publish_study(tracker: Tracker, errors: dict[int, list[float]]) -> str:
     for kernel_size, own in errors.items():
         factors = FACTORS | {"kernel_size": kernel_size}
         made += [
-            made_up(10 * kernel_size + seed, factors, seed, error) for seed, error in enumerate(own)
+            made_up(10 * kernel_size + seed + 1000 * epochs, factors, seed, error, epochs)
+            for seed, error in enumerate(own)
         ]
     under = [_under(card, parent) for card, _, _ in made]
     cards = variants.open(under)

@@ -59,6 +59,30 @@ def test_published_again_nothing_is_made_or_logged_again(client):
     assert len(client.search_runs(["1"])) == 1 + 2 + 4
 
 
+def test_runs_of_another_recipe_leave_the_study(client):
+    def children(variant):
+        return {
+            run.info.run_name: run.data.metrics["test_error"]
+            for run in client.search_runs(
+                ["1"], f"tags.`mlflow.parentRunId` = '{variant.info.run_id}'"
+            )
+        }
+
+    def of_study():
+        return len(client.search_runs(["1"], "tags.level = 'run' and tags.study = 'factorial'"))
+
+    name = "3x3 drop adam last"
+    short, long = {3: [6.0, 7.0]}, {3: [4.0, 5.0]}
+    for errors, epochs in ((short, 3), (long, 5), (short, 3)):
+        publish_study(Tracker(TRACKING), errors, epochs)
+        (variant,) = found(client, "variant").values()
+        assert variant.data.params["epochs"] == str(epochs)
+        assert variant.data.metrics["test_error"] == sum(errors[3]) / 2
+        assert children(variant) == {f"{name} s{seed}": own for seed, own in enumerate(errors[3])}
+        assert of_study() == 2
+    assert len(client.search_runs(["1"], "tags.level = 'run'")) == 4
+
+
 def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):
     parent = publish_study(Tracker(TRACKING), {3: [6.0, 7.0], 5: [4.0, 5.0]})
     folder = report_of(SOURCE)
@@ -71,7 +95,8 @@ def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):
     assert "can't tell" in told
     assert f"(#/experiments/1/runs/{parent}/artifacts/report/report.html?workflow" in told
     assert "viewStateShareKey=factorial-mnist5k)" in told
-    assert study.data.params["kernel_size"] == "3, 5"
+    assert study.data.tags["levels.kernel_size"] == "3, 5"
+    assert study.data.tags["seeds"] == content["settings"]["seeds"]
     assert study.data.metrics["runs"] == 32
     assert [one.dataset.name for one in study.inputs.dataset_inputs] == ["mnist5k"]
     files = [file.path for file in client.list_artifacts(parent, "report")]

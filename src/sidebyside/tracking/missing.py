@@ -31,6 +31,12 @@ def missing_params(known: MlflowRun, params: Mapping[str, str]) -> dict[str, str
     return {name: value for name, value in params.items() if name not in known.data.params}
 
 
+def changed_params(known: MlflowRun, params: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the params that MLflow has another value of, which it never changes."""
+    there = known.data.params
+    return {name: value for name, value in params.items() if there.get(name, value) != value}
+
+
 def missing_epochs(known: MlflowRun, run: Run, epochs: Container[int]) -> list[Metric]:
     """Return the figures of a run's epochs but those that MLflow has."""
     return [

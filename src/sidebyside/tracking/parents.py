@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from sidebyside.tracking.experiment import Experiment
 from sidebyside.tracking.liveness import process_tags
-from sidebyside.tracking.missing import changed_metrics, missing_params
+from sidebyside.tracking.missing import changed_metrics, changed_params, missing_params
 from sidebyside.tracking.published.contents import PARENT, RUN_NAME, Card, dataset_input
 from sidebyside.tracking.reachable import speaks_http
 
@@ -52,7 +52,8 @@ class Parents(Experiment):
         """Return the runs of variants, by variant, making those that a parent run lacks.
 
         One request looks for all of them and one more makes each; a second look tells whether
-        another process has made some at the same time.
+        another process has made some at the same time. A run of a variant that was trained by
+        another recipe then, as with more epochs, gives way: what it says can't be changed.
 
         Parameters
         ----------
@@ -66,6 +67,9 @@ class Parents(Experiment):
             wanted.setdefault(card.run.variant, card)
         with self._lock():
             known = self.variants(parent)
+            for name in wanted.keys() & known.keys():
+                if changed_params(known[name], wanted[name].variant_params()):
+                    self._retire(known.pop(name))
             began, missing = time.monotonic(), wanted.keys() - known.keys()
             for name in (name for name in wanted if name in missing):
                 tags = wanted[name].variant_tags(self.labels) | process_tags()
@@ -74,6 +78,13 @@ class Parents(Experiment):
                 self._settle((time.monotonic() - began) / len(missing))
                 known = self.variants(parent)
         return {name: known[name] for name in wanted}
+
+    def _retire(self, variant: MlflowRun) -> None:
+        """Remove the run of a variant; the runs below it are none of its study's any more."""
+        for run in self._search({PARENT: variant.info.run_id}):
+            for tag in {PARENT, "study"} & run.data.tags.keys():
+                self._patience.ask(self._client.delete_tag, run.info.run_id, tag)
+        self._remove(variant)
 
     def variants(self, parent: str) -> dict[str, MlflowRun]:
         """Return the runs of all variants under a parent run, by variant."""

@@ -90,8 +90,11 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
     tracker.complete(
         known_parent,
         _of_study(content, rows, folder),
-        factors | {"dataset": content["dataset"], "protocol": content["protocol"]} | seeds,
-        {"mlflow.note.content": f"{_links(tracker, known_parent)}\n\n{note(content)}"},
+        {"dataset": content["dataset"], "protocol": content["protocol"]},
+        # Tags, as MLflow changes no param, and a study may have more seeds or levels tomorrow.
+        {"mlflow.note.content": f"{_links(tracker, known_parent)}\n\n{note(content)}"}
+        | {f"levels.{name}": levels for name, levels in factors.items()}
+        | seeds,
     )
     with TemporaryDirectory() as temporary:
         for path in (path for pattern in _SHOWN for path in folder.glob(pattern)):
