@@ -483,10 +483,10 @@ def selection_study(
                 list(range(seeds)),
                 list(validation[v]),
                 list(test[v]),
-                _NOTHING[[0] * seeds],
             )
             for v in range(variants)
-        ]
+        ],
+        {str(v): None for v in range(variants)},
     )
     truth = float(means[int(found.chosen)])
     assert found.corrected is not None

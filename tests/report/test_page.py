@@ -387,7 +387,7 @@ def test_what_makes_no_sense_is_left_out_with_a_sentence(pages, tmp_path):
     for words in (
         "No factor has several levels in this study",
         "There is one variant, so there is nothing to hold it against",
-        "no difference between two variants can be tested",
+        "No two variants are different networks, so there is no difference to see",
         "no two confusion matrices",
         "There are no images that variants disagree on",
         "so there are no ensembles",
@@ -444,7 +444,7 @@ def test_runs_of_different_code_are_told(pages, tmp_path):
 def test_unfinished_and_stopped_studies_say_so(pages):
     assert "Not finished: 1 run is missing (kernel_size=3 seed=7)" in pages("unfinished").text
     assert (
-        "seeds were added until intervals are within +-0.1 points, at most 20 seeds"
+        "Seeds were added until intervals are within +-0.1 points, at most 20 seeds"
         in pages("stopped").text
     )
 

@@ -169,6 +169,4 @@ def test_missing_runs_are_named_or_marked(project, tmp_path):
     workspace.compare("allow_partial=true")
     (missing,) = workspace.comparison()["missing"]
     assert missing.endswith("epochs=1000000,seed=0")
-    assert (
-        "**Not finished: 1 runs are missing**" in (workspace.report / "comparison.md").read_text()
-    )
+    assert "**Not finished: 1 run is missing**" in (workspace.report / "comparison.md").read_text()
