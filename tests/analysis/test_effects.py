@@ -280,6 +280,8 @@ def test_of_what_ran_beside_each_other_a_missing_variant_hides_nothing():
     assert at["b", "y", "x"] == pytest.approx(means["x", "y"] - means["x", "x"])
     assert at["a", "z", "x"] == pytest.approx(means["z", "x"] - means["x", "x"])
     assert at["b", "y", "z"] is at["a", "z", "y"] is None
+    told = {(own["factor"], own["level"], own["at"]) for own in found.as_json()["simple"]}
+    assert {("a", "z", "x"), ("b", "y", "x"), ("b", "y", "y")} <= told  # of no average
 
 
 @pytest.mark.slow

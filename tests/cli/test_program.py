@@ -1,6 +1,9 @@
 """How a command ends: the exit code and the sentence."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -13,7 +16,9 @@ from sidebyside.errors import UserError
     [
         (UserError("seed=-1 is no seed."), 2, "error: seed=-1 is no seed.\n"),
         (KeyboardInterrupt(), 130, "Interrupted: what is finished is kept."),
-        (PermissionError(errno.EACCES, "denied", "/there/file"), 2, "write /there/file: change"),
+        (PermissionError(errno.EACCES, "denied", "/there/file"), 2, "for /there/file: change"),
+        (IsADirectoryError(errno.EISDIR, "a folder", "/it"), 2, "error: /it won't do (a folder)"),
+        (FileExistsError(errno.EEXIST, "there", "/a", None, "/b"), 2, "error: /b won't do"),
         (OSError(errno.ENOSPC, "full"), 2, "error: No space is left on a disk"),
     ],
 )
@@ -26,6 +31,44 @@ def test_what_the_user_can_remove_is_a_sentence(capsys, error, code, says):
     assert "Traceback" not in said
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError), user_errors_reported():
-        raise ZeroDivisionError
+@pytest.mark.parametrize("error", [ZeroDivisionError, NotADirectoryError, BrokenPipeError])
+def test_a_mistake_of_ours_keeps_its_traceback(error):
+    with pytest.raises(error), user_errors_reported():
+        raise error
+
+
+PRINTING = """
+from sidebyside.cli.program import user_errors_reported
+with user_errors_reported():
+    for _ in range({lines}):
+        print("a line")
+    {then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "then", "code"),
+    [(1, "pass", 0), (100_000, "pass", 141), (1, "raise SystemExit(3)", 3)],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nobody_who_reads_ends_it_quietly(lines, then, code, unbuffered):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = [sys.executable, "-c", PRINTING.format(lines=lines, then=then)]
+    done = subprocess.run(
+        program,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert done.stderr == ""
+    assert done.returncode in ({code, 141} if unbuffered else {code})
+
+
+def test_without_a_standard_output_it_ends_as_ever():
+    command = f"exec {sys.executable} -c '{PRINTING.format(lines=1, then='pass')}' >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -129,6 +129,19 @@ def test_an_average_that_an_interaction_contradicts_is_never_better():
     assert len(sentences) == 2
 
 
+def test_what_no_average_is_told_of_is_told_where_it_was_run():
+    nothing = dict.fromkeys(("difference", "low", "high", "p_holm", "seeds_and_images"))
+    main = [effect() | nothing, effect("optimizer") | nothing]
+    star = [simple("adam", -0.3, 0.01), simple("sgd", 0.0, None) | nothing]
+    (told,) = said(effects={"main": main, "interactions": [], "simple": star})
+    assert told == (
+        "At optimizer adam, dropout true is better than false by 0.30 points [0.15, 0.45] (95 %, "
+        "new seeds and new images); for optimizer this study can't tell."
+    )
+    unsure = [simple("adam", -0.3, 0.3)]
+    assert said(effects={"main": main, "interactions": [], "simple": unsure}) == []
+
+
 def test_an_interaction_is_told_before_what_it_does_not_contradict():
     by_level = [
         simple("adam", -0.3, 0.01),
@@ -192,25 +205,25 @@ def equivalence(**more):
 
 def test_identity_is_told_apart_from_equivalence():
     assert said(equivalence=[equivalence()]) == [
-        "Data_format channels_last and channels_first are equivalent within 0.1 points (difference "
-        "+0.01 [-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs of runs that "
-        "aren't bit-identical)."
+        "channels_last and channels_first (data_format) are equivalent within 0.1 points "
+        "(difference +0.01 [-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs "
+        "of runs that aren't bit-identical)."
     ]
     same = equivalence(identical=40, n=0, difference=None, low=None, high=None, p_holm=None)
-    names = "data_format channels_last and channels_first"
+    names = "channels_last and channels_first (data_format)"
     assert of_equivalence(same) == f"{names} give bit-identical networks"
     assert said(equivalence=[same])[0].endswith("(40 pairs of runs).")
     open_one = equivalence(equivalent=False, identical=0)
     assert "aren't shown to be equivalent" in said(equivalence=[open_one])[0]
     unlike = equivalence(equivalent=False, contradicted_by=["optimizer"])
     assert said(equivalence=[unlike])[0].startswith(
-        "Data_format channels_last and channels_first aren't shown to be equivalent within 0.1 "
+        "channels_last and channels_first (data_format) aren't shown to be equivalent within 0.1 "
         "points at each level of optimizer (difference +0.01"
     )
     few = equivalence(equivalent=False, n=1, low=None, high=None)
     assert said(equivalence=[few]) == [
-        "Whether data_format channels_last and channels_first are equivalent can't be told from 1 "
-        "seed."
+        "Whether channels_last and channels_first (data_format) are equivalent can't be told from "
+        "1 seed."
     ]
 
 

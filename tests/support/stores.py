@@ -24,9 +24,12 @@ FACTORS = {"kernel_size": 3, "dropout": True, "optimizer": "adam", "data_format"
 
 
 def made_up(
-    number: int, factors: dict, seed: int, error: float, epochs: int = 3
+    number: int, factors: dict, seed: int, error: float, **changed: object
 ) -> tuple[Card, Run, Evaluation]:
-    """Return a finished run of the factorial; ``number`` tells it from others."""
+    """Return a finished run of the factorial; ``number`` tells it from others.
+
+    ``changed`` are parts of its recipe.
+    """
     key = f"{number:064x}"
     folder = paths.runs() / key
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,10 +41,10 @@ def made_up(
         "data_format": factors["data_format"],
         "seed": seed,
         "protocol": "clean",
-        "epochs": epochs,
+        "epochs": 3,
         "batch_size": 8,
         "threads": 1,
-    }
+    } | changed
     history = {
         name: [first, first / 2, first / 3]
         for name, first in (
@@ -60,15 +63,20 @@ def made_up(
     return Card(study_run, read_recipe(recipe), "factorial"), run, tested
 
 
-def publish_study(tracker: Tracker, errors: dict[int, list[float]], epochs: int = 3) -> str:
-    """Publish runs of the factorial: test errors of seeds by kernel size; return the study's id."""
+def publish_study(
+    tracker: Tracker, errors: dict[int, list[float]], first: int = 0, **changed: object
+) -> str:
+    """Publish runs of the factorial, numbers from ``first`` on, and return the study's id.
+
+    ``errors`` are test errors of seeds by kernel size, ``changed`` parts of the recipe.
+    """
     tracker.prepare()
     parent = tracker.open_study("factorial", "mnist5k")
     variants, made = Variants(tracker, parent), []
     for kernel_size, own in errors.items():
         factors = FACTORS | {"kernel_size": kernel_size}
         made += [
-            made_up(10 * kernel_size + seed + 1000 * epochs, factors, seed, error, epochs)
+            made_up(first + 10 * kernel_size + seed, factors, seed, error, **changed)
             for seed, error in enumerate(own)
         ]
     under = [_under(card, parent) for card, _, _ in made]

@@ -1,6 +1,7 @@
 """Study, variant and seed in MLflow: what each carries, made once, also of older stores."""
 
 import json
+from dataclasses import replace
 
 import mlflow
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from sidebyside.files import read_json
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.reports import publish_report
+from sidebyside.tracking.shown.variants import Variants
 from sidebyside.tracking.shown.views import study_views
 from support.projects import SOURCE
 from support.stores import FACTORS, TRACKING, made_up, publish_study, report_of
@@ -74,13 +76,38 @@ def test_runs_of_another_recipe_leave_the_study(client):
     name = "3x3 drop adam last"
     short, long = {3: [6.0, 7.0]}, {3: [4.0, 5.0]}
     for errors, epochs in ((short, 3), (long, 5), (short, 3)):
-        publish_study(Tracker(TRACKING), errors, epochs)
+        publish_study(Tracker(TRACKING), errors, first=1000 * epochs, epochs=epochs)
         (variant,) = found(client, "variant").values()
         assert variant.data.params["epochs"] == str(epochs)
         assert variant.data.metrics["test_error"] == sum(errors[3]) / 2
         assert children(variant) == {f"{name} s{seed}": own for seed, own in enumerate(errors[3])}
         assert of_study() == 2
     assert len(client.search_runs(["1"], "tags.level = 'run'")) == 4
+
+
+def test_what_is_no_param_makes_another_recipe_too(client):
+    adam = {"name": "adam", "_target_": "keras.optimizers.Adam", "learning_rate": 0.1}
+    for number, rate in enumerate((0.5, 0.9)):
+        other = adam | {"beta_1": rate}
+        publish_study(Tracker(TRACKING), {3: [6.0, 7.0]}, first=1000 * number, optimizer=other)
+        (variant,) = found(client, "variant").values()
+        below = f"tags.`mlflow.parentRunId` = '{variant.info.run_id}'"
+        assert len(client.search_runs(["1"], below)) == 2
+    assert len(client.search_runs(["1"], "tags.level = 'run'")) == 4
+
+
+def test_another_launch_of_before_still_ends_its_variants(client):
+    tracker = Tracker(TRACKING)
+    tracker.prepare()
+    parent = tracker.open_study("factorial", "mnist5k")
+    variants = Variants(tracker, parent)
+    card, run, tested = made_up(1, FACTORS, 0, 6.0)
+    (opened,) = variants.open([replace(card, parent=parent)])
+    publish_study(Tracker(TRACKING), {FACTORS["kernel_size"]: [4.0]}, first=1000, epochs=5)
+    tracker.publish(opened, run, tested)
+    variants.close([opened], {run.key}, {run.key: tested}.get)
+    (variant,) = found(client, "variant").values()
+    assert variant.data.metrics["test_error"] == 4.0
 
 
 def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,6 @@ def user_errors_reported() -> Iterator[None]:
     try:
         with passwords_hidden():
             yield
-            sys.stdout.flush()
     except KeyboardInterrupt:
         print(
             "\nInterrupted: what is finished is kept. The same command again goes on.",
@@ -45,10 +45,10 @@ def user_errors_reported() -> Iterator[None]:
         )
         raise SystemExit(_USAGE) from None
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-        print(
-            f"error: {error.filename} won't do ({error.strerror}): choose another path.",
-            file=sys.stderr,
-        )
+        if error.filename is None:
+            raise
+        named = error.filename2 or error.filename
+        print(f"error: {named} won't do ({error.strerror}): choose another path.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
     except BrokenPipeError:
         if not _nobody_reads():
@@ -59,13 +59,21 @@ def user_errors_reported() -> Iterator[None]:
             raise
         print(f"error: {NO_ROOM} The run store is in {paths.home()}.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
+    finally:
+        _flush()
 
 
 def _nobody_reads() -> bool:
-    """Whether what is printed goes nowhere any more, as to `head`; then no more is tried."""
+    """Whether what is printed goes nowhere any more, as to `head`."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _flush() -> None:
+    """Print what is left, to nobody where nobody reads: Python would complain at its end."""
     try:
-        sys.stdout.flush()
-        return False
+        if sys.stdout is not None:  # as it is where it was closed
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return True

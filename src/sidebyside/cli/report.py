@@ -30,8 +30,8 @@ _OWN = ("study", "dataset")  # what is chosen without changing what a report say
 def command(overrides: tuple[str, ...], opened: bool, again: bool, every: bool) -> None:
     """Write a study's report as a page, and the index of all reports.
 
-    KEY=VALUE is as for pipelines/compare.py; without any it is the study that params.yaml selects.
-    A page that is there and no older than its evidence is left as it is.
+    KEY=VALUE is as for pipelines/compare.py, which logs to MLflow too; without any it is the study
+    that params.yaml selects. A page that is there and no older than its evidence is left as it is.
     """
     if every and overrides:
         raise UserError(f"--all is of all reports: leave {' '.join(overrides)} out.")
@@ -48,11 +48,12 @@ def command(overrides: tuple[str, ...], opened: bool, again: bool, every: bool) 
 
 def _page(overrides: tuple[str, ...], again: bool) -> Path:
     """Return the page of a study, written where that is needed."""
-    check_arguments(overrides, "compare.py", _READ)
     named = dict(override.partition("=")[::2] for override in overrides)
     if empty := [key for key in _OWN if named.get(key) == ""]:
         raise UserError(f"{empty[0]}= names none: write {empty[0]}=<its name>, or leave it out.")
     study, dataset = selected(named.get("study"), named.get("dataset"))
+    chosen = [own for own in (f"study={study}", f"dataset={dataset}") if own not in overrides]
+    check_arguments([*chosen, *overrides], "sidebyside report", _READ)
     page = paths.reports(dataset, study) / "report.html"
     if again or set(named) - set(_OWN) or not _current(page):
         config = compose_config([f"study={study}", f"dataset={dataset}", *overrides])

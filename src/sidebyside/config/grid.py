@@ -40,6 +40,11 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
     UserError
         If something is swept that can't be, or a preset's recipe is changed by hand.
     """
+    if not isinstance(params, Mapping):
+        raise UserError(
+            f"hydra.sweeper.params is {params}, and has to be a mapping of what is swept, as "
+            '"model.kernel_size: 3,5".'
+        )
     parser = OverridesParser.create(config_loader=loader)
     by_hand = parser.parse_overrides(list(arguments))
     swept = [f"{key}={value}" for key, value in params.items()]

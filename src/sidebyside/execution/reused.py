@@ -57,10 +57,17 @@ class Reused:
         return [job for job in jobs if job.run.key not in published]
 
     def remember(self, jobs: Sequence[Job]) -> None:
-        """Note that runs are in MLflow whole."""
-        of_parent = self._known.get(self._parent, {}) | {job.run.key: _state(job) for job in jobs}
-        if len(of_parent) >= MANY and of_parent != self._known.get(self._parent):
-            write_json(paths.runs() / FILE, self._known | {self._parent: of_parent})
+        """Note that runs are in MLflow whole.
+
+        Those that were noted before stay, unless some of these weren't among them: then runs of
+        another recipe may have taken the place of theirs.
+        """
+        known = self._known.get(self._parent, {})
+        now = {job.run.key: _state(job) for job in jobs}
+        of_parent = known | now if now.keys() <= known.keys() else now
+        if (len(of_parent) < MANY and not known) or of_parent == known:
+            return
+        write_json(paths.runs() / FILE, self._known | {self._parent: of_parent})
 
 
 def _state(job: Job) -> list[str | None]:

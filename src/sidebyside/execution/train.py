@@ -126,7 +126,7 @@ def train_job(job: Job, shares: bool = True) -> Run:
                 evaluation = evaluate(run, again=role == "retrained")
                 others.push_evaluation()
             tracker.publish(job.card, run, evaluation, role)
-        except Exception:
+        except (Exception, SystemExit):
             _end_early(tracker, job, "FAILED", traceback.format_exc())
             raise
         except KeyboardInterrupt:

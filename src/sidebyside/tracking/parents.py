@@ -1,5 +1,7 @@
 """Runs in MLflow that have others under them: a launch, a study, its variants."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,6 +19,7 @@ from sidebyside.tracking.published.contents import PARENT, RUN_NAME, Card, datas
 from sidebyside.tracking.reachable import speaks_http
 
 _MOST_METRICS = 800  # of the 1000 entities that MLflow takes at once
+_RECIPE = "mlflow.recipe"  # a tag, hidden in the UI: a digest of what all runs of a variant share
 _SETTLES_WITHIN = 0.5  # seconds from a look for a run to its being made, at a quick server
 
 
@@ -68,11 +71,12 @@ class Parents(Experiment):
         with self._lock():
             known = self.variants(parent)
             for name in wanted.keys() & known.keys():
-                if changed_params(known[name], wanted[name].variant_params()):
+                if _is_of_another_recipe(known[name], wanted[name]):
                     self._retire(known.pop(name))
             began, missing = time.monotonic(), wanted.keys() - known.keys()
             for name in (name for name in wanted if name in missing):
-                tags = wanted[name].variant_tags(self.labels) | process_tags()
+                card = wanted[name]
+                tags = card.variant_tags(self.labels) | {_RECIPE: _recipe(card)} | process_tags()
                 self._patience.ask(self._client.create_run, self._experiment_id, tags=tags)
             if missing:
                 self._settle((time.monotonic() - began) / len(missing))
@@ -80,11 +84,14 @@ class Parents(Experiment):
         return {name: known[name] for name in wanted}
 
     def _retire(self, variant: MlflowRun) -> None:
-        """Remove the run of a variant; the runs below it are none of its study's any more."""
-        for run in self._search({PARENT: variant.info.run_id}):
-            for tag in {PARENT, "study"} & run.data.tags.keys():
+        """Take the run of a variant, and those below it, out of their study.
+
+        It isn't removed, as another launch may be writing to it.
+        """
+        for run in [*self._search({PARENT: variant.info.run_id}), variant]:
+            of_study = {PARENT, "study", *(["level", "dataset"] if run is variant else [])}
+            for tag in of_study & run.data.tags.keys():
                 self._patience.ask(self._client.delete_tag, run.info.run_id, tag)
-        self._remove(variant)
 
     def variants(self, parent: str) -> dict[str, MlflowRun]:
         """Return the runs of all variants under a parent run, by variant."""
@@ -205,3 +212,16 @@ class Parents(Experiment):
         with nullcontext() if speaks_http(self.uri) else self._lock():
             ask, inputs = self._patience.ask, [dataset_input(identity)]
             ask(self._client.log_inputs, known.info.run_id, inputs)
+
+
+def _recipe(card: Card) -> str:
+    """Return a digest of all that decides a variant's results but the seed."""
+    recipe = {name: own for name, own in card.recipe.as_json().items() if name != "seed"}
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def _is_of_another_recipe(known: MlflowRun, card: Card) -> bool:
+    """Whether the run of a variant is of other runs than these, also one of before digests."""
+    if digest := known.data.tags.get(_RECIPE):
+        return bool(digest != _recipe(card))
+    return bool(changed_params(known, card.variant_params()))

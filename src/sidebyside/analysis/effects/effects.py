@@ -123,11 +123,11 @@ def _estimates(
     folds: int = 1,
 ) -> list[Estimate]:
     """Return the estimates, not corrected yet, in the order of the contrasts."""
-    fitted, count = fit(codes, seeds, contrasts, values), int(seeds.max()) + 1
+    fitted = fit(codes, seeds, contrasts, values)
     weights = fitted.weights
     variances = np.maximum(fitted.variances, least_variance * (weights**2).sum(axis=1))
-    variances *= count / effective(count, folds)
     counting = _counting(weights, seeds)
+    variances *= [own / effective(own, folds) for own in counting.sum(axis=1).tolist()]
     by_seed = None if scores is None else _by_seed(weights, seeds, scores)
     skewed = scores is not None and not is_counted(scores)
     estimates = [Estimate()] * len(contrasts)

@@ -96,6 +96,11 @@ class MainEffect(_Entry):
     estimate: Estimate
     contradicted_by: list[str] = field(default_factory=list)
 
+    @property
+    def of(self) -> tuple[str, Level]:
+        """Factor and level."""
+        return self.factor, self.level
+
 
 @dataclass(frozen=True)
 class Interaction(_Entry):
@@ -118,6 +123,11 @@ class SimpleEffect(_Entry):
     at: Level
     estimate: Estimate
 
+    @property
+    def of(self) -> tuple[str, Level]:
+        """Factor and level."""
+        return self.factor, self.level
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -138,7 +148,12 @@ class Effects:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``comparison.json`` gains: simple effects where two factors interact."""
+        """Return what ``comparison.json`` gains.
+
+        Simple effects where two factors interact, and those that the design tells of a level of
+        which it tells no average.
+        """
+        untold = {own.of for own in self.main if own.estimate.difference is None}
         shown = {
             frozenset(interaction.factors)
             for interaction in self.interactions
@@ -151,5 +166,6 @@ class Effects:
                 effect.as_json()
                 for effect in self.simple
                 if frozenset((effect.factor, effect.given)) in shown
+                or (effect.estimate.difference is not None and effect.of in untold)
             ],
         }

@@ -40,7 +40,6 @@ def command(
 ) -> None:
     """Say what IMAGES show: PNG, JPEG or, of digits, IDX files."""
     from sidebyside.data.image_files import are_marks, read_images
-    from sidebyside.data.prepare import prepared
     from sidebyside.inference.load import load_network, load_trusted
     from sidebyside.inference.predict import image_shape, normalised, of_test_set, predict
 
@@ -50,8 +49,9 @@ def command(
     network = load_trusted(Path(model)) if run is None else load_network(run)
     shape = image_shape(network)
     described = dataset_of(run, dataset) if run else None
-    known = prepared(described, run.recipe.data_format) if run and described else None
-    marks = known is None or shape[2] > 1 or are_marks(known.some_pixels())
+    marks = True
+    if images and described and shape[2] == 1 and described.format != "idx":  # as MNIST's are
+        marks = are_marks(arrays_of(run, dataset).some_pixels())
     given = [image for path in images for image in read_images(path, shape, marks)]
     targets: list[int | None] = [None] * len(given)
     if described and described.normalisation != "scale":

@@ -172,10 +172,7 @@ def _refuse_ignored(
             raise UserError(f"{text} is of a study, and none is chosen: add study=<its name>.")
         if reads is None:
             if key == "training.seeds" and not chosen and not any(map(_takes_seeds, overrides)):
-                raise UserError(
-                    f"{text} is of a study, and none is chosen: add study=<its name>, or sweep "
-                    "seed='range(0,5)'."
-                )
+                raise UserError(unused_seeds(text))
             _refuse_untrained(text, key, script, multirun)
         elif not _is_read(key, top, reads):
             listed = ", ".join(sorted(own for own in reads if own != _LAUNCHER))
@@ -183,6 +180,14 @@ def _refuse_ignored(
                 f"{script} doesn't read {key}, so {text} would change nothing: leave it out. "
                 f"It reads {listed}."
             )
+
+
+def unused_seeds(text: str) -> str:
+    """Return what to say of a number of seeds without a study."""
+    return (
+        f"{text} is of a study, and none is chosen: add study=<its name>, or sweep "
+        "seed='range(0,5)'."
+    )
 
 
 def _takes_seeds(override: Override) -> bool:

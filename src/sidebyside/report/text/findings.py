@@ -1,6 +1,6 @@
 """What is found of an effect, an interaction, a pair or an equivalence, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidebyside.config.factors import level_text
@@ -68,7 +68,7 @@ def of_interaction(entry: Entry, scale: Scale = ERRORS) -> str | None:
 
 
 def of_equivalence(entry: Entry, scale: Scale = ERRORS) -> str | None:
-    """Return e.g. "optimizer adam and sgd are equivalent within 0.1 points", None if not shown."""
+    """Return e.g. "adam and sgd (optimizer) are equivalent within 0.1 points", or None."""
     if not entry["equivalent"]:
         return None
     if entry["pairs"] == entry["identical"]:
@@ -77,9 +77,9 @@ def of_equivalence(entry: Entry, scale: Scale = ERRORS) -> str | None:
 
 
 def both_levels(entry: Entry) -> str:
-    """Return the levels that an equivalence is of, e.g. "optimizer adam and sgd"."""
+    """Return the levels that an equivalence is of, e.g. "adam and sgd (optimizer)"."""
     a, b = (level_text(level) for level in entry["levels"])
-    return f"{entry['factor']} {a} and {b}"
+    return f"{a} and {b} ({entry['factor']})"
 
 
 def of_pair(entry: Entry, scale: Scale = ERRORS) -> str:
@@ -103,7 +103,7 @@ def told_simple_effects(effects: Entry) -> list[list[Entry]]:
     Of an interaction's factors that is the one that makes the larger difference somewhere, and the
     other where its main effect was tested and tells nothing; neither that isn't shown to make one
     at some level. A factor is told once, by the interaction in which it does most; levels where a
-    difference is shown are first.
+    difference is shown are first. A level of which the design tells no average is told so too.
     """
     untold = {
         entry["factor"]
@@ -120,7 +120,24 @@ def told_simple_effects(effects: Entry) -> list[list[Entry]]:
                 named = way[0]["factor"], level_text(way[0]["level"])
                 if named not in told or _most(told[named]) < _most(way):
                     told[named] = sorted(way, key=lambda own: not is_shown(own))
+    for way in _without_average(effects):
+        told.setdefault((way[0]["factor"], level_text(way[0]["level"])), way)
     return list(told.values())
+
+
+def _without_average(effects: Entry) -> Iterator[list[Entry]]:
+    """Yield what levels do at those of one other factor, of which no average can be told."""
+    for entry in effects["main"]:
+        if entry["difference"] is not None:
+            continue
+        by_given: dict[str, list[Entry]] = {}
+        for own in effects["simple"]:
+            same = own["factor"] == entry["factor"] and own["level"] == entry["level"]
+            if same and own["difference"] is not None:
+                by_given.setdefault(own["given"], []).append(own)
+        if ways := [way for way in by_given.values() if any(map(is_shown, way))]:
+            ways.sort(key=_most, reverse=True)
+            yield sorted(ways[0], key=lambda own: not is_shown(own))
 
 
 def _most(by_level: Sequence[Entry]) -> float:

@@ -57,7 +57,10 @@ def p_value(value: float | None) -> str:
     if value < 0.001:
         return "< 0.001"
     text = f"{value:.2g}"
-    return f"{value:.3g}" if text == "0.05" else text  # which side of it it is on
+    if text == "0.05":  # which side of it it is on
+        text = f"{value:.3g}"
+        return "< 0.05" if text == "0.05" and value < 0.05 else text
+    return text
 
 
 def seeds_text(n: int) -> str:

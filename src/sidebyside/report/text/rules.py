@@ -39,7 +39,8 @@ def of_stopping(rule: Entry) -> str:
         how = """
             the first five runs of a variant say how many it needs, and its interval over seeds
             takes its width from these five alone (Stein 1945): it holds the truth 95 times in a
-            hundred. The other intervals and the tests take no account of it and are nominal."""
+            hundred. That for new seeds and new images takes the same width of seeds. The others
+            and the tests take no account of it and are nominal."""
     else:
         counts = [str(count) for count in looks_up_to(rule["max_seeds"]).counts]
         how = f"""

@@ -7,7 +7,7 @@ from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
 from sidebyside.report.text.factors import effect_sentence, interaction_sentence, of_factors
-from sidebyside.report.text.findings import Entry, both_levels, capital, of_equivalence, of_pair
+from sidebyside.report.text.findings import Entry, both_levels, of_equivalence, of_pair
 from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -136,7 +136,7 @@ def _of_equivalence(entry: Entry, scale: Scale) -> str:
             f"; the same weights in both layouts change {exact['flips']} of {exact['images']} "
             f"predictions, and no logit by more than {max(exact['largest_difference'], 1e-6):.6f}"
         )
-    return capital(text) + "."
+    return text + "."
 
 
 def _of_difference(entry: Entry, scale: Scale) -> str:

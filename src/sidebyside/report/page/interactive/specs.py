@@ -134,7 +134,7 @@ def _parallel(page: Page, rows: Sequence[dict[str, Any]], axis: str) -> Spec | N
 
 def _short(count: float) -> str:
     """Return e.g. "1.20M", "873k" or "1.21k"."""
-    if count >= 1e6:
+    if count >= 999_500:
         return f"{count / 1e6:.2f}M"
     return f"{count / 1e3:.3g}k" if count >= 1e3 else f"{count:.0f}"
 
