@@ -151,7 +151,9 @@ def test_a_queued_experiment_shares_home(repository):
         time.sleep(2)
     assert repository.lock() == lock
     runs = repository.runs()
-    queued = runs[runs["params.epochs"].eq("2")]
+    of_two = runs[runs["params.epochs"].eq("2")]
+    assert (of_two["tags.level"] == "variant").sum() == 2  # in place of those of one epoch
+    queued = of_two[of_two["tags.level"] == "run"]
     assert len(queued) == 4
     assert set(queued["status"]) == {"FINISHED"}
     assert queued["metrics.test_error"].notna().all()
