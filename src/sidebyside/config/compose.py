@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from sidebyside import paths
-from sidebyside.config.command_line.arguments import check_values, unused_seeds
+from sidebyside.config.command_line.arguments import check_values, refuse_unused_seeds
 from sidebyside.config.command_line.explained import check_parameters, explained, load_yaml
 from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
@@ -88,20 +88,12 @@ def compose_grid(overrides: Sequence[str]) -> list[tuple[Config, Mapping[str, Le
     UserError
         As `compose` does.
     """
-    _refuse_unused_seeds(overrides)
+    refuse_unused_seeds(overrides)
     params = _hydra_node(overrides, "sweeper.params") or {}
     with _composing(overrides):
         grid = points(params, overrides, GlobalHydra.instance().config_loader())
         composed = compose_points(grid, partial(hydra.compose, "config"))
         return [(own.config, point.factors) for own, point in zip(composed, grid, strict=True)]
-
-
-def _refuse_unused_seeds(overrides: Sequence[str]) -> None:
-    """Raise a UserError for a number of seeds that a grid without a study doesn't take."""
-    given = [own for own in overrides if own.startswith("training.seeds=")]
-    studies = any(own.startswith("study=") for own in overrides)
-    if given and not studies and not any("${training.seeds}" in own for own in overrides):
-        raise UserError(unused_seeds(given[-1]))
 
 
 def compose_launcher(overrides: Sequence[str] = ()) -> Launcher:

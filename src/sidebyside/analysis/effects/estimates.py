@@ -82,8 +82,20 @@ class _Entry:
         return entry
 
 
+class _OfLevel(_Entry):
+    """What a level of a factor does."""
+
+    factor: str
+    level: Level
+
+    @property
+    def of(self) -> tuple[str, Level]:
+        """Factor and level."""
+        return self.factor, self.level
+
+
 @dataclass(frozen=True)
-class MainEffect(_Entry):
+class MainEffect(_OfLevel):
     """A level against the reference, averaged over the other factors with equal weights.
 
     ``contradicted_by`` are factors with which it interacts so that at some of their levels the
@@ -95,11 +107,6 @@ class MainEffect(_Entry):
     reference: Level
     estimate: Estimate
     contradicted_by: list[str] = field(default_factory=list)
-
-    @property
-    def of(self) -> tuple[str, Level]:
-        """Factor and level."""
-        return self.factor, self.level
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ class Interaction(_Entry):
 
 
 @dataclass(frozen=True)
-class SimpleEffect(_Entry):
+class SimpleEffect(_OfLevel):
     """A level against the reference at one level of another factor, averaged over the rest."""
 
     factor: str
@@ -122,11 +129,6 @@ class SimpleEffect(_Entry):
     given: str
     at: Level
     estimate: Estimate
-
-    @property
-    def of(self) -> tuple[str, Level]:
-        """Factor and level."""
-        return self.factor, self.level
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,8 @@ def _refuse_several(
 def _refuse_ignored(
     overrides: Sequence[Override], script: str, reads: Collection[str] | None, multirun: bool
 ) -> None:
+    if reads is None:
+        refuse_unused_seeds([str(override.input_line) for override in overrides])
     chosen = any(override.key_or_group == "study" for override in overrides)
     for override in overrides:
         text, key = _shown(override), override.key_or_group.replace("/", ".")
@@ -171,8 +173,6 @@ def _refuse_ignored(
         if top == "study" and key != top and not chosen and (reads is None or top in reads):
             raise UserError(f"{text} is of a study, and none is chosen: add study=<its name>.")
         if reads is None:
-            if key == "training.seeds" and not chosen and not any(map(_takes_seeds, overrides)):
-                raise UserError(unused_seeds(text))
             _refuse_untrained(text, key, script, multirun)
         elif not _is_read(key, top, reads):
             listed = ", ".join(sorted(own for own in reads if own != _LAUNCHER))
@@ -182,16 +182,15 @@ def _refuse_ignored(
             )
 
 
-def unused_seeds(text: str) -> str:
-    """Return what to say of a number of seeds without a study."""
-    return (
-        f"{text} is of a study, and none is chosen: add study=<its name>, or sweep "
-        "seed='range(0,5)'."
-    )
-
-
-def _takes_seeds(override: Override) -> bool:
-    return "${training.seeds}" in str(override.input_line)
+def refuse_unused_seeds(overrides: Sequence[str]) -> None:
+    """Raise a UserError for a number of seeds that runs without a study don't take."""
+    given = [own for own in overrides if own.lstrip("+").startswith("training.seeds=")]
+    taken = any(own.startswith("study=") or "${training.seeds}" in own for own in overrides)
+    if given and not taken:
+        raise UserError(
+            f"{given[-1]} is of a study, and none is chosen: add study=<its name>, or sweep "
+            "seed='range(0,5)'."
+        )
 
 
 def _refuse_untrained(text: str, key: str, script: str, multirun: bool) -> None:
