@@ -208,6 +208,17 @@ def test_other_classes_in_the_test_set_are_refused(command, tmp_path):
     assert "hold other classes: ant, bee, cat and ant, bee, dog" in sentence(said)
 
 
+@pytest.mark.parametrize("name", ["${x}", "a$b{c}", "1e3", "null"])
+def test_a_folder_is_called_as_it_is_or_refused(command, configs, zoo, name):
+    (zoo / NAMES[0]).rename(zoo / name)
+    code, said = command("data", "add", zoo, "--name", "zoo")
+    if code:
+        assert "class_names can't be written" in sentence(said)
+        assert not (configs / "zoo.yaml").exists()
+    else:
+        assert name in composed("zoo").class_names
+
+
 # Files.
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
 from sidebyside.cli.tables import print_table
@@ -45,9 +46,9 @@ def add(place: str, name: str, test_fraction: float) -> None:
         raise UserError(f"{path} is there already: choose another --name, or delete it.")
     content = describe(place, name, test_fraction)
     text = _text(content)
-    if (read := OmegaConf.to_container(OmegaConf.create(text), resolve=True)) != content:
-        assert isinstance(read, dict)
-        unlike = [key for key in content if read.get(key) != content[key]]
+    written = OmegaConf.create(text)
+    assert isinstance(written, DictConfig)
+    if unlike := [key for key in content if not _is_held(written, key, content[key])]:
         raise UserError(
             f"{place}: {', '.join(unlike)} can't be written to a config as they are: rename the "
             "folders or files whose names read as a number or hold a $."
@@ -59,6 +60,15 @@ def add(place: str, name: str, test_fraction: float) -> None:
         f"{path}: {content['training_images']} training images of {shape}, "
         f"{content['classes']} classes. Look at it with: sidebyside data check {name}"
     )
+
+
+def _is_held(written: DictConfig, key: str, value: object) -> bool:
+    """Whether a config that was read from its text holds a value as it is."""
+    alone = OmegaConf.masked_copy(written, key)
+    try:
+        return OmegaConf.to_container(alone, resolve=True) == {key: value}
+    except OmegaConfBaseException:  # an interpolation of what there isn't
+        return False
 
 
 def _text(content: dict[str, object]) -> str:
