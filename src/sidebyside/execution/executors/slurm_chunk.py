@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -51,6 +52,7 @@ class Chunk:
         """Do the tasks that have no result; submitit calls it in the job."""
         # Slurm terminates what it cancels or preempts: as by Ctrl-C, a run says that it was killed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _interrupt_where_submitit_exits()
         set_environment()
         try:
             for number in self._left():
@@ -82,6 +84,27 @@ class Chunk:
         unfinished = self._folder / f".{number}.{os.getpid()}"
         unfinished.write_bytes(_pickled(outcome))
         os.replace(unfinished, self._folder / f"{number}{RESULT}")
+
+
+def _interrupt_where_submitit_exits() -> None:
+    """Let submitit's answer to the signal that the job's time is nearly over end as by Ctrl-C too.
+
+    What it raises would pass for the own end of the task that is under way.
+    """
+    from submitit.core.utils import UncompletedJobError
+    from submitit.slurm.slurm import SlurmJobEnvironment
+
+    nearly_over = signal.Signals[f"SIG{SlurmJobEnvironment.USR_SIG}"]
+    queue_again = signal.getsignal(nearly_over)
+    assert callable(queue_again)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        try:
+            queue_again(number, frame)
+        except (SystemExit, UncompletedJobError):
+            raise KeyboardInterrupt from None
+
+    signal.signal(nearly_over, interrupt)
 
 
 def _outcome(call: bytes, gpu: bool) -> Any:
