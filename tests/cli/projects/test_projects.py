@@ -74,6 +74,20 @@ def test_nothing_is_overwritten(own, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
+def test_what_git_refuses_can_be_asked_for_again(tmp_path, monkeypatch, capsys):
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\necho 'fatal: no space' >&2\nexit 128\n")
+    git.chmod(0o755)
+    own = tmp_path / "own"
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(git.parent))
+        assert "git init -q` failed in" in refused(capsys, "init", str(own))
+    main(["init", str(own)])
+    assert (own / "dvc.yaml").is_file()
+    assert (own / ".dvc" / "config").is_file()
+
+
 def test_what_is_added_works_as_it_is(own, capsys):
     for what in ("model", "dataset", "study"):
         main(["add", what, f"new_{what}"])

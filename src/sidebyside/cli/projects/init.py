@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from sidebyside.cli.projects.laying import check_module, lay_down, model_files, rendered, scripts
+from sidebyside.cli.projects.laying import (
+    check_absent,
+    check_module,
+    lay_down,
+    model_files,
+    rendered,
+    scripts,
+)
 from sidebyside.errors import UserError
 
 _MODEL, _STUDY = "my_net", "first"
@@ -33,9 +40,12 @@ def command(folder: Path) -> None:
     """
     folder = folder.resolve()
     check_module(_MODEL, folder)
-    lay_down(folder, _files())
+    files = _files()
+    check_absent(folder, files)
+    folder.mkdir(parents=True, exist_ok=True)
+    _set_up(folder)  # before the files, so that after a failure the same command can be given again
+    lay_down(folder, files)
     _ignore(folder / ".gitignore")
-    _set_up(folder)
     print(_HEARD.format(folder=folder, model=_MODEL))
 
 

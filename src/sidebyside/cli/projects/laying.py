@@ -2,7 +2,7 @@
 
 import importlib.util
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,20 @@ def lay_down(folder: Path, files: Mapping[str, str]) -> None:
     UserError
         If one of them is there; then none is written.
     """
+    check_absent(folder, files)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def check_absent(folder: Path, files: Iterable[str]) -> None:
+    """Raise a UserError if one of these files, by their paths in a folder, is there."""
     if there := [name for name in files if (folder / name).exists()]:
         raise UserError(
             f"{folder / there[0]} is there already, and nothing is overwritten: delete it, or "
             "choose another folder or name."
         )
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def model_files(name: str) -> dict[str, str]:
