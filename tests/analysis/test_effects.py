@@ -284,35 +284,6 @@ def test_of_what_ran_beside_each_other_a_missing_variant_hides_nothing():
     assert {("a", "z", "x"), ("b", "y", "x"), ("b", "y", "y")} <= told  # of no average
 
 
-@pytest.mark.slow
-def test_beside_a_missing_variant_intervals_hold_the_truth():
-    """Of studies with shared seeds and seeds that act on a factor, whose levels interact."""
-    generator, held = np.random.default_rng(0), []
-    truth = {("x", "x"): 0.0, ("x", "y"): 0.0, ("y", "x"): 1.0, ("y", "y"): -1.0, ("z", "x"): 0.5}
-    for _ in range(400):
-        shared, on_y = generator.normal(0, 1, 5), generator.normal(0, 0.5, 5)
-        runs = pd.DataFrame(
-            {
-                "a": a,
-                "b": b,
-                "seed": seed,
-                "test_value": mean + shared[seed] + (a == "y") * on_y[seed],
-            }
-            for (a, b), mean in truth.items()
-            for seed in range(5)
-        )
-        runs["test_value"] += generator.normal(0, 0.3, len(runs))
-        found = effects(runs, ["a", "b"])
-        asked = {
-            "average": (found.main[0].estimate, 0.0),
-            "interaction": (found.interactions[0].estimate, -2.0),
-            "simple": (next(own.estimate for own in found.simple if own.factor == "b"), 0.0),
-        }
-        held.append([own.low <= value <= own.high for own, value in asked.values()])
-    assert (np.mean(held, axis=0) > 0.92).all()
-    assert (np.mean(held, axis=0) < 0.98).all()
-
-
 def test_an_interaction_beside_a_missing_variant_contradicts_averages_as_ever():
     runs = made({"a": "xyz", "b": "xy"}, seeds=5)
     runs["test_value"] += 3.0 * ((runs["a"] == "y") == (runs["b"] == "y"))
