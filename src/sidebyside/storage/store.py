@@ -151,11 +151,14 @@ def find(key: str) -> Run | None:
 
 
 @contextmanager
-def locked(key: str) -> Iterator[None]:
-    """Hold the run with this key: whoever else wants to train or publish it waits."""
+def locked(key: str, timeout: float = -1) -> Iterator[None]:
+    """Hold the run with this key: whoever else wants to train or publish it waits.
+
+    After ``timeout`` seconds of waiting filelock.Timeout is raised, below 0 never.
+    """
     folder = paths.runs() / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{key}.lock"):
+    with FileLock(folder / f"{key}.lock", timeout):
         yield
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from sidebyside import paths
 from sidebyside.execution.garbage.references import Studies, launched, written
@@ -87,7 +87,7 @@ def _moved(own: Garbage, aside: Path) -> bool:
         if own.key is None:
             own.path.rename(aside / f"{own.path.name}-{time.time_ns()}")
             return True
-        with FileLock(_lock(own.key), timeout=0):
+        with store.locked(own.key, timeout=0):
             own.path.rename(aside / f"{own.path.name}-{time.time_ns()}")
             return True
     return False
@@ -114,16 +114,10 @@ def _is_old(path: Path) -> bool:
 def _is_held(key: str) -> bool:
     """Whether a process trains or publishes a run."""
     try:
-        with FileLock(_lock(key), timeout=0):
+        with store.locked(key, timeout=0):
             return False
     except (Timeout, OSError):
         return True
-
-
-def _lock(key: str) -> Path:
-    folder = paths.runs() / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{key}.lock"
 
 
 def _identity(folder: Path) -> dict[str, Any] | None:
