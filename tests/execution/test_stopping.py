@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,20 @@ def test_factors_are_asked_about_where_there_are_several():
     check_rule(rule, two)
     with pytest.raises(UserError, match="where k alone varies"):
         check_rule(rule, three)
+
+
+def test_averages_that_no_seed_would_tell_are_not_asked_for():
+    rule = Study(name="s", until="decided", question="factors")
+    grid = {f"{k}{m}": {"k": k, "m": m, "same": 1} for k in "abc" for m in "xy"}
+    check_rule(rule, grid)
+    lacking = {name: levels for name, levels in grid.items() if name != "cy"}
+    with pytest.raises(UserError, match="never decided for k, m, as this study lacks"):
+        check_rule(rule, lacking)
+    check_rule(replace(rule, expected_equal=["k", "m"]), lacking)
+    check_rule(replace(rule, question="variants"), lacking)
+    half = {f"{a}{b}": {"a": a, "b": b, "c": a ^ b} for a in (0, 1) for b in (0, 1)}
+    with pytest.raises(UserError, match="never decided for a, b, c"):  # each an interaction too
+        check_rule(rule, half)
 
 
 @pytest.mark.slow

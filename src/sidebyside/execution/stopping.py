@@ -65,12 +65,24 @@ def check_rule(study: Study, variants: Mapping[str, Mapping[str, Level]]) -> Non
             f"study.question=factors won't do where {varying[0]} alone varies: what its levels do "
             "are pairs of variants, so choose study.question=variants."
         )
+    if study.question == "factors":
+        _check_averages(study, list(variants.values()))
     for name in [*named, *([study.baseline] if study.baseline else [])]:
         if name not in variants:
             raise UserError(
                 f"study.{'question' if name in named else 'baseline'} names {name}, which is no "
                 f"variant of this study: choose of {'; '.join(variants)}."
             )
+
+
+def _check_averages(study: Study, variants: Sequence[Mapping[str, Level]]) -> None:
+    from sidebyside.analysis.effects.estimable import untold
+
+    if never := [name for name in untold(variants) if name not in study.expected_equal]:
+        raise UserError(
+            f"study.question=factors is never decided for {', '.join(never)}, as this study lacks "
+            "combinations of levels: sweep all of them, or choose study.question=variants."
+        )
 
 
 def _varying(variants: Sequence[Mapping[str, Level]]) -> list[str]:
