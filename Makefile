@@ -21,6 +21,8 @@ READY := $(VENV)/.ready
 PORT ?= 5000
 # Tests wait more than they compute, so three on two cores end sooner; each takes some 3 GB.
 TESTS := $(shell awk '/MemAvailable/ {print ($$2 > 14000000) ? 3 : 2}' /proc/meminfo 2>/dev/null || echo 2)
+# Seconds, from which on a test is listed.
+SLOWEST := --durations=20 --durations-min=30
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Where it is set, each of the hundreds of processes that tests start would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,7 +34,7 @@ study: $(READY)
 	python -m sidebyside.cli.one_at_a_time .dvc/tmp/study.lock dvc repro
 
 test: $(READY)
-	pytest -n $(TESTS) --dist loadfile --no-loadscope-reorder
+	pytest -n $(TESTS) --dist loadfile --no-loadscope-reorder $(SLOWEST)
 
 faults: $(READY)
 	pytest -n $(TESTS) --dist worksteal -m "faults and not cluster"
@@ -42,7 +44,7 @@ cluster: $(READY)
 
 # What make test leaves out, but for simulations and what is only run before a release.
 test-rest: $(READY)
-	pytest -n $(TESTS) --dist loadfile -m "(cluster or (faults and slow)) and not release"
+	pytest -n $(TESTS) --dist loadfile $(SLOWEST) -m "(cluster or (faults and slow)) and not release"
 
 coverage: $(READY)
 	python benchmarks/coverage.py
