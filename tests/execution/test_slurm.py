@@ -17,7 +17,15 @@ from sidebyside.execution.executors.slurm import SlurmExecutor
 from sidebyside.execution.executors.tasks import Task
 from support.slurm import running_slurm
 from support.submitted import sidebyside, status, submit
-from support.sweeps import keys_in, runs_of, started, sweep_here, wait_until
+from support.sweeps import (
+    are_done,
+    digests,
+    keys_in,
+    runs_of,
+    started,
+    sweep_here,
+    wait_until,
+)
 
 # A job takes seconds to start, to end and to be missed.
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -381,3 +389,21 @@ def test_jobs_of_a_killed_sweep_go_on_and_are_waited_for(project, tmp_path, faul
     assert list(runs["status"]) == ["FINISHED"] * 2
     assert set(runs["tags.run_key"]) == keys_in(tmp_path)
     assert (runs.filter(like="tags.mlflow.launch.") == "trained").sum().sum() == 2
+
+
+@pytest.mark.release
+def test_a_run_whose_job_is_queued_again_has_the_same_bits(project, tmp_path):
+    epochs, own, alone = "training.epochs=30", tmp_path / "own", tmp_path / "alone"
+    own.mkdir()
+    alone.mkdir()
+    with started(project, own, epochs, "seed=0", "hydra/launcher=slurm") as process:
+        wait_until(lambda: are_done(own, 3), process=process)
+        (job,) = running()
+        subprocess.run(["scancel", "--signal=USR2", job], check=True)
+        wait_until(lambda: let_start(job) or process.poll() is not None)
+        said = process.communicate()
+    assert process.returncode == 0, said
+    assert (own / "runs" / "journal.jsonl").read_text().count('"begun"') == 2
+    assert list(runs_of(own)["status"]) == ["FINISHED"]
+    assert sweep_here(project, alone, epochs, "seed=0").returncode == 0
+    assert digests(own) == digests(alone)
