@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import time
 from functools import partial
 from itertools import groupby
@@ -89,6 +90,17 @@ def grows():
     return len(held)
 
 
+def raises_its_own(folder):
+    """Raise an exception of a module that nobody else can import."""
+    sys.path.insert(0, str(folder))
+    try:
+        from their_model import train
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop("their_model", None)  # of an engine whose tasks are done right here
+    train()
+
+
 def pid_after(seconds):
     """Return the id of the worker, which took a while."""
     time.sleep(seconds)
@@ -112,6 +124,26 @@ def test_each_task_ends_for_itself(engine, run, tmp_path):
         assert (tmp_path / "0.log").read_text() == "hello\n"
         assert isinstance(outcomes[4], WorkerDiedError)
         assert re.search("died|failed", str(outcomes[4]))
+
+
+_THEIRS = """
+class NeedsBatch(Exception):
+    def __init__(self, wanted, got):
+        super().__init__(f"needs {wanted} images, got {got}")
+
+def train():
+    raise NeedsBatch(128, 7)
+"""
+
+
+def test_an_exception_of_a_users_module_fails_its_task_alone(engine, run, tmp_path):
+    (tmp_path / "their_model.py").write_text(_THEIRS)
+    outcomes = dict(run([partial(raises_its_own, tmp_path), os.getpid], workers=1))
+    assert "needs 128 images, got 7" in str(outcomes[0])
+    assert isinstance(outcomes[1], int)
+    if engine.keeps_apart:
+        assert type(outcomes[0]) is RuntimeError
+        assert str(outcomes[0]).startswith("their_model.NeedsBatch: ")
 
 
 def test_the_longest_task_is_first_and_four_graphs_are_the_most(engine, run):

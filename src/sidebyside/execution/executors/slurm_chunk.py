@@ -14,6 +14,7 @@ import cloudpickle
 
 from sidebyside.environment import give_gpu, set_environment
 from sidebyside.execution.executors.interface import WorkerDiedError
+from sidebyside.execution.executors.sendable import sendable
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.storage import cards
 
@@ -82,7 +83,7 @@ class Chunk:
 
     def _write(self, number: int, outcome: Any) -> None:
         unfinished = self._folder / f".{number}.{os.getpid()}"
-        unfinished.write_bytes(_pickled(outcome))
+        unfinished.write_bytes(cloudpickle.dumps(outcome))
         os.replace(unfinished, self._folder / f"{number}{RESULT}")
 
 
@@ -114,18 +115,7 @@ def _outcome(call: bytes, gpu: bool) -> Any:
             give_gpu(cards.places()[0])
         return pickle.loads(call)()  # noqa: S301 - written by this very program
     except (Exception, SystemExit) as error:  # one that ends its process ends no other
-        return error
-
-
-def _pickled(outcome: Any) -> bytes:
-    if not isinstance(outcome, BaseException):
-        return cloudpickle.dumps(outcome)
-    try:
-        pickled = cloudpickle.dumps(outcome)
-        pickle.loads(pickled)  # noqa: S301 - written above
-    except Exception:  # some exceptions can't be made from what they say
-        return cloudpickle.dumps(RuntimeError(f"{type(outcome).__name__}: {outcome}"))
-    return pickled
+        return sendable(error)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from sidebyside.environment import adopt
+from sidebyside.execution.executors.sendable import sendable
 
 PRELOADED = "sidebyside.execution.executors.worker_imports"
 OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
@@ -83,6 +84,10 @@ def do(
         raise RuntimeError(f"the server that workers are forked from hasn't imported {PRELOADED}")
     try:
         return pickle.loads(payload)()  # noqa: S301 - written by this very program
+    except (Exception, SystemExit) as error:
+        if (sent := sendable(error)) is error:
+            raise
+        raise sent from None
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

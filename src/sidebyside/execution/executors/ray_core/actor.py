@@ -17,6 +17,7 @@ import psutil
 import ray
 
 from sidebyside.environment import give_gpu
+from sidebyside.execution.executors.sendable import sendable
 from sidebyside.execution.executors.worker import OVER_MEMORY, PRELOADED, print_to
 
 _WATCH = "watch"
@@ -96,9 +97,9 @@ class RayWorker:
         """Do a task that prints to ``log``; return what it returned, or else what it raised."""
         print_to(log)
         try:
-            return _packed(cloudpickle.loads(payload)(), None)
+            return _packed(cloudpickle.loads(payload)())
         except BaseException as error:
-            return _packed(None, error)
+            return _failed(error)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -147,13 +148,15 @@ def _root(driver: Driver, home: Path, is_shared: bool) -> Path:
     return data.parent
 
 
-def _packed(result: Any, error: BaseException | None) -> bytes:
+def _packed(result: Any) -> bytes:
     try:
-        packed: bytes = cloudpickle.dumps((result, error))
+        packed: bytes = cloudpickle.dumps((result, None))
         cloudpickle.loads(packed)
-    except Exception as reason:  # as an exception that can't be made again from its arguments
-        what = (
-            f"{type(error).__name__}: {error}" if error else f"its result can't be sent: {reason}"
-        )
-        packed = cloudpickle.dumps((None, RuntimeError(what)))
+    except Exception as reason:
+        return _failed(RuntimeError(f"its result can't be sent: {reason}"))
+    return packed
+
+
+def _failed(error: BaseException) -> bytes:
+    packed: bytes = cloudpickle.dumps((None, sendable(error)))
     return packed
