@@ -121,11 +121,33 @@ def test_an_edit_of_any_module_that_trains_changes_the_key(tmp_path):
 
 def key_of_copy(source) -> str:
     """Return what run keys of a copy of the package hold of its code."""
-    script = "from sidebyside.files import source_digests as d; print(d('engine/training'))"
+    return printed(
+        "from sidebyside.files import source_digests as d; print(d('engine/training'))", source
+    )
+
+
+def printed(script, source) -> str:
+    """Return what a script prints that imports a copy of the package."""
     command = [sys.executable, "-c", script]
     environment = os.environ | {"PYTHONPATH": str(source)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+@pytest.mark.slow
+def test_workers_vouch_for_the_code_that_they_were_forked_with(tmp_path):
+    copy = shutil.copytree(SOURCE / "src", tmp_path / "src")
+    folders = ["engine/training", "engine/scoring", "tracking/published"]
+    digests = f"print(*map(sidebyside.files.source_digests, {folders}))"
+    before = printed(f"import sidebyside.files; {digests}", copy)
+    edit = f"""
+import pathlib, sidebyside.execution.executors.worker_imports
+for folder in {folders}:
+    for module in pathlib.Path({str(copy)!r}, "sidebyside", folder).glob("*.py"):
+        module.write_text("# edited")
+"""
+    assert printed(f"{edit}{digests}", copy) == before
+    assert printed(f"import sidebyside.files; {digests}", copy) != before
 
 
 def test_nothing_outside_the_key_rounds_what_was_trained(tmp_path):

@@ -1,6 +1,7 @@
 """The run store: what is damaged is named and trained again, never trusted."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,6 +70,17 @@ def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, da
     assert load(run.folder) == run
     assert f"run {run.key[:12]} {fault.says}" in capsys.readouterr().err
     assert len(list((home / "runs" / ".damaged").iterdir())) == 1
+
+
+def test_many_that_meet_a_damaged_run_at_once_all_go_on(home, run, capsys):
+    flip(run.folder / "model.weights.h5")
+    for _ in range(20):
+        for copied in (home / "runs" / ".damaged").glob("*"):
+            copied.rename(run.folder)
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(find, [run.key] * 4)) == [None] * 4
+        assert not run.folder.exists()
+    assert capsys.readouterr().err.count("is damaged and will be trained again") == 20
 
 
 def test_a_run_trained_again_is_the_same_files(compose, home, run, tmp_path):

@@ -17,7 +17,7 @@ from sidebyside.storage.keys import device, numeric_class
 from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
-_DECIDING = ("engine/training", "engine/scoring")
+DECIDING = ("engine/training", "engine/scoring")  # folders whose source decides the scores
 
 
 def evaluate(run: Run, again: bool = False) -> Evaluation:
@@ -57,14 +57,14 @@ def _arrays_of(run: Run) -> ProcessedArrays:
 
 def basis_of(run: Run, arrays: ProcessedArrays) -> str:
     """Return a digest of what decides the scores."""
-    parts = [run.weights_digest, arrays.digest, *map(source_digests, _DECIDING)]
+    parts = [run.weights_digest, arrays.digest, *map(source_digests, DECIDING)]
     return _digest(parts)
 
 
 @cache
 def scored_by(arrays_digest: str) -> str:
     """Return a digest of what decides the scores of all runs on these arrays."""
-    return _digest([arrays_digest, *map(source_digests, _DECIDING)])
+    return _digest([arrays_digest, *map(source_digests, DECIDING)])
 
 
 def _digest(parts: list[Any]) -> str:

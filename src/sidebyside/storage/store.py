@@ -141,7 +141,10 @@ def find(key: str) -> Run | None:
     except DamagedError as reason:
         aside = paths.runs() / ".damaged" / f"{key}-{time.time_ns()}"
         aside.parent.mkdir(exist_ok=True)
-        folder.rename(aside)
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:  # another process has met it too
+            return None
         print(
             f"warning: run {key[:12]} is damaged and will be trained again: {reason}. "
             f"Its files are kept in {aside}.",

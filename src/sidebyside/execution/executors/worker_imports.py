@@ -9,7 +9,6 @@ import os
 
 from sidebyside.files import source_digests
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage.keys import DECIDING
 
 gc.disable()  # what is imported stays; looking for garbage in it takes a quarter of the time
 with greetings_hidden():
@@ -19,11 +18,17 @@ with greetings_hidden():
     import sidebyside.execution.train
     import sidebyside.storage.checkpoints
     import sidebyside.tracking.publisher  # noqa: F401
+    from sidebyside.execution import evaluate
+    from sidebyside.storage import keys
+    from sidebyside.tracking.missing import schema
 
     # MLflow's client imports it when it connects, which is in each worker.
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
-source_digests(DECIDING)  # of what has just been imported, whatever is edited later
+# Digests are those of what has just been imported, whatever is edited later.
+for folder in (keys.DECIDING, *evaluate.DECIDING):
+    source_digests(folder)
+schema()
 
 gc.freeze()  # nor is a worker to look there: half a second, and a copy of each page
 gc.enable()
