@@ -19,6 +19,7 @@ def set_environment() -> None:
     os.environ["SIDEBYSIDE_ROOT"] = str(paths.root())
     os.environ["SIDEBYSIDE_HOME"] = str(paths.home())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever it is for other projects
     # By itself TensorFlow does so on processors with VNNI, AMX or the like alone. Others of the
     # same numeric class would give other bits, and none at all for channels_first.
     if is_x86():

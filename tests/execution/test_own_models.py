@@ -135,6 +135,26 @@ def test_what_a_model_imports_decides_it_too(wanted, tmp_path):
         check_unchanged(network.recipe.model, sources | {"parts_of_it.py": "other"}, "0" * 64)
 
 
+def test_the_version_of_a_package_that_a_model_imports_decides_it_too(
+    wanted, tmp_path, monkeypatch
+):
+    packages = tmp_path / "site-packages"
+    metadata = packages / "some_nets-1.5.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: Some-Nets\nVersion: 1.5\n")
+    (metadata.parent / "top_level.txt").write_text("somenets\n")
+    (packages / "somenets.py").write_text("WIDTH = 3\n")
+    monkeypatch.syspath_prepend(packages)
+    model = wanted("import os\nfrom somenets import WIDTH\n" + SOUND).recipe.model
+    sources = own_sources(model)
+    assert sources.keys() == {f"{model.target.partition('.')[0]}.py", "somenets"}
+    assert sources["somenets"] == "Some-Nets 1.5"
+    of_before = {name: own for name, own in sources.items() if name != "somenets"}
+    check_unchanged(model, of_before, "0" * 64)
+    with pytest.raises(UserError, match="somenets changed since run"):
+        check_unchanged(model, sources | {"somenets": "Some-Nets 1.4"}, "0" * 64)
+
+
 def test_a_model_whose_module_is_a_script_is_named(wanted, compose, monkeypatch):
     target = wanted("import sys\nsys.exit(2)\n").recipe.model.target
     config = compose("model=mlp")

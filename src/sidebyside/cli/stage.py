@@ -18,6 +18,7 @@ from sidebyside.cli.program import collect_seldom, user_errors_reported
 from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.compose import check_choices
+from sidebyside.config.keras_settings import check_keras_settings
 from sidebyside.config.pinned import refuse_pinned_in
 from sidebyside.environment import set_environment
 from sidebyside.redaction import save_config
@@ -73,6 +74,7 @@ def main(
 
 def _check(arguments: list[str], script: str, reads: Collection[str] | None) -> None:
     store.check_writable()
+    check_keras_settings()
     check_parameters()
     check_arguments(arguments, script, reads)
     check_choices(arguments)

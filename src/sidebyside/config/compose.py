@@ -20,6 +20,7 @@ from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.composing import compose_points
 from sidebyside.config.factors import Level
 from sidebyside.config.grid import points
+from sidebyside.config.keras_settings import check_keras_settings
 from sidebyside.config.launchers import Launcher
 from sidebyside.config.pinned import refuse_pinned_in
 from sidebyside.config.schema import Config, Study
@@ -120,6 +121,7 @@ def _hydra_node(overrides: Sequence[str], node: str) -> Any:
 @contextmanager
 def _composing(overrides: Sequence[str]) -> Iterator[None]:
     set_environment()
+    check_keras_settings()
     check_parameters()
     with explained(overrides), initialize_config_dir(str(paths.conf()), version_base="1.3"):
         yield

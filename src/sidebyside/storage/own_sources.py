@@ -2,23 +2,27 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from sidebyside import paths
 from sidebyside.engine.blocks import Instance
 from sidebyside.errors import UserError
 
+_SOURCE = ".py"
+_IN_EVERY_KEY = {"keras", "numpy", "sidebyside", "tensorflow"}  # by version or by source
+
 
 def own_sources(model: object) -> dict[str, str]:
     """Return what decides a model of one's own besides its arguments, nothing for other models.
 
     The SHA-256 of the file of its module, or of all modules of its package, with those of the
-    project that they import; of an installed package name and version. A path is given from the
-    project's root where it lies in it.
+    project that they import; of an installed package name and version, also of one that they
+    import. A path is given from the project's root where it lies in it.
     """
     if not isinstance(model, Instance):
         return {}
@@ -37,7 +41,8 @@ def check_unchanged(model: object, sources: Mapping[str, str], key: str) -> None
         The run's.
     """
     now = own_sources(model)
-    if changed := [name for name, digest in now.items() if sources.get(name) != digest]:
+    known = {name: now[name] for name in now if name in sources or name.endswith(_SOURCE)}
+    if changed := [name for name, digest in known.items() if sources.get(name) != digest]:
         raise UserError(
             f"{', '.join(changed)} changed since run {key[:12]} was trained, so its network can't "
             "be made again: bring back what was there, or train it again."
@@ -47,15 +52,21 @@ def check_unchanged(model: object, sources: Mapping[str, str], key: str) -> None
 @cache  # as imported: an edit during a long sweep changes nothing that is already running
 def _sources_of(top: str) -> dict[str, str]:
     digests: dict[str, str] = {}
+    elsewhere = set()
     waiting = [top]
     while waiting:
-        for path in _modules(name := waiting.pop()):
+        modules = _modules(name := waiting.pop())
+        if not modules:
+            elsewhere.add(name)
+        for path in modules:
             shown = _shown(path)
             if shown not in digests:
                 content = path.read_bytes()
                 digests[shown] = hashlib.sha256(content).hexdigest()
                 waiting += [other for other in _imported(content) if other != name]
-    return digests or {top: _release(top)}
+    if not digests:
+        return _releases({top}) or {top: "not installed"}
+    return digests | _releases(elsewhere - _IN_EVERY_KEY - sys.stdlib_module_names)
 
 
 def _modules(top: str) -> list[Path]:
@@ -68,7 +79,7 @@ def _modules(top: str) -> list[Path]:
         folders = [Path(folder) for folder in spec.submodule_search_locations]
         files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     else:
-        files = [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+        files = [Path(spec.origin)] if spec.origin and spec.origin.endswith(_SOURCE) else []
     return [path for path in files if not _installed(path)]
 
 
@@ -99,9 +110,10 @@ def _shown(path: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _release(top: str) -> str:
-    names = packages_distributions().get(top, [top])
-    try:
-        return ", ".join(f"{name} {version(name)}" for name in names)
-    except PackageNotFoundError:
-        return "not installed"
+def _releases(names: Set[str]) -> dict[str, str]:
+    """Return of packages at the top those that are installed, by which name and version."""
+    distributions = packages_distributions() if names else {}
+    return {
+        top: ", ".join(f"{name} {version(name)}" for name in distributions[top])
+        for top in sorted(names & distributions.keys())
+    }
