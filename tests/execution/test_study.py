@@ -31,7 +31,7 @@ def test_of_many_finished_runs_mlflow_is_asked_for_none(prepared, tmp_path, monk
     assert told == ["4 runs were finished and published before"]
     other = f"sqlite:///{home / 'other.db'}"  # it has other parents, and is given all
 
-    def interrupted(job, **settings):
+    def interrupted(*given, **settings):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -45,3 +45,11 @@ def test_of_many_finished_runs_mlflow_is_asked_for_none(prepared, tmp_path, monk
     runs = runs_at(other)
     assert launch_roles(runs) == ["reused"] * 4
     assert runs["metrics.test_error"].notna().all()
+    with monkeypatch.context() as patch:  # another recipe takes the place of this one
+        patch.setattr("sidebyside.execution.launch.task_of", interrupted)
+        done = sweep_here(project, home, *grid, "training.batch_size=64")
+    assert done.returncode == 130
+    assert sweep_here(project, home, *grid).returncode == 0
+    runs = runs_of(home)
+    in_study = runs[(runs["tags.level"] == "run") & (runs["tags.study"] == "factorial")]
+    assert list(in_study["status"]) == ["FINISHED"] * 4

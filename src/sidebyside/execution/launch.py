@@ -186,7 +186,7 @@ class _Sweep:
         finally:
             self.got, told = self._kept(), store.announced(self._launch)
             store.forget_launch(self._launch)
-            self._reused.remember([job for job in self._jobs if job.run.key in told])
+            self._reused.remember(self._jobs, told)
             tracker.close_dead(stopped=self.seen.runs.keys() - told - self.failures.keys())
             cards = [job.card for job in self._jobs]
             self._variants.close(cards, self.got, find_evaluation, status)

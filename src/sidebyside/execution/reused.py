@@ -5,7 +5,7 @@ given whole is noted in ``runs/.published.json``, and isn't asked for again wher
 delete that file does no harm, and another database has other parents.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -56,15 +56,15 @@ class Reused:
         self._tracker.tag(self._parent, {f"{LAUNCH}{self._launch}": said})
         return [job for job in jobs if job.run.key not in published]
 
-    def remember(self, jobs: Sequence[Job]) -> None:
-        """Note that runs are in MLflow whole.
+    def remember(self, jobs: Sequence[Job], told: Collection[str]) -> None:
+        """Note that runs of a launch are in MLflow whole, those with the keys that it was told of.
 
-        Those that were noted before stay, unless some of these weren't among them: then runs of
-        another recipe may have taken the place of theirs.
+        Those that were noted before stay, unless some of the launch weren't among them: then runs
+        of another recipe may have taken the place of theirs, be they finished or not.
         """
         known = self._known.get(self._parent, {})
-        now = {job.run.key: _state(job) for job in jobs}
-        of_parent = known | now if now.keys() <= known.keys() else now
+        now = {job.run.key: _state(job) for job in jobs if job.run.key in told}
+        of_parent = known | now if known.keys() >= {job.run.key for job in jobs} else now
         if (len(of_parent) < MANY and not known) or of_parent == known:
             return
         write_json(paths.runs() / FILE, self._known | {self._parent: of_parent})
