@@ -65,3 +65,8 @@ def test_by_choice_it_counts_and_is_named(own, failed):
     assert re.search(
         r"- 1 of 2 runs diverged and count as they are: .*=1e\+30.* seed 0\.\n", report
     )
+    assert " training.diverged=counts " in report
+    command = [sys.executable, "-m", "sidebyside.cli.main", "verify", "bits", "--all"]
+    verified = run([*command, "--study=factorial", "--dataset=mnist5k"], own, home)
+    assert verified.returncode == 0, verified.stdout
+    assert "2 of 2 runs have the same bits" in verified.stdout

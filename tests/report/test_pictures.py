@@ -10,6 +10,7 @@ import pytest
 
 from sidebyside.report.page.intervals import Row, interval_plot
 from sidebyside.report.page.levels import Level, interaction_plots, level_plots
+from sidebyside.report.page.matrix import Matrix
 from sidebyside.report.page.plots import (
     Point,
     confusion_plot,
@@ -99,3 +100,20 @@ def test_pictures_of_a_run_load_no_statistics():
     command = [sys.executable, "-c", check]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_long_name_of_a_factor_leaves_rows_their_room(rows):
+    drawn = [Row("", 1.0, seeds=(0.5, 1.5), together=(0.4, 1.6))] * rows
+    places = {}
+    for name in ("model", "kernel_initializer", "a_factor_of_a_name_that_has_no_end"):
+        matrix = Matrix([name], [["50"]] * rows, ["can't tell"] * rows)
+        svg = interval_plot(drawn, "points", "over seeds", 0.1, zero=True, matrix=matrix)
+        at = [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>can', svg)]
+        places[name] = np.diff(at).tolist()
+        (height,) = re.findall(r'<svg [^>]*height="([\d.]+)pt"', svg)
+        ticks = float(re.findall(r'y="([\d.]+)"[^>]*>points', svg)[0])
+        assert at[-1] < ticks < float(height)
+    assert len(places["model"]) == rows - 1
+    for found in places.values():
+        assert found == pytest.approx([0.19 * 72] * (rows - 1), abs=2)

@@ -1,12 +1,15 @@
 """Numbers, tables and the description of what was trained."""
 
+import math
 import shlex
 from dataclasses import replace
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from sidebyside.config.metrics import LOG_LOSS
 from sidebyside.files import read_json
-from sidebyside.report.conditions import condition_rows, training_command
+from sidebyside.report.commands import compare_command, training_command
+from sidebyside.report.conditions import condition_rows
 from sidebyside.report.page.content import Page
 from sidebyside.report.text.markdown import Strong, paragraph, table
 from sidebyside.report.text.note import note
@@ -84,6 +87,53 @@ def test_what_was_trained_is_told_with_its_command(committed_factorial):
     assert {"study=factorial", "dataset=mnist", "training.epochs=5", "training.seeds=5"} < {*words}
     some = [run for run in committed_factorial.runs if run.seed in (1, 3)]
     assert "seed=1,3" in shlex.split(training_command(replace(committed_factorial, runs=some)))
+
+
+def with_optimizer(evidence, **changed):
+    """Return evidence of runs whose optimizers, which are a factor, were all changed alike."""
+    runs = []
+    for run in evidence.runs:
+        recipe = run.recipe | {"optimizer": run.recipe["optimizer"] | changed}
+        runs.append(replace(run, identity=run.identity | {"recipe": recipe}))
+    return replace(evidence, runs=runs)
+
+
+def test_the_command_has_what_all_levels_of_a_group_were_given(committed_factorial):
+    usual = shlex.split(training_command(committed_factorial))
+    given = with_optimizer(committed_factorial, learning_rate=0.02, clipnorm=1.5)
+    words = shlex.split(training_command(given))
+    assert set(words) - set(usual) == {"optimizer.learning_rate=0.02", "++optimizer.clipnorm=1.5"}
+
+
+def test_the_command_keeps_runs_that_diverged(committed_factorial):
+    first, *others = committed_factorial.runs
+    lost = replace(first, history=first.history | {"loss": [math.nan] * 5})
+    words = shlex.split(training_command(replace(committed_factorial, runs=[lost, *others])))
+    assert "training.diverged=counts" in words
+    assert "training.diverged=counts" not in shlex.split(training_command(committed_factorial))
+
+
+def test_what_a_studys_file_does_not_name_is_added_by_the_commands(committed_factorial):
+    unknown = replace(committed_factorial, study="shapes", metric=LOG_LOSS, margin=0.005)
+    words = shlex.split(training_command(unknown))
+    assert {"++study.metric=log_loss", "++study.margin=0.005"} < {*words}
+    words = shlex.split(compare_command(unknown, {"margin": 0.005, "baseline": None}))
+    assert words[4:6] == ["++study.metric=log_loss", "++study.margin=0.005"]
+
+
+def test_the_command_makes_the_report_as_it_was_asked_for(committed_factorial):
+    usual = {"margin": 0.1, "baseline": None}
+    made = ["python", "pipelines/compare.py", "study=factorial", "dataset=mnist"]
+    assert shlex.split(compare_command(committed_factorial, usual)) == made
+    asked = usual | {"margin": 1.0, "baseline": "kernel_size=3,dropout=true"}
+    words = shlex.split(compare_command(replace(committed_factorial, missing=["one"]), asked))
+    assert words[:4] == made
+    overrides = OverridesParser.create().parse_overrides(words[4:])
+    assert {own.key_or_group: own.value() for own in overrides} == {
+        "study.margin": 1.0,
+        "study.baseline": "kernel_size=3,dropout=true",
+        "allow_partial": True,
+    }
 
 
 def test_the_command_of_a_study_that_grew_has_all_of_its_rule(committed_factorial):

@@ -1,7 +1,7 @@
 """Everything that a report says of a study, computed from its evidence."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Analysis:
         study whose seeds were added until that was so of each factor, or it made one.
     by_protocol : bool
         Whether the protocol is one of the factors.
+    asked : dict
+        The study's ``margin`` and ``baseline``.
     """
 
     content: dict[str, Any]
@@ -76,6 +78,7 @@ class Analysis:
     metric: Metric = ERROR
     decided_within: float | None = None
     by_protocol: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def confounded(self) -> bool:
@@ -172,6 +175,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         metric=evidence.metric,
         decided_within=study.margin if _asks_factors(evidence) else None,
         by_protocol="protocol" in evidence.runs[0].factors,
+        asked={"margin": study.margin, "baseline": study.baseline},
     )
 
 

@@ -33,7 +33,7 @@ from sidebyside.engine.training.gpus import Device
 from sidebyside.engine.training.numerics import NumericClass
 from sidebyside.errors import UserError
 
-_MARGIN = 0.1  # points of test error
+USUAL_MARGIN = 0.1  # points of test error
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -143,10 +143,10 @@ class Study:
         Nothing is said where the metric itself has been refused.
         """
         if value is not None or "metric" not in others.data:
-            return _MARGIN if value is None else value
+            return USUAL_MARGIN if value is None else value
         metric = metric_of(others.data["metric"])
         if metric == ERROR:
-            return _MARGIN
+            return USUAL_MARGIN
         raise PydanticCustomError(
             "margin",
             "should be set{unit} for study.metric={name}, as only an error has a usual one: the "

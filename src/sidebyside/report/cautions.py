@@ -1,21 +1,15 @@
 """What to mind in all that a report says: runs that diverged, test images that were trained on."""
 
-import math
-
-from sidebyside.storage.evidence import Evidence, RunEvidence
+from sidebyside.storage.evidence import Evidence
 
 
 def diverged(evidence: Evidence) -> list[str]:
     """Return a sentence on runs that count although their loss is no number; none without any."""
-    runs = [f"{run.variant} seed {run.seed}" for run in evidence.runs if not _converged(run)]
+    runs = [f"{run.variant} seed {run.seed}" for run in evidence.runs if run.diverged]
     if not runs:
         return []
     listed = "; ".join(runs)
     return [f"{len(runs)} of {len(evidence.runs)} runs diverged and count as they are: {listed}."]
-
-
-def _converged(run: RunEvidence) -> bool:
-    return all(math.isfinite(loss) for loss in run.history.get("loss", []))
 
 
 def leaked(evidence: Evidence) -> list[str]:

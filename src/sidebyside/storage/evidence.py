@@ -1,5 +1,6 @@
 """Evidence: what of a study's runs makes all of its report again."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -83,6 +84,11 @@ class RunEvidence:
     def protocol(self) -> str:
         """Who saw which images."""
         return str(self.recipe["protocol"])
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss was no number after an epoch, and it counts all the same."""
+        return not all(math.isfinite(loss) for loss in self.history.get("loss", []))
 
     @property
     def tested(self) -> NDArray[np.bool_]:

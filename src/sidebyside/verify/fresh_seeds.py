@@ -63,6 +63,8 @@ def fresh_runs(
     """
     planned = [int(name.rpartition("seed=")[2].split()[0]) for name in evidence.missing]
     first = 1 + max([run.seed for run in evidence.runs] + planned)
+    if any(run.diverged for run in evidence.runs):  # and counts, as fresh ones have to
+        base = replace(base, training=replace(base.training, diverged="counts"))
     runs: list[Wanted] = []
     for name in names:
         replicate = evidence.of_variant(name)

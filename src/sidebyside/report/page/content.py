@@ -11,8 +11,9 @@ from sidebyside.analysis.cost.sizes import sizes
 from sidebyside.analysis.looks import looks_of
 from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.protocols import FOLDS, TEST_AS_VALIDATION
+from sidebyside.report.commands import compare_command, training_command
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import compare_command, condition_rows, training_command
+from sidebyside.report.conditions import condition_rows
 from sidebyside.report.folding import by_rank, folded, of_folding, shown
 from sidebyside.report.gallery import Entry, gallery_entries
 from sidebyside.report.page.apart import Levels
@@ -271,7 +272,7 @@ class Page:
     @property
     def compare_command(self) -> str:
         """The command that makes the page again."""
-        return compare_command(self.evidence)
+        return compare_command(self.evidence, self.comparison.analysis.asked)
 
     @property
     def validated_by(self) -> str:

@@ -1,5 +1,6 @@
 """Rows whose labels are a matrix: a column a factor, its levels beside the rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ _ROW = 0.19  # inches
 _MOST = 0.62  # of the width that a matrix may take
 _LEAN = 50  # degrees, of a column's head
 _LEAST_SHARED = 4  # letters; fewer aren't worth a dotted one
-_ROOM_ABOVE = 0.45  # inches, for heads
+_HEAD_FROM = 4  # points above the rows
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Matrix:
     def widths(self) -> list[float]:
         """The width of each column in points."""
         return [max(map(_points, column)) for column in zip(*self.rows, strict=True)]
+
+    @property
+    def room_above(self) -> float:
+        """The height of the heads, which lean, in inches."""
+        lean = math.radians(_LEAN)
+        length = max(map(_points, self.heads))
+        return (_HEAD_FROM + length * math.sin(lean) + _SIZE * math.cos(lean)) / 72
 
     @property
     def fits(self) -> bool:
@@ -73,7 +81,7 @@ def matrix_rows(matrix: Matrix, spare: float) -> tuple[Figure, Axes, list[float]
 
     ``spare`` is what the figure needs above and below the rows, in inches.
     """
-    figure = new_figure(WIDTH, spare + _ROOM_ABOVE + _ROW * len(matrix.rows))
+    figure = new_figure(WIDTH, spare + matrix.room_above + _ROW * len(matrix.rows))
     axes = figure.add_subplot()
     places = [_ROW * (row + 0.5) for row in range(len(matrix.rows))]
     left = -sum(matrix.widths) - _GAP * len(matrix.widths)
@@ -96,7 +104,7 @@ def _write(
         text,
         (across, place),
         xycoords=axes.get_yaxis_transform(),
-        xytext=(aside, 4 if "rotation" in options else 0),
+        xytext=(aside, _HEAD_FROM if "rotation" in options else 0),
         textcoords="offset points",
         size=_SIZE,
         annotation_clip=False,

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from sidebyside.analysis.published.recipes import Published
 from sidebyside.config.factors import level_text
+from sidebyside.report.commands import compare_command, training_command
 from sidebyside.report.comparison import Comparison
-from sidebyside.report.conditions import compare_command, condition_rows, training_command
+from sidebyside.report.conditions import condition_rows
 from sidebyside.report.folding import folded, of_folding, shown
 from sidebyside.report.text.crossvalidation import in_folds
 from sidebyside.report.text.findings import Entry
@@ -26,7 +27,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     """Return ``comparison.md``."""
     parts = [
         f"# {evidence.study} on {evidence.dataset}",
-        f"Made by `{compare_command(evidence)}`.",
+        f"Made by `{compare_command(evidence, comparison.analysis.asked)}`.",
     ]
     if evidence.missing:
         parts.append(
