@@ -37,6 +37,7 @@ def effect(factor="dropout", difference=-0.2, p_holm=0.01, **more):
         "seeds_and_images": {"low": difference - 0.15, "high": difference + 0.15},
         "contradicted_by": [],
         "more_seeds": 7,
+        "n": 5,
     }
     return entry | more
 
@@ -142,6 +143,20 @@ def test_what_no_average_is_told_of_is_told_where_it_was_run():
     assert said(effects={"main": main, "interactions": [], "simple": unsure}) == []
 
 
+def test_a_factor_whose_average_has_no_interval_is_told_where_its_interaction_is_shown():
+    untested = dict.fromkeys(("low", "high", "p_holm", "seeds_and_images"))
+    main = [effect("optimizer", 0.9, 0.01, **ADADELTA), effect() | untested]
+    by_level = [simple("adam", -0.2, 0.4), simple("adadelta", 0.6, 0.02)]
+    by_level += [
+        simple(at, difference, 0.01, "optimizer", "dropout") | ADADELTA
+        for at, difference in ((True, 0.8), (False, 0.7))
+    ]
+    effects = {"main": main, "interactions": [INTERACTION], "simple": by_level}
+    (first, *_) = said(effects=effects)
+    assert "at optimizer adadelta, dropout false is better than true by 0.60 points" in first
+    assert "can't tell" not in first
+
+
 def test_an_interaction_is_told_before_what_it_does_not_contradict():
     by_level = [
         simple("adam", -0.3, 0.01),
@@ -206,8 +221,8 @@ def equivalence(**more):
 def test_identity_is_told_apart_from_equivalence():
     assert said(equivalence=[equivalence()]) == [
         "channels_last and channels_first (data_format) are equivalent within 0.1 points "
-        "(difference +0.01 [-0.02, +0.04], 90 % over n=5 seeds, averaged over the 20 of 40 pairs "
-        "of runs that aren't bit-identical)."
+        "(channels_first minus channels_last: +0.01 [-0.02, +0.04], 90 % over n=5 seeds, averaged "
+        "over the 20 of 40 pairs of runs that aren't bit-identical)."
     ]
     same = equivalence(identical=40, n=0, difference=None, low=None, high=None, p_holm=None)
     names = "channels_last and channels_first (data_format)"
@@ -218,7 +233,7 @@ def test_identity_is_told_apart_from_equivalence():
     unlike = equivalence(equivalent=False, contradicted_by=["optimizer"])
     assert said(equivalence=[unlike])[0].startswith(
         "channels_last and channels_first (data_format) aren't shown to be equivalent within 0.1 "
-        "points at each level of optimizer (difference +0.01"
+        "points at each level of optimizer (channels_first minus channels_last: +0.01"
     )
     few = equivalence(equivalent=False, n=1, low=None, high=None)
     assert said(equivalence=[few]) == [
@@ -250,6 +265,18 @@ def test_a_factor_that_was_decided_to_make_no_difference_is_told_so():
     ]
     (first, *_) = statements(replace(by_margin, decided_within=None))
     assert first == "Of the factors (f, h) none is shown to make a difference."
+
+
+def test_factors_that_few_seeds_judge_are_told_by_which():
+    main = [effect("model", 0.05, 0.8, n=3)]
+    effects = {"main": main, "interactions": [], "simple": []}
+    grown = pair("model=b", "model=a", 0.4)
+    sentences = said(effects=effects, pairs=[grown | {"n": 8}])
+    by = "by the 3 seeds that all variants have"
+    assert f"Of the factors (model) none is shown to make a difference {by}." in sentences
+    assert any(one.startswith(f"Can't tell model true from false {by}: ") for one in sentences)
+    as_many = said(effects=effects, pairs=[grown | {"n": 3}])
+    assert not any(by in sentence for sentence in as_many)
 
 
 def test_no_level_of_several_is_told_to_make_a_difference_to_the_first():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from sidebyside.config.metrics import LOG_LOSS
+from sidebyside.config.metrics import ERROR, LOG_LOSS
 from sidebyside.files import read_json
 from sidebyside.report.commands import compare_command, training_command
 from sidebyside.report.conditions import condition_rows
@@ -22,6 +22,7 @@ from sidebyside.report.text.numbers import (
     signed_interval,
     spelled,
 )
+from sidebyside.report.text.scale import Scale
 from sidebyside.report.text.sections import pair_rows
 from support.cards import CARD
 from support.projects import SOURCE
@@ -202,6 +203,12 @@ def test_the_device_can_be_a_factor(committed_factorial):
     ]
     told = shlex.split(training_command(replace(committed_factorial, runs=devices)))
     assert [word for word in told if "device" in word] == ["training.device=cpu,gpu"]
+
+
+def test_intervals_are_told_by_how_they_are_made():
+    assert Scale(LOG_LOSS).over_images(1) == "Student t, skewness taken into account"
+    assert Scale(ERROR).over_images(1) == "Wilson's"
+    assert Scale(ERROR).over_images(2) == "bootstrap"
 
 
 def test_a_report_in_short_has_the_protocol_beside_the_errors():

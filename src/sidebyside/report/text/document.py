@@ -42,7 +42,7 @@ def document(comparison: Comparison, evidence: Evidence) -> str:
     names = shown(comparison.content, analysis.baseline, evidence.metric)
     content = folded(comparison.content, names)
     folding = of_folding(len(names), len(comparison.content["variants"]))
-    how = _intervals(scale) if evidence.folds == 1 else in_folds(scale)
+    how = _intervals(scale, evidence) if evidence.folds == 1 else in_folds(scale)
     parts += [
         "\n".join(said[:_ANSWER]),
         f"![{scale.title} by variant](pictures/variants.svg)",
@@ -74,11 +74,13 @@ def _verdicts(published: Published) -> str:
     return text[: text.index("\n## ", 1)].strip()
 
 
-def _intervals(scale: Scale) -> str:
+def _intervals(scale: Scale, evidence: Evidence) -> str:
+    over_seeds = 'as "How many seeds" says' if evidence.stopping else "Student t"
+    most = max(len(evidence.of_variant(run.variant)) for run in evidence.runs)
     return f"""
         {scale.subject}, mean over n seeds, with three 95 % intervals: for new seeds and
-        new images of the kind together; over seeds (Student t: other trainings, the same test
-        images); over images ({scale.over_images}: these networks, other test images). The
+        new images of the kind together; over seeds ({over_seeds}: other trainings, the same test
+        images); over images ({scale.over_images(most)}: these networks, other test images). The
         training images are the same in all of them.{scale.no_images}"""
 
 

@@ -16,14 +16,17 @@ from sidebyside.report.text.findings import (
     place,
     told_simple_effects,
 )
-from sidebyside.report.text.numbers import p_value
+from sidebyside.report.text.numbers import p_value, seeds_text
 from sidebyside.report.text.scale import Scale
 
 
-def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: float | None) -> str:
+def of_factors(
+    main: Sequence[Entry], effects: Entry, scale: Scale, margin: float | None, by: str = ""
+) -> str:
     """Return what the factors do: interactions before, and instead of, averages they contradict.
 
     Where a ``margin`` is given, a factor is decided too if it makes no difference beyond that.
+    ``by`` tells which runs can't tell what isn't told, see `by_common_seeds`.
     """
     told = told_simple_effects(effects)
     if not main or not (told or any(effect["difference"] is not None for effect in main)):
@@ -37,7 +40,7 @@ def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: floa
     unsure = dict.fromkeys(own["factor"] for own in left if not _makes_none(own, margin))
     equal = dict.fromkeys(own["factor"] for own in left if own["factor"] not in unsure)
     if not parts and not equal:
-        return f"Of the factors ({', '.join(unsure)}) none is shown to make a difference."
+        return f"Of the factors ({', '.join(unsure)}) none is shown to make a difference{by}."
     tested = [own for own in [*main, *chain(*told)] if own["low"] is not None]
     named = headline(tested[0])[1] if tested else ""
     said = [f"{'; '.join(parts)} (95 %, {named})"] if parts else []
@@ -45,7 +48,7 @@ def of_factors(main: Sequence[Entry], effects: Entry, scale: Scale, margin: floa
         none = [_none([e for e in main if e["factor"] == name]) for name in equal]
         said.append(f"{', '.join(none)} beyond {scale.within(margin)} (95 %, over seeds)")
     if unsure:
-        said.append(f"for {', '.join(unsure)} this study can't tell")
+        said.append(f"for {', '.join(unsure)} this study can't tell{by}")
     return f"{capital('; '.join(said))}."
 
 
@@ -76,10 +79,18 @@ def _makes_none(effect: Entry, margin: float | None) -> bool:
     return is_within(effect, margin)
 
 
-def effect_sentence(effect: Entry, scale: Scale, margin: float | None) -> str:
+def by_common_seeds(main: Sequence[Entry], pairs: Sequence[Entry]) -> str:
+    """Return by which seeds factors are judged, nothing where those are all there are."""
+    seeds = min((effect["n"] for effect in main), default=0)
+    if all(pair["n"] <= seeds for pair in pairs):
+        return ""
+    return f" by the {seeds_text(seeds)} that all variants have"
+
+
+def effect_sentence(effect: Entry, scale: Scale, margin: float | None, by: str = "") -> str:
     """Return what a level does on average, nothing where an interaction contradicts that.
 
-    ``margin`` as in `of_factors`.
+    ``margin`` and ``by`` as in `of_factors`.
     """
     if effect["low"] is None or effect["contradicted_by"]:
         return ""
@@ -94,7 +105,7 @@ def effect_sentence(effect: Entry, scale: Scale, margin: float | None) -> str:
         )
     ends, named = headline(effect)
     return (
-        f"Can't tell {effect['factor']} {level} from {reference}: "
+        f"Can't tell {effect['factor']} {level} from {reference}{by}: "
         f"{scale.with_unit(scale.signed(effect['difference']))}"
         f"{scale.interval(ends['low'], ends['high'])} (95 %, {named}){more(effect)}."
     )

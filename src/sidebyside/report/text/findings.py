@@ -82,6 +82,12 @@ def both_levels(entry: Entry) -> str:
     return f"{a} and {b} ({entry['factor']})"
 
 
+def minus(entry: Entry) -> str:
+    """Return which difference an equivalence is about, e.g. "sgd minus adam"."""
+    a, b = (level_text(level) for level in entry["levels"])
+    return f"{b} minus {a}"
+
+
 def of_pair(entry: Entry, scale: Scale = ERRORS) -> str:
     """Return what is found of two variants."""
     a, b, n, verdict = entry["a"], entry["b"], entry["n"], entry["verdict"]
@@ -101,14 +107,15 @@ def told_simple_effects(effects: Entry) -> list[list[Entry]]:
     """Return what factors do at each level of another, where an interaction with it is shown.
 
     Of an interaction's factors that is the one that makes the larger difference somewhere, and the
-    other where its main effect was tested and tells nothing; neither that isn't shown to make one
-    at some level. A factor is told once, by the interaction in which it does most; levels where a
-    difference is shown are first. A level of which the design tells no average is told so too.
+    other where its main effect tells nothing, unless it was expected to; neither that isn't shown
+    to make one at some level. A factor is told once, by the interaction in which it does most;
+    levels where a difference is shown are first. A level of which the design tells no average is
+    told so too.
     """
     untold = {
         entry["factor"]
         for entry in effects["main"]
-        if entry["p_holm"] is not None and of_main_effect(entry) is None
+        if (entry["p_holm"] is not None or entry["low"] is None) and of_main_effect(entry) is None
     }
     told: dict[tuple[str, str], list[Entry]] = {}
     for entry in effects["interactions"]:

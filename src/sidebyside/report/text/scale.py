@@ -111,14 +111,11 @@ class Scale:
             how much better it is than that of one of them: both with 95 % intervals over images,
             these networks."""
 
-    @property
-    def over_images(self) -> str:
-        """How intervals over images come about."""
-        return (
-            "bootstrap"
-            if self.metric == ERROR or self.metric.top
-            else "Student t, skewness taken into account"
-        )
+    def over_images(self, runs: int) -> str:
+        """How intervals over images come about, those of variants of at most so many runs."""
+        if self.metric != ERROR and not self.metric.top:
+            return "Student t, skewness taken into account"
+        return "bootstrap" if runs > 1 else "Wilson's"
 
     def column(self, label: str) -> str:
         """Return the head of a column of values, e.g. "test error %" or "test log loss, nats"."""

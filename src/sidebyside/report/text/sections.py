@@ -7,7 +7,7 @@ from sidebyside.analysis.analyse import Analysis
 from sidebyside.config.factors import level_text
 from sidebyside.config.protocols import FOLDS
 from sidebyside.report.text.asked import of_asked
-from sidebyside.report.text.findings import Entry, place
+from sidebyside.report.text.findings import Entry, minus, place
 from sidebyside.report.text.markdown import Row, Strong, paragraph, table
 from sidebyside.report.text.numbers import counted, fixed, p_value, spelled
 from sidebyside.report.text.scale import ERRORS, Scale
@@ -78,7 +78,7 @@ def _ends(entry: Entry | None, scale: Scale) -> str:
 def _effects(effects: Entry, scale: Scale) -> list[str]:
     if not effects["main"]:
         return []
-    rows = [_effect_row(_effect_name(effect), effect, scale) for effect in effects["main"]]
+    rows = main_effect_rows(effects["main"], scale)
     rows += [
         _effect_row(_interaction_name(entry), entry, scale) for entry in effects["interactions"]
     ]
@@ -95,6 +95,11 @@ def _effects(effects: Entry, scale: Scale) -> list[str]:
         effects say what a factor does at each level of the other. No p: the factor was expected to
         make no difference, see "Equivalence".""")
     return ["## What each factor does", text, table(rows)]
+
+
+def main_effect_rows(main: Sequence[Entry], scale: Scale = ERRORS) -> list[Row]:
+    """Return a row per level of a factor but its first: what it does on average."""
+    return [_effect_row(_effect_name(effect), effect, scale) for effect in main]
 
 
 def _effect_name(effect: Entry) -> str:
@@ -185,7 +190,7 @@ def _equivalence(entries: Sequence[Entry], scale: Scale) -> list[str]:
     rows = [
         {
             "factor": entry["factor"],
-            "levels": " and ".join(level_text(level) for level in entry["levels"]),
+            "levels": minus(entry),
             "pairs of runs": str(entry["pairs"]),
             "bit-identical": str(entry["identical"]),
             "n seeds": str(entry["n"]),

@@ -6,8 +6,13 @@ from sidebyside.analysis.analyse import Analysis
 from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
-from sidebyside.report.text.factors import effect_sentence, interaction_sentence, of_factors
-from sidebyside.report.text.findings import Entry, both_levels, of_equivalence, of_pair
+from sidebyside.report.text.factors import (
+    by_common_seeds,
+    effect_sentence,
+    interaction_sentence,
+    of_factors,
+)
+from sidebyside.report.text.findings import Entry, both_levels, minus, of_equivalence, of_pair
 from sidebyside.report.text.numbers import count_text, counted, p_value, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
 
@@ -18,7 +23,8 @@ def statements(analysis: Analysis) -> list[str]:
     """Return the sentences that open a report, the three most important first."""
     content, effects, main = analysis.content, analysis.effects, analysis.main_effects
     scale = Scale(analysis.metric)
-    factors = of_factors(main, effects, scale, analysis.decided_within)
+    by = by_common_seeds(main, content["pairs"])
+    factors = of_factors(main, effects, scale, analysis.decided_within, by)
     sentences = [
         _of_protocols(list(dict.fromkeys(analysis.protocols.values())), analysis.confounded),
         _of_choice(content, len(analysis.over_seeds), scale),
@@ -29,7 +35,7 @@ def statements(analysis: Analysis) -> list[str]:
         _of_identical(content["identical"]),
         of_asked(content.get("asked")),
         _of_power(content["power"], content["pairs"], scale),
-        *(effect_sentence(effect, scale, analysis.decided_within) for effect in main),
+        *(effect_sentence(effect, scale, analysis.decided_within, by) for effect in main),
         *(interaction_sentence(entry, scale) for entry in effects["interactions"]),
         _of_ensembles(content["ensemble"], scale),
         _of_floor(content["floor"], scale),
@@ -144,7 +150,7 @@ def _of_difference(entry: Entry, scale: Scale) -> str:
     if identical == pairs:
         return f" ({pairs} pairs of runs)"
     apart = scale.estimate(entry, "difference")
-    text = f" (difference {apart}, 90 % over n={seeds_text(entry['n'])}"
+    text = f" ({minus(entry)}: {apart}, 90 % over n={seeds_text(entry['n'])}"
     if identical:
         others = f"{pairs - identical} of {pairs} pairs of runs that aren't bit-identical"
         text += f", averaged over the {others}"
