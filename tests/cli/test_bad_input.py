@@ -174,6 +174,11 @@ OF_OTHERS = {
     "a sweep": (["compare", "-m", "study=factorial"], ["compare.py isn't swept: leave out -m"]),
     "two studies": (["compare", "study=factorial,published"], ["compare.py takes one of a key"]),
 }
+_MINE = "# @package _global_\nstudy:\n  name: mine\n"
+_SWEPT = (
+    "hydra:\n  sweeper:\n    params:\n      model: mlp,conv_pair\n"
+    "      seed: range(0,${training.seeds})\n"
+)
 OF_STUDIES = {
     "a word": ("study: mine\n", ["mine.yaml has study: mine, which has to be a mapping"]),
     "a list": ("- study\n", ["mine.yaml holds a list, and has to be a mapping"]),
@@ -184,6 +189,22 @@ OF_STUDIES = {
     "a sweep of nothing": (
         "# @package _global_\nstudy:\n  name: mine\nhydra:\n  sweeper:\n    params: foo\n",
         ["hydra.sweeper.params"],
+    ),
+    "no seeds": (
+        f"{_MINE}hydra:\n  sweeper:\n    params:\n      model: mlp,conv_pair\n",
+        ["training.seeds=2 would change nothing", "add seed: range(0,${training.seeds}) to"],
+    ),
+    "a factor that it hasn't got": (
+        f"{_MINE}  expected_equal: [modle]\n{_SWEPT}",
+        ["study.expected_equal names modle", "its factors are model"],
+    ),
+    "a baseline of another factor": (
+        f"{_MINE}  baseline: modle=mlp\n{_SWEPT}",
+        ["study.baseline names modle=mlp", "they are called like model=mlp"],
+    ),
+    "a pair of other factors": (
+        f"{_MINE}  pairs: [[model=mlp, 'model=mlp,seed=1']]\n{_SWEPT}",
+        ["study.pairs names model=mlp,seed=1"],
     ),
 }
 BROKEN = {
@@ -221,7 +242,8 @@ def test_a_broken_file_is_named_with_its_line(run_script, project, home, content
 def test_a_study_that_is_none_is_named(project, home, content, expected):
     path = project / "conf" / "study" / "mine.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    plan = [sys.executable, "-m", "sidebyside.cli.main", "plan", "study=mine"]
+    plan = [sys.executable, "-m", "sidebyside.cli.main", "plan"]
+    plan += ["study=mine", "training.seeds=2"]
     try:
         refused(run_here(plan, project, home), expected)
     finally:

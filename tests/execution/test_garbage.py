@@ -44,6 +44,19 @@ def seed_of(home, key):
     return read_json(home / "runs" / key / store.CARD)["identity"]["recipe"]["seed"]
 
 
+def test_a_study_with_a_mistake_is_named_and_nothing_goes(kept, project, capsys):
+    path = project / "conf" / "study" / "mine.yaml"
+    path.write_text("# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 0,1\n")
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["gc", "--yes"])
+    finally:
+        path.unlink()
+    assert ended.value.code == 2
+    assert "conf/study/mine.yaml has a mistake, so nobody knows" in capsys.readouterr().err
+    assert len(keys_in(kept)) == 2
+
+
 def test_what_something_refers_to_stays(kept, capsys):
     one, other = sorted(keys_in(kept))
     main(["gc"])

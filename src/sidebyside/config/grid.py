@@ -50,6 +50,7 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
     swept = [f"{key}={value}" for key, value in params.items()]
     asked = [*parser.parse_overrides(swept), *by_hand]
     _refuse_senseless(asked)
+    _refuse_unswept_seeds(by_hand, asked)
     _refuse_pinned(by_hand, asked)
     factors = _factor_names(asked, params)
     (grid,) = BasicSweeper.split_arguments(asked, max_batch_size=None)
@@ -98,6 +99,17 @@ def _refuse_senseless(asked: Sequence[Override]) -> None:
                 "dataset can't be swept in a study, whose runs are compared on the same test "
                 "images. Run the study once for each dataset."
             )
+
+
+def _refuse_unswept_seeds(by_hand: Sequence[Override], asked: Sequence[Override]) -> None:
+    """Refuse a number of seeds where neither the study nor the command line sweeps any."""
+    seeds = [own for own in by_hand if own.get_key_element().lstrip("+") == "training.seeds"]
+    if seeds and not any(own.get_key_element() == REPLICATE for own in asked):
+        raise UserError(
+            f"{seeds[-1].input_line} would change nothing, as this study sweeps no seed: add "
+            "seed: range(0,${training.seeds}) to hydra.sweeper.params in its file, or sweep "
+            "seed='range(0,5)'."
+        )
 
 
 def _refuse_pinned(by_hand: Sequence[Override], asked: Sequence[Override]) -> None:

@@ -16,6 +16,7 @@ from sidebyside.errors import UserError
 from sidebyside.execution.executors.chosen import executor_of
 from sidebyside.execution.executors.interface import Executor
 from sidebyside.execution.launch import Launched, launch
+from sidebyside.execution.named import check_names
 from sidebyside.execution.planned import Wanted
 from sidebyside.execution.planning.asking import Before, heading
 from sidebyside.execution.stopping import check_rule, first_stage, next_stage, surely_needed
@@ -115,6 +116,7 @@ def check_grid(grid: Sequence[Wanted]) -> None:
     if config.study is None:
         return
     _check_metric(grid, config.study)
+    check_names(config.study, {variant_name(factors): factors for _, factors in grid})
     if config.study.until is not None:
         variants = {name: factors for name, (_, factors) in _by_variant(grid).items()}
         check_rule(config.study, variants)

@@ -18,7 +18,6 @@ from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
 from sidebyside.execution.planned import Planned, Wanted
 from sidebyside.execution.running.launches import Launch
-from sidebyside.execution.study import first_runs
 from sidebyside.files import read_json
 from sidebyside.storage import keys
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
@@ -84,10 +83,10 @@ class Studies:
         for study in paths.conf_names("study"):
             for dataset in sorted(datasets):
                 chosen = [f"study={study}", f"dataset={dataset}"]
-                check_study(compose_config(chosen))  # of a file with a mistake nothing is known
+                _check_file(study, chosen)
                 # A study that can't be trained on a dataset has no runs on it.
                 with suppress(UserError):
-                    self._ask(first_runs(compose_grid(chosen)))
+                    self._ask(compose_grid(chosen))
 
     def ask_for(self, identity: Mapping[str, Any]) -> bool:
         """Whether a study asks for a run like this."""
@@ -100,6 +99,15 @@ class Studies:
         with_data = [own for own in wanted if prepared(own[0].dataset, own[0].data_format)]
         if with_data:
             self.keys |= {job.run.key for job in Planned().add(with_data)}
+
+
+def _check_file(study: str, chosen: Sequence[str]) -> None:
+    try:
+        check_study(compose_config(chosen))
+    except UserError as mistake:
+        raise UserError(
+            f"conf/study/{study}.yaml has a mistake, so nobody knows which runs it needs: {mistake}"
+        ) from None
 
 
 def _workspaces() -> Iterator[Path]:
