@@ -1,12 +1,15 @@
 """A study from Python: what it refuses before anything is trained."""
 
+import shutil
+
 import pytest
+from mlflow import MlflowClient
 
 from sidebyside import UserError, compose, run_study
 from sidebyside.files import read_json
 from support.projects import copy_project
 from support.repositories import launch_roles
-from support.sweeps import parents_of, runs_at, runs_of, sweep_here
+from support.sweeps import keys_in, parents_of, runs_at, runs_of, sweep_here
 
 
 def test_a_config_without_a_study_is_refused(home):
@@ -53,3 +56,24 @@ def test_of_many_finished_runs_mlflow_is_asked_for_none(prepared, tmp_path, monk
     runs = runs_of(home)
     in_study = runs[(runs["tags.level"] == "run") & (runs["tags.study"] == "factorial")]
     assert list(in_study["status"]) == ["FINISHED"] * 4
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_what_another_machine_is_training(prepared, tmp_path, monkeypatch):
+    project, home = copy_project(tmp_path / "project"), tmp_path / "home"
+    (project / "data").symlink_to(prepared)
+    home.mkdir()
+    assert sweep_here(project, home, "seed=0").returncode == 0
+    (run,) = runs_of(home).itertuples()
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    client.set_tag(run.run_id, "mlflow.process.host", "another")
+    client.update_run(run.run_id, "RUNNING")
+    (key,) = keys_in(home)
+    shutil.rmtree(home / "runs" / key)  # it isn't finished here yet
+
+    def interrupted(*given, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sidebyside.execution.launch.task_of", interrupted)
+    assert sweep_here(project, home, "seed=0").returncode == 130
+    assert client.get_run(run.run_id).info.status == "RUNNING"

@@ -12,6 +12,8 @@ from sidebyside.execution.executors.tasks import Task
 class InThisProcess:
     """Does one task after the other here, without a server and workers that import it again."""
 
+    elsewhere = False
+
     def start(self) -> None:
         """Do nothing: this process is ready."""
 

@@ -85,6 +85,32 @@ def test_runs_of_another_recipe_leave_the_study(client):
     assert len(client.search_runs(["1"], "tags.level = 'run'")) == 4
 
 
+def test_runs_trained_again_by_other_code_take_the_place_of_the_old(client):
+    for errors, first in (([6.0, 7.0], 0), ([4.0, 5.0], 100), ([6.0, 7.0], 0)):
+        publish_study(Tracker(TRACKING), {3: errors}, first=first)
+        (variant,) = found(client, "variant").values()
+        below = f"tags.`mlflow.parentRunId` = '{variant.info.run_id}' and tags.study = 'factorial'"
+        runs = client.search_runs(["1"], below)
+        assert sorted(run.data.metrics["test_error"] for run in runs) == errors
+        assert variant.data.metrics["test_error"] == sum(errors) / 2
+    assert len(client.search_runs(["1"], "tags.level = 'run'")) == 4
+
+
+def test_epochs_that_were_not_kept_are_not_the_last_word(client):
+    tracker = Tracker(TRACKING)
+    tracker.prepare()
+    card, run, tested = made_up(1, FACTORS, 0, 5.0)
+    opened = tracker.open_run(card)
+    figures = [{name: own[epoch] for name, own in run.history.items()} for epoch in range(3)]
+    worse = {name: 2 * own[-1] for name, own in run.history.items()}
+    tracker.log_epochs(opened, dict(enumerate([*figures, worse, worse], 1)))
+    for _ in range(2):
+        tracker.publish(card, run, tested)
+        metrics = client.get_run(opened.info.run_id).data.metrics
+        assert {name: metrics[name] for name in worse} == figures[-1]
+    assert len(client.get_metric_history(opened.info.run_id, "loss")) == 6
+
+
 def test_what_is_no_param_makes_another_recipe_too(client):
     adam = {"name": "adam", "_target_": "keras.optimizers.Adam", "learning_rate": 0.1}
     for number, rate in enumerate((0.5, 0.9)):

@@ -187,7 +187,8 @@ class _Sweep:
             self.got, told = self._kept(), store.announced(self._launch)
             store.forget_launch(self._launch)
             self._reused.remember(self._jobs, told)
-            tracker.close_dead(stopped=self.seen.runs.keys() - told - self.failures.keys())
+            stopped = self.seen.runs.keys() - told - self.failures.keys()
+            tracker.close_dead(stopped if executor.elsewhere else ())
             cards = [job.card for job in self._jobs]
             self._variants.close(cards, self.got, find_evaluation, status)
             tracker.finish(self._parent, status)

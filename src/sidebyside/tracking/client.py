@@ -156,7 +156,10 @@ class Tracker(Parents):
         state = f"{run.weights_digest}:{schema()}:{evaluated}"
         if not covers(known.data.tags.get(PUBLISHED), state):
             params = card.params() | {"parameters": str(run.parameters)}
-            metrics = missing_epochs(known, run, self._epochs_of(known, run))
+            logged = self._epochs_of(known, run)
+            metrics = missing_epochs(known, run, logged)
+            if max(logged, default=0) > len(run.history["loss"]):  # epochs that weren't kept
+                metrics += changed_metrics(known, {k: own[-1] for k, own in run.history.items()})
             metrics += changed_metrics(known, figures(evaluation))
             self._log(known, metrics, missing_params(known, params))
             self.log_dataset(known, run.identity)

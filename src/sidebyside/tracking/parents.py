@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sidebyside.tracking.reachable import speaks_http
 
 _MOST_METRICS = 800  # of the 1000 entities that MLflow takes at once
 _RECIPE = "mlflow.recipe"  # a tag, hidden in the UI: a digest of what all runs of a variant share
+_OF_STUDY = {PARENT, "study"}  # tags by which a run is one of a study
 _SETTLES_WITHIN = 0.5  # seconds from a look for a run to its being made, at a quick server
 
 
@@ -88,10 +89,30 @@ class Parents(Experiment):
 
         It isn't removed, as another launch may be writing to it.
         """
-        for run in [*self._search({PARENT: variant.info.run_id}), variant]:
-            of_study = {PARENT, "study", *(["level", "dataset"] if run is variant else [])}
-            for tag in of_study & run.data.tags.keys():
-                self._patience.ask(self._client.delete_tag, run.info.run_id, tag)
+        for run in self._search({PARENT: variant.info.run_id}):
+            self._take_out(run, _OF_STUDY)
+        self._take_out(variant, {*_OF_STUDY, "level", "dataset"})
+
+    def supersede(self, variant: MlflowRun, cards: Sequence[Card]) -> None:
+        """Take runs out of a variant's study whose seeds were trained again.
+
+        By other code, packages or data, that is, so that they have other keys and the same recipe.
+
+        Parameters
+        ----------
+        variant : mlflow.entities.Run
+        cards : sequence of Card
+            Of the runs that take their place.
+        """
+        keys = {card.run.key for card in cards}
+        seeds = {str(card.run.seed) for card in cards}
+        for run in self._search({PARENT: variant.info.run_id}):
+            if run.data.params.get("seed") in seeds and run.data.tags.get("run_key") not in keys:
+                self._take_out(run, _OF_STUDY)
+
+    def _take_out(self, run: MlflowRun, tags: Set[str]) -> None:
+        for tag in tags & run.data.tags.keys():
+            self._patience.ask(self._client.delete_tag, run.info.run_id, tag)
 
     def variants(self, parent: str) -> dict[str, MlflowRun]:
         """Return the runs of all variants under a parent run, by variant."""

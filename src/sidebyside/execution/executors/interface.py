@@ -16,7 +16,15 @@ class WorkerDiedError(Exception):
 
 
 class Executor(Protocol):
-    """Runs tasks; all that is done in parallel goes through one."""
+    """Runs tasks; all that is done in parallel goes through one.
+
+    Attributes
+    ----------
+    elsewhere : bool
+        Whether its workers may be on other machines.
+    """
+
+    elsewhere: bool
 
     def start(self) -> None:
         """Let it get ready while others go on; it does so itself, but then has to be waited for."""

@@ -58,6 +58,8 @@ class LocalExecutor:
         scratch, instead of a number of ``workers``; all tasks go to these.
     """
 
+    elsewhere = False
+
     def __init__(
         self,
         workers: int | None = None,

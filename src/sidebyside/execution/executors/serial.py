@@ -17,6 +17,8 @@ class SerialExecutor:
     Nothing keeps tasks apart: there are no limits, and one that dies takes the others with it.
     """
 
+    elsewhere = False
+
     def start(self) -> None:
         """Do nothing: this process is ready."""
 

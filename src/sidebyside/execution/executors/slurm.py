@@ -47,6 +47,8 @@ class SlurmExecutor:
     go on in another job. Who cancels a job gets none instead.
     """
 
+    elsewhere = True
+
     def __init__(self, settings: Slurm) -> None:
         self._settings = settings
 

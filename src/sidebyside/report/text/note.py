@@ -1,5 +1,6 @@
 """A report in short, as MLflow shows it beside a study's run."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,15 @@ def note(content: Mapping[str, Any]) -> str:
     said = [f"- {sentence}" for sentence in content["statements"][:_MOST_SENTENCES]]
     opening = "\n".join(said)[: _MOST_CHARACTERS // 2]
     rows, scale = variant_rows(content), Scale(metric_of(content))
-    for count in range(len(rows), 0, -1):
-        text = f"{opening}\n\n{_table(rows[:count], len(rows), scale)}"
-        if len(text) <= _MOST_CHARACTERS:
-            return text
-    return opening
+
+    def of_best(count: int) -> str:
+        return f"{opening}\n\n{_table(rows[:count], len(rows), scale)}"
+
+    if len(whole := of_best(len(rows))) <= _MOST_CHARACTERS:
+        return whole
+    fewer = range(1, len(rows))
+    most = bisect_right(fewer, _MOST_CHARACTERS, key=lambda count: len(of_best(count)))
+    return of_best(most) if most else opening
 
 
 def variant_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -62,7 +62,9 @@ class Variants:
             if card.run.variant in by_variant:
                 by_variant[card.run.variant].append(card)
         for name, own in by_variant.items():
-            whole = all(card.run.key in finished for card in own)
+            done = [card for card in own if card.run.key in finished]
+            self._tracker.supersede(self._opened[name], done)
+            whole = len(done) == len(own)
             evaluations = [tested(card.run.key) for card in own] if whole else []
             self._tracker.complete(
                 self._opened[name],

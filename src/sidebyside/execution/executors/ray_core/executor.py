@@ -35,6 +35,8 @@ class RayExecutor:
         Where machines share runs.
     """
 
+    elsewhere = True
+
     def __init__(
         self, settings: Ray, tracking: Tracking | None = None, shared: Store | None = None
     ) -> None:
