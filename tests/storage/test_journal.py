@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -161,6 +162,20 @@ def test_runs_chosen_after_a_look_are_counted(home, steps, after_own, after_any,
     assert (found.after_own, found.after_any) == (after_own, after_any)
     assert words in " ".join(found.sentences)
     assert looks("mnist5k", ["a"], None, journal.entries()).first is None
+
+
+def test_runs_that_arrived_one_by_one_were_chosen_with_their_launch(home):
+    def arrives(event, key, by, hour):
+        when = f"2026-01-01T{hour:02}:00:00+00:00"
+        journal.append([json.dumps(asdict(journal.Entry(event, "mnist", [key], by, when)))])
+
+    for key, hour in (("a", 1), ("b", 2)):
+        arrives("launched", key, "train", 0)
+        arrives("begun", key, "train", hour)
+        arrives("look", key, "evaluate", hour + 1)
+    assert looks("mnist", ["a", "b"], None, journal.entries()).after_own == 0
+    arrives("launched", "c", "train", 5)
+    assert looks("mnist", ["a", "b", "c"], None, journal.entries()).after_own == 1
 
 
 def test_a_stopping_rule_and_watched_test_images_are_named(home):

@@ -25,6 +25,7 @@ from sidebyside.storage.results import load_study
 from sidebyside.storage.shared import bundles
 from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.opened import objects_at
+from sidebyside.verify.test_set import looks
 from support.executors import InThisProcess
 from support.projects import TINY, copy_project, in_place
 
@@ -198,6 +199,22 @@ def test_a_launch_takes_all_that_others_have_finished_at_once(first, machine, ca
     assert not launched.failures
     assert "2 of 2 runs are in the shared store" in capfd.readouterr().err
     assert other.files.items() <= driver.files.items()
+
+
+def test_runs_of_one_launch_were_chosen_together_wherever_they_arrive(first, machine, tmp_path):
+    arguments = [*TINY, *STUDY, f"store.uri={tmp_path}"]
+    trainer, other = machine(), machine()
+    shutil.copytree(first[0].root / "data", trainer.root / "data")
+    with trainer.at():
+        launched = run_grid(compose_grid(arguments), InThisProcess(), trainer.home / "logs")
+    with other.at():
+        run_grid(compose_grid([*arguments, NOWHERE]), Nowhere(), other.home / "logs")
+    keys = [run.key for run in launched.runs]
+    assert len(keys) == 2
+    for either in (trainer, other):
+        with either.at():
+            found = looks("mnist5k", keys, None, journal.entries())
+        assert (found.unknown, found.after_own) == (0, 0)
 
 
 def test_data_that_are_not_what_their_digest_says_are_not_taken(first, machine):

@@ -138,10 +138,20 @@ def looks_at(evidence: Evidence, entries: Sequence[Entry]) -> Looks:
 
 
 def _chosen(entries: Sequence[Entry]) -> dict[str, int]:
-    """Return by run key the number of the entry that first names it as launched or begun."""
+    """Return by run key the number of the entry by which it was launched, or begun without that.
+
+    Runs that arrived from another machine one by one were chosen as their launch was, which is with
+    the first of them: it has the same time in the lines of all.
+    """
     chosen: dict[str, int] = {}
+    launches: dict[tuple[str, str], int] = {}
     for number, entry in enumerate(entries):
-        if entry.event in ("launched", "begun"):
-            for key in entry.keys:
-                chosen.setdefault(key, number)
+        if entry.event == "launched":
+            first = launches.setdefault((entry.by, entry.time), number)
+        elif entry.event == "begun":
+            first = number
+        else:
+            continue
+        for key in entry.keys:
+            chosen[key] = min(first, chosen.get(key, first))
     return chosen

@@ -15,14 +15,18 @@ FILE = "journal.json"  # in a bundle
 def concerning(key: str) -> bytes:
     """Return the journal's lines on this run's training and looks by it, as `adopt` takes them.
 
-    What a launch has decided on is its own machine's to record, be it this run alone.
+    Of what a launch has decided on, that it was this run and when: the others of the launch say so
+    themselves.
     """
     path = paths.runs() / journal.FILE
     text = path.read_text(errors="replace") if path.is_file() else ""
-    alone, launched = f'"keys": {json.dumps([key])}', '{"event": "launched"'
-    concerning = [
-        line for line in text.split("\n") if alone in line and not line.startswith(launched)
-    ]
+    alone, named, launched = f'"keys": {json.dumps([key])}', json.dumps(key), '{"event": "launched"'
+    concerning = []
+    for line in text.split("\n"):
+        if line.startswith(launched) and named in line:
+            concerning.append(json.dumps(json.loads(line) | {"keys": [key]}))
+        elif alone in line:
+            concerning.append(line)
     return json.dumps(concerning).encode()
 
 
