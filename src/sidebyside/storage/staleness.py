@@ -102,7 +102,10 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
 
     Digests are shown by their first digits, and what isn't there as "-".
     """
-    before, after = _parts(stored), _parts(now)
+    return _between(_parts(stored), _parts(now))
+
+
+def _between(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
     parts = before.keys() | after.keys()
     names = sorted(parts, key=lambda name: (not name.startswith("recipe."), name))
     return [
@@ -116,15 +119,14 @@ class Stored:
     """The identities in the run store, among which the nearest to another is looked for."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, Any]] = {}
-        for key, identity in _identities().items():
-            self._known[key] = _of_today(identity)
+        self._known = {key: _parts(_of_today(own)) for key, own in _identities().items()}
 
     def nearest(self, identity: Mapping[str, Any]) -> tuple[str, list[Difference]] | None:
         """Return the key of the run that differs least, and in what; None in an empty store."""
         found: tuple[str, list[Difference]] | None = None
+        now = _parts(identity)
         for key, own in reversed(self._known.items()):  # of those alike the newest
-            differs = differences(own, identity)
+            differs = _between(own, now)
             if found is None or _distance(differs) < _distance(found[1]):
                 found = key, differs
         return found
