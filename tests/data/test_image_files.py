@@ -33,6 +33,15 @@ def test_an_image_of_the_size_is_taken_as_it_is(tmp_path):
     assert inverted.changes == ["inverted, as it was dark on light"]
 
 
+def test_sixteen_bits_are_read_as_the_same_eight(tmp_path):
+    pixels = bar(28, 28, 3, 20)
+    for shown in (pixels, 255 - pixels):
+        digit = read(tmp_path, shown)
+        Image.fromarray(shown.astype(np.uint16) * 257).save(tmp_path / "it.png")
+        (same,) = read_images(tmp_path / "it.png", (28, 28, 1))
+        np.testing.assert_array_equal(same.pixels, digit.pixels)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
 @pytest.mark.parametrize("place", [(5, 10), (150, 250)])
 def test_a_digit_is_scaled_and_centred_wherever_it_is(tmp_path, place, mode):

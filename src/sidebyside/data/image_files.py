@@ -102,7 +102,7 @@ def _picture(path: Path) -> Image.Image:
         with Image.open(path, formats=["PNG", "JPEG"]) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 raise Image.DecompressionBombError
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
+            upright = _of_eight_bits(ImageOps.exif_transpose(opened)).convert("RGBA")
         shrink = math.ceil(math.sqrt(upright.width * upright.height / _ENOUGH_PIXELS))
         if shrink > 1:
             upright = upright.reduce(shrink)
@@ -117,6 +117,13 @@ def _picture(path: Path) -> Image.Image:
         ) from None
     paper = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(paper, upright).convert("RGB")
+
+
+def _of_eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture whose numbers Pillow won't cut at 255, as it does of 16 bits."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
 
 
 def _scaled(name: str, picture: Image.Image, shape: tuple[int, int]) -> InputImage:
