@@ -271,12 +271,15 @@ def test_factors_that_few_seeds_judge_are_told_by_which():
     main = [effect("model", 0.05, 0.8, n=3)]
     effects = {"main": main, "interactions": [], "simple": []}
     grown = pair("model=b", "model=a", 0.4)
-    sentences = said(effects=effects, pairs=[grown | {"n": 8}])
+    found = content(effects=effects, pairs=[grown | {"n": 8}])
+    of_looks = Analysis(found, {}, {}, {}, "v", {"v": "clean"}, in_step=True)
+    sentences = statements(of_looks)
     by = "by the 3 seeds that all variants have"
     assert f"Of the factors (model) none is shown to make a difference {by}." in sentences
     assert any(one.startswith(f"Can't tell model true from false {by}: ") for one in sentences)
-    as_many = said(effects=effects, pairs=[grown | {"n": 3}])
-    assert not any(by in sentence for sentence in as_many)
+    assert not any(by in sentence for sentence in statements(replace(of_looks, in_step=False)))
+    as_many = content(effects=effects, pairs=[grown | {"n": 3}])
+    assert not any(by in one for one in statements(replace(of_looks, content=as_many)))
 
 
 def test_no_level_of_several_is_told_to_make_a_difference_to_the_first():

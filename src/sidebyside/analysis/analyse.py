@@ -67,6 +67,9 @@ class Analysis:
         Whether the protocol is one of the factors.
     asked : dict
         The study's ``margin`` and ``baseline``.
+    in_step : bool
+        Whether factors are judged by the seeds that all variants have alone, as seeds were added at
+        looks.
     """
 
     content: dict[str, Any]
@@ -79,6 +82,7 @@ class Analysis:
     decided_within: float | None = None
     by_protocol: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
+    in_step: bool = False
 
     @property
     def confounded(self) -> bool:
@@ -176,6 +180,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         decided_within=study.margin if _asks_factors(evidence) else None,
         by_protocol="protocol" in evidence.runs[0].factors,
         asked={"margin": study.margin, "baseline": study.baseline},
+        in_step=looks is not None,
     )
 
 

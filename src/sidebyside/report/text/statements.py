@@ -23,7 +23,7 @@ def statements(analysis: Analysis) -> list[str]:
     """Return the sentences that open a report, the three most important first."""
     content, effects, main = analysis.content, analysis.effects, analysis.main_effects
     scale = Scale(analysis.metric)
-    by = by_common_seeds(main, content["pairs"])
+    by = by_common_seeds(main, content["pairs"]) if analysis.in_step else ""
     factors = of_factors(main, effects, scale, analysis.decided_within, by)
     sentences = [
         _of_protocols(list(dict.fromkeys(analysis.protocols.values())), analysis.confounded),
