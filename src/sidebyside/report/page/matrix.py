@@ -42,19 +42,19 @@ class Matrix:
     @cached_property
     def widths(self) -> list[float]:
         """The width of each column in points."""
-        return [max(map(_points, column)) for column in zip(*self.rows, strict=True)]
+        return [max(map(width_of, column)) for column in zip(*self.rows, strict=True)]
 
     @property
     def room_above(self) -> float:
         """The height of the heads, which lean, in inches."""
         lean = math.radians(_LEAN)
-        length = max(map(_points, self.heads))
+        length = max(map(width_of, self.heads))
         return (_HEAD_FROM + length * math.sin(lean) + _SIZE * math.cos(lean)) / 72
 
     @property
     def fits(self) -> bool:
         """Whether it leaves enough of a picture's width to what is drawn."""
-        beside = max(map(_points, self.ends), default=0)
+        beside = max(map(width_of, self.ends), default=0)
         taken = sum(self.widths) + _GAP * len(self.heads) + beside
         return bool(self.heads) and taken <= _MOST * WIDTH * 72
 
@@ -69,9 +69,12 @@ def without_shared(texts: Sequence[str]) -> list[str]:
     return [f"…{text[begin:]}" for text in texts]
 
 
-def _points(text: str) -> float:
-    """Return the width of a text in points, as the font that comes with matplotlib has it."""
-    font = FontProperties(family="DejaVu Sans", size=_SIZE)
+def width_of(text: str, size: float = _SIZE) -> float:
+    """Return the width of a text, in the unit of its size, in the font of matplotlib's own.
+
+    Few fonts are wider.
+    """
+    font = FontProperties(family="DejaVu Sans", size=size)
     width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
     return float(width)
 

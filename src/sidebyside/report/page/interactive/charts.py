@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 
+from sidebyside.report.page.matrix import width_of
 from sidebyside.report.page.style import ZONE, Ends
 from sidebyside.report.pictures.style import BLUE, GREY, ORANGE
 
@@ -17,7 +18,6 @@ Rows = Sequence[Mapping[str, Any]]
 Spec = dict[str, Any]
 
 FONT = 11  # pixels
-_LETTER = 6.1  # pixels, the width of most letters
 _GAP = 8  # pixels, between columns
 _LEAST = 11  # pixels, a column: heads would write over each other
 _STEP = 19  # pixels, a row
@@ -37,7 +37,7 @@ class Columns:
     def places(self) -> list[float]:
         """Where each column begins, in pixels left of the chart."""
         widths = [
-            max(_LETTER * max(map(len, column)), _LEAST) + _GAP
+            max(*(width_of(cell, FONT) for cell in set(column)), _LEAST) + _GAP
             for column in zip(*self.cells.values(), strict=True)
         ]
         return [-sum(widths[number:]) for number in range(len(widths))]
