@@ -147,7 +147,7 @@ def _pinned(evidence: Evidence) -> set[str]:
 def _of_group(group: str, common: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
     """Yield which file all runs have of a group, unless it is varied, and what is unlike it."""
     varied = varied_settings(evidence)
-    names = dict.fromkeys(run.recipe.get(group, {}).get("name") for run in evidence.runs)
+    names = dict.fromkeys((run.recipe.get(group) or {}).get("name") for run in evidence.runs)
     if None in names:  # of before there was a choice
         return
     if group not in varied:
