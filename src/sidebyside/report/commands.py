@@ -147,10 +147,12 @@ def _pinned(evidence: Evidence) -> set[str]:
 def _of_group(group: str, common: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
     """Yield which file all runs have of a group, unless it is varied, and what is unlike it."""
     varied = varied_settings(evidence)
-    chosen = [run.recipe.get(group) for run in evidence.runs]
-    if not all(chosen):  # of before there was a choice
-        return
-    names = dict.fromkeys(str(own["name"]) for own in chosen if own)
+    names: dict[str, None] = {}
+    for run in evidence.runs:
+        name = (run.recipe.get(group) or {}).get("name")
+        if name is None:  # of before there was a choice
+            return
+        names[name] = None
     if group not in varied:
         yield from (f"{group}={name}" for name in names)
     files = [_usual_of(group, name) for name in names]
