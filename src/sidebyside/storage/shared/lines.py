@@ -1,6 +1,7 @@
 """Lines of the journal that concern one run, which go with it to other machines."""
 
 import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def concerning(key: str) -> bytes:
     concerning = []
     for line in text.split("\n"):
         if line.startswith(launched) and named in line:
-            concerning.append(json.dumps(json.loads(line) | {"keys": [key]}))
+            with suppress(ValueError):  # a kill has cut it
+                concerning.append(json.dumps(json.loads(line) | {"keys": [key]}))
         elif alone in line:
             concerning.append(line)
     return json.dumps(concerning).encode()
