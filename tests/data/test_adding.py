@@ -17,9 +17,11 @@ from sidebyside.data.checking import check_images
 from sidebyside.data.prepare import prepare
 from support.formats import (
     CIFAR,
+    CLASSES,
     COUNTS,
     FRACTION,
     GREY,
+    KEYS,
     NAMES,
     SOUND,
     assert_prepared,
@@ -87,7 +89,8 @@ def test_the_same_images_elsewhere_are_the_same_dataset(command, zoo, tmp_path):
     shutil.copytree(zoo, moved)
     (moved / ".DS_Store").touch()
     (moved / "ant" / ".thumbnails").mkdir()
-    assert describe(str(moved), "zoo", 0.2)["files"] == describe(str(zoo), "zoo", 0.2)["files"]
+    files = [describe(str(place), "zoo", 0.2).content["files"] for place in (zoo, moved)]
+    assert files[0] == files[1]
     command("data", "add", moved, "--name", "moved")
     assert pairs(composed("moved"), "train") == before
 
@@ -299,6 +302,18 @@ def test_what_cannot_be_added_is_refused_in_a_sentence(
 def test_what_is_compressed_on_the_way_is_added(added, server):
     write(server.folder, SOUND["npz"].files)
     assert_read(added(f"{server.url('encoding')}/some.npz"), GREY)
+
+
+def test_a_label_that_no_image_has_is_told(command, tmp_path):
+    path = tmp_path / "some.npz"
+    from_one = {key: GREY[role] + 1 for role, key in KEYS.items() if role.endswith("labels")}
+    path.write_bytes(npz_file(GREY, **from_one))
+    code, said = command("data", "add", path, "--name", "some")
+    assert code == 0
+    assert composed("some").classes == CLASSES + 1
+    assert "No training image has the label 0: labels count from 0" in said
+    path.write_bytes(npz_file(GREY))
+    assert "No training image" not in command("data", "add", path, "--name", "sound")[1]
 
 
 def test_a_damaged_cifar10_is_refused_for_what_is_wrong(command, tmp_path):

@@ -423,13 +423,13 @@ def test_a_damaged_image_is_refused_or_as_it_was(tmp_path, ending):
     for part in COUNTS:
         draw(tmp_path / part, 6 if part == "train" else 1, "RGB", ending)
     path = tmp_path / "train" / "ant" / f"0.{ending}"
-    sound = describe(str(tmp_path), "zoo", FRACTION)["files"]
+    sound = describe(str(tmp_path), "zoo", FRACTION).content["files"]
     refused = []
 
     def attempt(content: bytes) -> None:
         path.write_bytes(content)
         try:
-            found = describe(str(tmp_path), "zoo", FRACTION)["files"]
+            found = describe(str(tmp_path), "zoo", FRACTION).content["files"]
         except UserError as error:
             refused.append(sentence(str(error)))
             return

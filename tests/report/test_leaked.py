@@ -35,7 +35,7 @@ def doubtful(tmp_path, monkeypatch) -> Dataset:
     train[19], labels = train[0], np.arange(20) % 3
     own = {"x_train": train, "y_train": labels, "x_test": test, "y_test": np.arange(8) % 3}
     np.savez(tmp_path / "own.npz", **own)
-    content = describe(str(tmp_path / "own.npz"), "own", 0.2)
+    content = describe(str(tmp_path / "own.npz"), "own", 0.2).content
     return TypeAdapter(Dataset).validate_json(json.dumps(content))
 
 

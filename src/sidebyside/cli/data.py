@@ -44,7 +44,8 @@ def add(place: str, name: str, test_fraction: float) -> None:
     path = paths.root() / "conf" / "dataset" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path} is there already: choose another --name, or delete it.")
-    content = describe(place, name, test_fraction)
+    described = describe(place, name, test_fraction)
+    content = described.content
     text = _text(content)
     written = OmegaConf.create(text)
     assert isinstance(written, DictConfig)
@@ -59,6 +60,18 @@ def add(place: str, name: str, test_fraction: float) -> None:
     print(
         f"{path}: {content['training_images']} training images of {shape}, "
         f"{content['classes']} classes. Look at it with: sidebyside data check {name}"
+    )
+    if described.absent:
+        print(_absence(described.absent, content["classes"]))
+
+
+def _absence(absent: list[int], classes: int) -> str:
+    """Return what to make of labels that no training image has."""
+    noun = "label" if len(absent) == 1 else "labels"
+    return (
+        f"No training image has the {noun} {', '.join(map(str, absent))}: labels count from 0, and "
+        f"a network has an output for each of the {classes} classes. If yours begin at 1, take 1 "
+        "from each, delete the config and add the data again."
     )
 
 

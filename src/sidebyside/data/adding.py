@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import requests
 from pydantic import TypeAdapter
 from urllib3.exceptions import HTTPError
@@ -54,8 +55,24 @@ class Found:
     class_names: list[str]
 
 
-def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
-    """Return the content of a dataset's config.
+@dataclass(frozen=True)
+class Described:
+    """What `describe` says of data.
+
+    Attributes
+    ----------
+    content : dict
+        That of the dataset's config.
+    absent : list of int
+        Classes below the highest label of which there is no training image.
+    """
+
+    content: dict[str, Any]
+    absent: list[int]
+
+
+def describe(place: str, name: str, test_fraction: float) -> Described:
+    """Return the content of a dataset's config, and which classes have no images.
 
     Parameters
     ----------
@@ -97,7 +114,9 @@ def describe(place: str, name: str, test_fraction: float) -> dict[str, Any]:
     if found.source.startswith("images:"):
         content["test_fraction"] = test_fraction
     _check(place, content, raw)
-    return content
+    present = np.unique(raw["train_labels"])  # the highest label is among them
+    absent = np.setdiff1d(np.arange(present[-1]), present)
+    return Described(content, absent.tolist())
 
 
 def _check(place: str, content: Mapping[str, Any], raw: Raw) -> None:
