@@ -378,12 +378,7 @@ def images_study(
         yield "error of a variant, new seeds and images", "coverage", covered
         covered = _holds(apart.named_ends(), truth * (1 - ratio))
         yield "difference of a pair, new seeds and images", "coverage", covered
-        wrong = np.concatenate([a, b])
-        table = pd.DataFrame({"variant": ["a"] * runs + ["b"] * runs, "seed": [*range(runs)] * 2})
-        errors = table.assign(test_value=100 * wrong.mean(axis=1))
-        least = rounding_variance(images)
-        (main,) = effects(errors, ["variant"], scores=wrong, least_variance=least).main
-        covered = _holds(main.estimate.seeds_and_images, truth * (ratio - 1))
+        covered = _holds(_on_images(a, b, range(runs), range(runs)), truth * (ratio - 1))
         yield "main effect, new seeds and images", "coverage", covered
     if of_seed:
         return  # what follows is about these networks
@@ -404,6 +399,39 @@ def images_study(
     yield "sign flips over images", "false positives, at most", found["p"] < 0.05
     if runs == 1:
         yield "McNemar", "false positives, at most", mcnemar_p(a[0], b[0]) < 0.05
+
+
+def unlike_seeds_study(
+    generator: np.random.Generator, images: int, seeds: int, of_seed: float
+) -> Iterator[Outcome]:
+    """Simulate two variants, each with runs of three seeds in five, of which few are common.
+
+    Few images are hard, and of those half for each variant, not the same; both err as often.
+    """
+    common = 0.9 * (generator.random(images) < 0.04)
+    hard = generator.integers(0, 2, (2, 1, images))
+    skill = np.exp(generator.normal(0, of_seed, (seeds, 1)) - of_seed**2 / 2)
+    kept = -(-3 * seeds // 5)
+    of_a, of_b = range(kept), range(seeds - kept, seeds)
+    a, b = (
+        generator.random((kept, images)) < skill[own] * hard[which] * common
+        for which, own in enumerate((of_a, of_b))
+    )
+    covered = _holds(_on_images(a, b, of_a, of_b), 0)
+    yield "main effect, new seeds and images", "coverage, at least", covered
+
+
+def _on_images(
+    a: NDArray[np.bool_], b: NDArray[np.bool_], of_a: Sequence[int], of_b: Sequence[int]
+) -> Any:
+    """Return the interval of b minus a for new seeds and images, by the seeds of their runs."""
+    wrong = np.concatenate([a, b])
+    names = ["a"] * len(a) + ["b"] * len(b)
+    runs = pd.DataFrame({"variant": names, "seed": [*of_a, *of_b]})
+    errors = runs.assign(test_value=100 * wrong.mean(axis=1))
+    least = rounding_variance(wrong.shape[1])
+    (main,) = effects(errors, ["variant"], scores=wrong, least_variance=least).main
+    return main.estimate.seeds_and_images
 
 
 @cache
@@ -649,7 +677,7 @@ def decided_images_study(
             ("difference of a pair", apart, 2, truth * (1 - ratio)),
         ):
             least = rounding_variance(images, of_counts)
-            found = new_seeds_and_images(values, least_variance=least, confidence=confidence)
+            found = new_seeds_and_images(values, least_variance=least)
             assert found is not None
             held[what] &= _holds(found.named_ends(confidence), is_true)
     for what, all_of_them in held.items():
@@ -770,6 +798,12 @@ def _designs() -> dict[str, Study]:
         },
         **{
             f"a combination not run, n={n}": partial(partial_study, seeds=n, noise=measured)
+            for n in COUNTS
+        },
+        **{
+            f"new images, seeds unlike, n={n}": partial(
+                unlike_seeds_study, images=5_000, seeds=n, of_seed=measured_skill()
+            )
             for n in COUNTS
         },
     }

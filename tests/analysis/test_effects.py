@@ -203,6 +203,25 @@ def test_seeds_and_images_together():
     assert high - low > 2 * 1.96 * np.sqrt(variance)
 
 
+@pytest.mark.parametrize("of_y", [(0, 1, 2, 3), (3, 4, 5), (2, 3, 4)])
+def test_new_images_count_whichever_runs_are_missing(of_y):
+    """What a seed lacks isn't taken for what images are unlike by."""
+    generator = np.random.default_rng(0)
+    hard = 0.9 * (generator.random(2000) < 0.1) * generator.integers(0, 2, (2, 2000))
+    seeds = {"x": (0, 1, 2), "y": of_y}
+    rows = [{"a": a, "seed": seed} for a, own in seeds.items() for seed in own]
+    runs = pd.DataFrame(rows)
+    of_run = hard[runs["a"].map({"x": 0, "y": 1})]
+    wrong = generator.random(of_run.shape) < of_run
+    runs["test_value"] = 100 * wrong.mean(axis=1)
+    (effect,) = effects(runs, ["a"], scores=wrong).main
+    estimate = effect.estimate
+    of_images = 100 * np.abs(hard[1] - hard[0]).std() / np.sqrt(2000)
+    low, high = estimate.seeds_and_images.values()
+    assert low <= estimate.low <= estimate.high <= high
+    assert 2 * 1.96 * of_images < high - low < 3 * 2 * 1.96 * of_images
+
+
 def test_levels_of_any_plain_kind_and_names_of_any_kind():
     levels = {"model.kernel size": [3, 5], "drop-out": [None, 0.25], "1": [True, False]}
     runs = made(levels, seeds=2).astype(dict.fromkeys(levels, object))

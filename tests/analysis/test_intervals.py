@@ -87,12 +87,30 @@ def test_new_images_never_make_an_interval_narrower():
     assert estimate == pytest.approx((over_seeds["low"], over_seeds["high"]))
 
 
+def test_new_images_never_make_an_interval_of_mirrored_runs_narrower():
+    apart = np.zeros((2, 200))
+    apart[0, :3], apart[0, 3:5] = 100, -100
+    apart[1] = -apart[0]
+    low, high = new_seeds_and_images(apart).ends()
+    over_seeds = interval([0.5, -0.5])
+    assert (low, high) == pytest.approx((over_seeds["low"], over_seeds["high"]))
+
+
+def test_a_skewed_difference_has_the_same_interval_either_way_round():
+    generator = np.random.default_rng(0)
+    apart = generator.lognormal(0, 3, (3, 400)) - generator.lognormal(0, 2, (3, 400))
+    low, high = new_seeds_and_images(apart, skewed=True).ends()
+    assert new_seeds_and_images(-apart, skewed=True).ends() == pytest.approx((-high, -low))
+    over_seeds = interval(apart.mean(axis=1).tolist())
+    assert low <= over_seeds["low"] <= over_seeds["high"] <= high
+
+
 def test_new_images_never_make_an_interval_of_a_look_narrower():
     generator = np.random.default_rng(1)
     confidence = looks_up_to(13).confidence(3)
     for _ in range(30):
         values = 100.0 * (generator.random((3, 1000)) < 0.05)
-        low, high = new_seeds_and_images(values, confidence=confidence).ends(confidence)
+        low, high = new_seeds_and_images(values).ends(confidence)
         over_seeds = interval(values.mean(axis=1).tolist(), confidence=confidence)
         assert high - low >= over_seeds["high"] - over_seeds["low"] - 1e-9
 

@@ -214,14 +214,11 @@ def _seeds_and_images(
     replicate: Replicate, evidence: Evidence, looks: Looks | None
 ) -> dict[str, float] | None:
     confidence = looks.confidence(len(replicate.seeds)) if looks else CONFIDENCE
-    staged = _in_stages(replicate, evidence)
     mean = new_seeds_and_images(
         in_unit(replicate.scores),
-        seeds_variance=None if staged is None else staged.variance,
-        freedom=None if staged is None else staged.freedom,
-        least_variance=replicate.rounding,
+        _in_stages(replicate, evidence),
+        replicate.rounding,
         skewed=not is_counted(replicate.scores),
-        confidence=confidence,
     )
     return None if mean is None else mean.clipped_ends(confidence, replicate.metric.bounds)
 

@@ -20,13 +20,15 @@ class MeanEstimate:
     """An estimate with what Student's t needs: its variance and degrees of freedom.
 
     ``skewness`` is that of the estimate itself, where what it is made of is so skewed that the
-    interval should know, as a few images have most of a loss.
+    interval should know, as a few images have most of a loss. At neither end does the interval stop
+    short of that of ``within``, where there is one.
     """
 
     mean: float
     variance: float
     freedom: float
     skewness: float = 0.0
+    within: "MeanEstimate | None" = None
 
     @property
     def error(self) -> float:
@@ -48,13 +50,13 @@ class MeanEstimate:
         221-228). The latter alone is too narrow where a skewness is seen that isn't there.
         """
         t = float(special.stdtrit(self.freedom, (1 + confidence) / 2))
-        low, high = self.mean - t * self.error, self.mean + t * self.error
-        if abs(self.skewness) < ROUNDING:
-            return low, high
-        return (
-            min(low, self.mean - self.error * self._without_skewness(t)),
-            max(high, self.mean - self.error * self._without_skewness(-t)),
-        )
+        ends = [(self.mean - t * self.error, self.mean + t * self.error)]
+        if abs(self.skewness) >= ROUNDING:
+            low, high = (self.mean - self.error * self._without_skewness(end) for end in (t, -t))
+            ends.append((low, high))
+        if self.within is not None:
+            ends.append(self.within.ends(confidence))
+        return min(low for low, _ in ends), max(high for _, high in ends)
 
     def _without_skewness(self, end: float) -> float:
         """Return the x with x + g x^2 / 3 + g^2 x^3 / 27 + g / 6 = end, g the skewness."""
@@ -165,32 +167,25 @@ def clipped(
 
 def new_seeds_and_images(
     values: NDArray[np.float64],
-    seeds_variance: float | None = None,
-    freedom: float | None = None,
+    seeds: MeanEstimate | None = None,
     least_variance: float = 0.0,
     skewed: bool = False,
-    confidence: float = CONFIDENCE,
 ) -> MeanEstimate | None:
     """Return the mean over seeds and images with the variance that new ones of both would show.
 
-    Seeds and images are crossed random samples: V = s2_seeds / n + s2_images / N - s2_residual /
-    (n N), as both of the first two hold the third (Searle, Casella & McCulloch 1992, "Variance
-    Components", section 4.3), degrees of freedom after Satterthwaite. The upper end is
-    never below that over seeds alone. The training set stays as it is.
+    See `over_seeds_and_images`.
 
     Parameters
     ----------
     values : ndarray, shape (n, N)
         By seed and image, in the metric's unit: for the error 100 where a prediction is wrong; or
         a difference of such.
-    seeds_variance, freedom : float, optional
-        Of the mean over seeds, where another model than that of the rows gives them.
+    seeds : MeanEstimate, optional
+        Over seeds, where another model than that of the rows gives it.
     least_variance : float
         Of one row's mean, see `rounding_variance`.
     skewed : bool
         Whether the interval takes account of how skewed the images' values are.
-    confidence : float
-        That of the interval whose upper end is to be no lower than the one over seeds.
 
     Returns
     -------
@@ -203,25 +198,54 @@ def new_seeds_and_images(
     by_seed, by_image = values.mean(axis=1), values.mean(axis=0)
     mean = float(by_seed.mean())
     rest = values - by_seed[:, np.newaxis] - by_image + mean
-    residual = float((rest**2).sum()) / ((n - 1) * (images - 1)) / (n * images)
-    if seeds_variance is None:
-        seeds_variance = max(float(by_seed.var(ddof=1)), least_variance) / n
-    freedom = n - 1 if freedom is None else freedom
+    freedom = (n - 1) * (images - 1)
+    residual = float((rest**2).sum()) / freedom / (n * images)
+    if seeds is None:
+        variance = max(float(by_seed.var(ddof=1)), least_variance) / n
+        seeds = MeanEstimate(mean, variance, n - 1)
+    return over_seeds_and_images(seeds, by_image, (residual, freedom), skewed)
+
+
+def over_seeds_and_images(
+    seeds: MeanEstimate,
+    by_image: NDArray[np.float64],
+    residual: tuple[float, float],
+    skewed: bool = False,
+) -> MeanEstimate:
+    """Return an estimate with the variance that new seeds and new images together would show.
+
+    Seeds and images are crossed random samples: V = V_seeds + V_images - V_residual, as both of the
+    first two hold the third (Searle, Casella & McCulloch 1992, "Variance Components", section
+    4.3), degrees of freedom after Satterthwaite. At neither end does the interval stop short of
+    that over seeds alone. The training set stays as it is.
+
+    Parameters
+    ----------
+    seeds : MeanEstimate
+        Over seeds, the images as they are.
+    by_image : ndarray, shape (N,)
+        What each image alone would estimate.
+    residual : tuple of (float, float)
+        The variance of the estimate that is neither of seeds nor of images, and its degrees of
+        freedom.
+    skewed : bool
+        Whether the interval takes account of how skewed the images' values are.
+    """
+    images, (of_both, freedom) = len(by_image), residual
     of_images = float(by_image.var(ddof=1)) / images
     # What images alone show is the least that is true, but as a floor it would err upwards: it cuts
     # chance off below and leaves it above. Half the residual under it, simulated studies hold; a
     # quarter, where a few images have most of the residual.
-    least = of_images - residual / (4 if skewed else 2)
-    variance = max(seeds_variance + of_images - residual, least, 0.0)
-    if not variance:
-        return MeanEstimate(mean, 0.0, freedom)
-    parts = [(seeds_variance, freedom), (of_images, images - 1)]
-    parts.append((residual, (n - 1) * (images - 1)))
-    skewness = _skewness(by_image) * min(1.0, of_images / variance) ** 1.5 if skewed else 0.0
-    over_both = MeanEstimate(mean, variance, satterthwaite(variance, parts), skewness)
+    least = of_images - of_both / (4 if skewed else 2)
+    variance = max(seeds.variance + of_images - of_both, least, 0.0)
     # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
-    over_seeds = MeanEstimate(mean, seeds_variance, freedom)
-    return max(over_both, over_seeds, key=lambda estimate: estimate.ends(confidence)[1])
+    if not variance:
+        return MeanEstimate(seeds.mean, 0.0, seeds.freedom, within=seeds)
+    parts = [(seeds.variance, seeds.freedom), (of_images, images - 1), (of_both, freedom)]
+    # It says nothing where parts nearly cancel: a sum has no fewer than the least of its parts.
+    own = max(satterthwaite(variance, parts), min(seeds.freedom, images - 1))
+    skewness = _skewness(by_image) * min(1.0, of_images / variance) ** 1.5 if skewed else 0.0
+    return MeanEstimate(seeds.mean, variance, own, skewness, within=seeds)
 
 
 def mean_over_skewed(values: NDArray[np.float64]) -> MeanEstimate:

@@ -213,7 +213,6 @@ def compare_pair(a: Replicate, b: Replicate, margin: float, looks: Looks | None 
         in_unit(scores_a) - in_unit(scores_b),
         least_variance=least,
         skewed=not counted,
-        confidence=confidence,
     )
     ranks = [[own.metric.rank(value) for value in own.values] for own in (a, b)]
     above = np.sign(np.subtract.outer(ranks[1], ranks[0]))

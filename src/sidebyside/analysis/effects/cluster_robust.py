@@ -23,7 +23,7 @@ _Array = NDArray[np.float64]
 
 def cr2(
     model: _Array, residuals: _Array, clusters: NDArray[np.intp], contrasts: _Array
-) -> tuple[_Array, _Array]:
+) -> tuple[_Array, _Array, _Array]:
     """Return variance and degrees of freedom of contrasts of a model fitted by least squares.
 
     Parameters
@@ -40,6 +40,8 @@ def cr2(
     variance, freedom : ndarray, shape (contrasts,)
         Not a number for a contrast that rests on what a single cluster alone determines, so that
         nothing shows its variance.
+    parts : ndarray, shape (contrasts, clusters, runs)
+        The variance is the sum of squares of ``parts @ values``.
     """
     inverse = np.linalg.pinv(model)
     weights = contrasts @ inverse  # B of each contrast: shape (contrasts, runs)
@@ -63,7 +65,7 @@ def cr2(
     seen = (hidden <= ROUNDING * (weights**2).sum(axis=1)) & (trace > ROUNDING**2)
     freedom = np.full(len(contrasts), np.nan)
     freedom[seen] = trace[seen] ** 2 / squares[seen]
-    return np.where(seen, variance, np.nan), freedom
+    return np.where(seen, variance, np.nan), freedom, spread
 
 
 def _root_of_inverse(block: _Array) -> tuple[_Array, _Array]:

@@ -15,7 +15,7 @@ difference over the levels of one other factor, each a family of its own.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -35,16 +35,16 @@ from sidebyside.analysis.effects.estimates import (
     MainEffect,
     SimpleEffect,
 )
-from sidebyside.analysis.effects.fitting import fit
+from sidebyside.analysis.effects.fitting import Fit, fit
 from sidebyside.analysis.effects.model import Array, Contrast
 from sidebyside.analysis.intervals import (
     CONFIDENCE,
     ROUNDING,
     MeanEstimate,
-    new_seeds_and_images,
+    over_seeds_and_images,
 )
 from sidebyside.analysis.looks import Looks
-from sidebyside.analysis.metrics.scores import Scores, is_counted, unit_of
+from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.resampled.correction import effective
 from sidebyside.config.factors import REPLICATE
@@ -128,18 +128,41 @@ def _estimates(
     variances = np.maximum(fitted.variances, least_variance * (weights**2).sum(axis=1))
     counting = _counting(weights, seeds)
     variances *= [own / effective(own, folds) for own in counting.sum(axis=1).tolist()]
-    by_seed = None if scores is None else _by_seed(weights, seeds, scores)
-    skewed = scores is not None and not is_counted(scores)
+    images = [None] * len(fitted.known) if scores is None else _of_images(fitted, scores)
     estimates = [Estimate()] * len(contrasts)
     for place, number in enumerate(fitted.known):
         difference = MeanEstimate(
             float(weights[place] @ values), float(variances[place]), float(fitted.freedoms[place])
         )
-        own = counting[place]
-        of_images = None if by_seed is None else by_seed[own, place] * own.sum()
-        estimate = _estimate(difference, of_images, int(own.sum()), confidence, skewed)
+        estimate = _estimate(difference, images[place], int(counting[place].sum()), confidence)
         estimates[number] = replace(estimate, folds=folds)
     return estimates
+
+
+@dataclass(frozen=True)
+class _OfImages:
+    """A contrast by image, and the variance of its mean that isn't of seeds or images alone."""
+
+    values: Array
+    residual: float
+    skewed: bool
+
+    def with_seeds(self, difference: MeanEstimate) -> MeanEstimate:
+        """Return an estimate over seeds with the variance that new images have too."""
+        freedom = difference.freedom * (len(self.values) - 1)
+        residual = self.residual, freedom
+        return over_seeds_and_images(difference, self.values, residual, self.skewed)
+
+
+def _of_images(fitted: Fit, scores: Scores) -> list[_OfImages | None]:
+    values, residuals = fitted.by_image(in_unit(scores))
+    skewed = not is_counted(scores)
+    if scores.shape[1] < 2:
+        return [None] * len(values)
+    return [
+        _OfImages(own, residual, skewed)
+        for own, residual in zip(values, residuals.tolist(), strict=True)
+    ]
 
 
 def _at_looks(
@@ -174,13 +197,6 @@ def _opposed(at_look: Estimate, last: Estimate) -> bool:
     return (at_look.difference or 0.0) * (last.difference or 0.0) < 0
 
 
-def _by_seed(weights: Array, seeds: NDArray[np.intp], scores: Scores) -> Array:
-    """Return what each seed and image adds to the contrasts: shape (seeds, contrasts, images)."""
-    unit, count = unit_of(scores), int(seeds.max()) + 1
-    of_seeds = [np.flatnonzero(seeds == seed) for seed in range(count)]
-    return np.stack([unit * (weights[:, runs] @ scores[runs].astype(float)) for runs in of_seeds])
-
-
 def _counting(weights: Array, seeds: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return which seeds have a part in the contrasts: shape (contrasts, seeds)."""
     of_seed = seeds == np.arange(seeds.max() + 1)[:, np.newaxis]
@@ -189,21 +205,12 @@ def _counting(weights: Array, seeds: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 def _estimate(
-    difference: MeanEstimate,
-    by_seed: Array | None,
-    seeds: int,
-    confidence: float,
-    skewed: bool,
+    difference: MeanEstimate, images: _OfImages | None, seeds: int, confidence: float
 ) -> Estimate:
     if math.isnan(difference.freedom):
         return Estimate(difference.mean, n=seeds)
     low, high = difference.ends(confidence)
-    both = None
-    if by_seed is not None:
-        variance, freedom = difference.variance, difference.freedom
-        both = new_seeds_and_images(
-            by_seed, variance, freedom, skewed=skewed, confidence=confidence
-        )
+    both = None if images is None else images.with_seeds(difference)
     return Estimate(
         difference=difference.mean,
         low=low,
