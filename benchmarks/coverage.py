@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pilot import FACTORIAL, SEEDS, pilot
 
-from sidebyside.analysis.deciding import is_told, of_pairs, race
+from sidebyside.analysis.deciding import of_pairs, race
 from sidebyside.analysis.effects.effects import effects
 from sidebyside.analysis.equivalence import compare_levels
 from sidebyside.analysis.images import (
@@ -715,16 +715,16 @@ def decided_factors_study(generator: np.random.Generator, noise: Noise) -> Itera
     means, runs = simulated_runs(generator, 20, noise)
     for count in looks.counts:
         there = runs[runs["seed"] < count].drop(columns="weights")
-        main = effects(there, names, looks=looks).main
-        if all(is_told(effect.estimate, MARGIN) for effect in main):
+        found = effects(there, names, looks=looks)
+        if all(found.is_told(effect, MARGIN) for effect in found.main):
             break
-    for effect in main:
+    for effect in found.main:
         truth = _difference(means, {names.index(effect.factor): effect.level})
         assert effect.estimate.low is not None
         assert effect.estimate.high is not None
         held = effect.estimate.low <= truth <= effect.estimate.high
         yield "main effect, when decided", "coverage, at least", held
-    false = any(effect.estimate.shown for effect in main if effect.factor != "a")
+    false = any(effect.estimate.shown for effect in found.main if effect.factor != "a")
     yield "main effects, when decided", "false positives, at most", false
 
 

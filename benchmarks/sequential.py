@@ -261,7 +261,8 @@ def independent_sd() -> float:
 @cache
 def pair_sd() -> float:
     """Return the standard deviation over seeds of a difference of two variants of it, points."""
-    kept = counted_once(variants(pilot()), identical_variants(pilot().runs), None)
+    seeds = {own: [run.seed for run in pilot().of_variant(own)] for own in variants(pilot())}
+    kept = counted_once(seeds, identical_variants(pilot().runs), None)
     replicates = [replicate_of(pilot(), name) for name in kept]
     errors = rows_in_common([own.values for own in replicates], [own.seeds for own in replicates])
     sd, _, _ = difference_sd(errors)

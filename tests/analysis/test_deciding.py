@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sidebyside.analysis.analyse import analyse
-from sidebyside.analysis.deciding import is_told, of_pairs, progress, race
-from sidebyside.analysis.effects.estimates import Estimate
+from sidebyside.analysis.deciding import of_pairs, progress, race
+from sidebyside.analysis.effects.estimates import Effects, Estimate, MainEffect, SimpleEffect
 from sidebyside.analysis.looks import looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.pairs import compare_pairs
@@ -94,7 +94,16 @@ def test_of_the_committed_factorial_38_pairs_are_decided_at_its_second_look(fact
     ("low", "high", "told"), [(-0.05, 0.05, True), (-0.5, 0.05, False), (-0.05, 0.5, False)]
 )
 def test_an_effect_that_is_not_shown_is_told_by_both_ends(low, high, told):
-    assert is_told(Estimate(0.0, low, high, p_holm=0.6), 0.1) is told
+    effect = MainEffect("f", "b", "a", Estimate(0.0, low, high, p_holm=0.6))
+    assert Effects([effect], [], []).is_told(effect, 0.1) is told
+
+
+@pytest.mark.parametrize(("p", "told"), [(0.01, True), (0.6, False)])
+def test_an_average_that_is_contradicted_decides_nothing(p, told):
+    nothing = Estimate(0.0, -0.05, 0.05, p_holm=0.6)
+    effect = MainEffect("f", "b", "a", nothing, contradicted_by=["g"])
+    at_level = SimpleEffect("f", "b", "a", "g", 1, replace(nothing, p_holm=p))
+    assert Effects([effect], [], [at_level]).is_told(effect, 0.1) is told
 
 
 def test_before_a_seed_is_common_nothing_is_said_of_factors(committed_factorial):

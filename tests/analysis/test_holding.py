@@ -1,5 +1,7 @@
 """Which runs are held against published figures, and which of these they are beside."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,18 @@ def test_readings_of_a_recipe_share_one_verdict():
     assert {recipe.preset for recipe in published.recipes} == set(readings)
     assert {recipe.name for recipe in published.recipes} == {"adam_5x5_single_conv"}
     assert published.verdicts.keys() == {"adam_5x5_single_conv"}
+
+
+def test_a_recipe_that_is_trained_in_several_ways_is_held_against_nothing():
+    runs = replicate("adadelta_3x3")
+    assert held(*runs) is not None
+    assert held(*(replace(one, factors=one.factors | {"order": "once"}) for one in runs))
+    ways = [
+        replace(one, factors=one.factors | {"order": order})
+        for order in ("once", "each_epoch")
+        for one in runs
+    ]
+    assert held(*ways) is None
 
 
 def test_runs_of_anything_else_are_held_against_nothing():

@@ -25,7 +25,8 @@ def test_only_common_seeds_count():
 
 
 def test_of_a_group_one_is_kept():
-    names, groups = ["a", "b", "c", "d"], [["a", "c"]]
-    assert counted_once(names, groups, None) == ["a", "b", "d"]
-    assert counted_once(names, groups, "c") == ["b", "c", "d"]
-    assert counted_once(names, groups, "d") == ["a", "b", "d"]
+    seeds, groups = {name: [0, 1] for name in "abcd"}, [["a", "c"]]
+    assert counted_once(seeds, groups, None) == ["a", "b", "d"]
+    assert counted_once(seeds, groups, "c") == ["b", "c", "d"]
+    assert counted_once(seeds, groups, "d") == ["a", "b", "d"]
+    assert counted_once(seeds | {"a": [0]}, groups, None) == ["b", "c", "d"]

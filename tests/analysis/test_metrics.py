@@ -283,6 +283,13 @@ def test_a_skewed_interval_is_students_without_skewness():
     }
 
 
+def test_an_interval_over_images_ends_where_the_metric_does():
+    scores = np.zeros((1, 200), np.float32)
+    scores[0, 7] = 1.0
+    found = mean_over_images(scores, BALANCED_ERROR.bounds)
+    assert found["low"] == 0 < found["mean"] < found["high"]
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_each_end_of_a_skewed_interval_is_halls_or_students(sign):
     values = sign * np.random.default_rng(0).gamma(0.1, 1, 300)

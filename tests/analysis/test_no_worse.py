@@ -1,16 +1,22 @@
 """Smaller networks that are no worse: which are held against which, and what is shown."""
 
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from sidebyside.analysis.analyse import analyse
 from sidebyside.analysis.cost.no_worse import no_worse_than
 from sidebyside.analysis.cost.sizes import Size, sizes
 from sidebyside.analysis.looks import Looks
 from sidebyside.analysis.metrics.replicate import Replicate
+from sidebyside.config.schema import Study
+from sidebyside.storage.evidence_files import read_evidence
 
+REPORTS = Path(__file__).resolve().parents[2] / "reports"
 SIZES = {
     "large": Size(1000, 5000),
     "small": Size(400, 3000),
@@ -72,6 +78,20 @@ def test_a_baseline_that_was_chosen_costs_power(replicates):
     few = no_worse_than(replicates[0], replicates, SIZES, margin=0.1)
     many = no_worse_than(replicates[0], replicates, SIZES, margin=0.1, chosen_from=15)
     assert min(test.p_holm for test in many) == pytest.approx(15 * min(test.p for test in few))
+
+
+@pytest.mark.parametrize("baseline", [None, "preset=adam_3x3_20_epochs"])
+def test_a_baseline_that_a_race_has_chosen_costs_power_too(baseline):
+    evidence = read_evidence(REPORTS / "mnist" / "published_clean" / "evidence.npz")
+    rule = {"until": "decided", "max_seeds": 20, "question": "variants", "margin": 0.6}
+    race = replace(evidence, stopping=rule | {"baseline": baseline})
+    content = analyse(race, Study("published_clean", margin=0.6, baseline=baseline), []).content
+    tests = [test for test in content["no_worse"] if test["p"] is not None]
+    variants = len({run.variant for run in evidence.runs})
+    factor = len(tests) if baseline else math.comb(variants, 2)
+    least = min(tests, key=lambda test: test["p"])
+    assert least["p_holm"] == pytest.approx(min(1, factor * least["p"]))
+    assert least["p_holm"] < 1
 
 
 def test_with_two_seeds_nothing_is_shown(replicates):

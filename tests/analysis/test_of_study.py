@@ -94,3 +94,16 @@ def test_the_only_factor_is_told_by_its_pairs_alone(committed_factorial):
     assert (main, len(pairs)) == ([], 6)
     (effect,), (pair,) = told([3], 2)
     assert effect["p_holm"] == pytest.approx(pair["p_holm"])
+
+
+def test_where_seeds_are_missing_a_factor_of_two_levels_is_told_by_its_pair(committed_factorial):
+    names = dict.fromkeys(run.variant for run in committed_factorial.runs if run.factors["dropout"])
+    a, b, *_ = names
+    runs = [
+        replace(run, factors={"net": run.variant})
+        for run in committed_factorial.runs
+        if (run.variant == a and run.seed < 3) or (run.variant == b and run.seed < 2)
+    ]
+    content = analyse(replace(committed_factorial, runs=runs), Study(name="factorial"), []).content
+    assert content["effects"]["main"] == []
+    assert [pair["n"] for pair in content["pairs"]] == [2]

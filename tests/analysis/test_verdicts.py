@@ -7,6 +7,7 @@ from scipy import stats
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.published.verdicts import (
     BETTER,
+    DIFFERS,
     REPRODUCED,
     WORSE,
     judge,
@@ -82,6 +83,16 @@ def test_verdicts_are_corrected_over_recipes():
         for figure in figures
     ]
     assert [reading.p_holm for reading in together] == pytest.approx(holm(p_values))
+
+
+def test_a_reading_that_was_run_once_contradicts_nothing_alone():
+    (found,) = judge([1.2], [[runs(0.8), [1.2]]], 0.4)
+    assert (found.verdict, found.nearest, found.p_holm) == ("can't tell", 1, None)
+
+
+def test_a_figure_between_its_readings_is_neither_better_nor_worse():
+    (found,) = judge([1.0], [[runs(0.8, sd=0.01), runs(1.2, sd=0.01)]], 0.1)
+    assert found.verdict == DIFFERS
 
 
 def test_all_readings_have_to_contradict_and_the_choice_of_one_costs():

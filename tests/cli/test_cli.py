@@ -426,6 +426,25 @@ def test_two_variants_are_compared(command):
     assert "McNemar's p" in said
 
 
+def test_variants_of_a_study_that_grew_are_compared_as_its_report_compares_them(
+    tmp_path, monkeypatch, capsys
+):
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(root))
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    report = json.loads((root / "reports" / "mnist" / "order" / "comparison.json").read_text())
+    for expected in report["pairs"][:3]:
+        names = expected["a"], expected["b"]
+        main(["compare", *names, "--study", "order", "--dataset", "mnist", "--json"])
+        (pair,) = json.loads(capsys.readouterr().out)
+        assert pair["difference"] == pytest.approx(expected["difference"], abs=1e-6)
+        assert pair["seeds_and_images"] == pytest.approx(expected["seeds_and_images"], abs=1e-6)
+        assert pair["p"] == pytest.approx(expected["p"], rel=1e-3, abs=1e-6)
+        assert [own["seeds"] for own in pair["looks"]] == [
+            own["seeds"] for own in expected["looks"]
+        ]
+
+
 def test_two_runs_are_compared_by_image(command, studied):
     keys = sorted(path.parent.name for path in (studied / "runs").glob("*/run.json"))
     (pair,) = json.loads(command("compare", keys[0][:10], keys[1], "--json"))

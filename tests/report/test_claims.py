@@ -107,6 +107,27 @@ def test_no_number_becomes_text_by_its_last_bits():
     assert 0 < min(entry["p"] for entry in content["effects"]["main"]) < 1e-4  # kept small
 
 
+def of_one_network(seeds, digests=str):
+    """Return a pair in question whose runs have the weights of these digests."""
+    runs = [
+        replace(one, weights_digest=digests(one.seed))
+        for one in study(seeds, sd=0).runs
+        if one.factors["kernel"] == 3
+    ]
+    asked = sorted({one.variant for one in runs})
+    rule = {"until": "decided", "max_seeds": 20, "question": asked, "margin": 0.5}
+    return replace(study(seeds), runs=runs, stopping=rule | {"baseline": None})
+
+
+def test_a_pair_of_identical_networks_holds_if_they_are_again():
+    (claim,) = (own for own in claimed(of_one_network(OLD))[1] if "pair" in own.kind)
+    assert "bit-identical" in claim.text
+    (again,) = retest([claim], of_one_network(FRESH), 0.5)
+    assert (again.verdict, again.n, again.difference) == ("holds", len(FRESH), 0)
+    (few,) = retest([claim], of_one_network(FRESH[:1]), 0.5)
+    assert few.verdict == "holds"
+
+
 def test_what_cannot_be_told_is_no_claim():
     _, definite = claimed(study(range(2), sd=1))
     assert definite == []

@@ -125,6 +125,19 @@ def flawless():
     return evidence([replace(one, predicted=TARGET, history=perfect) for one in runs])
 
 
+def asked_of_identical():
+    """A pair in question that turned out to be one network."""
+    runs = grid(3, padding=["same", "valid"])
+    first = {one.seed: one for one in runs[:3]}
+    same = [
+        replace(one, predicted=first[one.seed].predicted, weights_digest=str(one.seed))
+        for one in runs
+    ]
+    question = list(dict.fromkeys(one.variant for one in runs))
+    rule = {"until": "decided", "max_seeds": 20, "question": question, "margin": 0.5}
+    return replace(evidence(same), stopping=rule | {"baseline": None})
+
+
 def many():
     return evidence(grid(1, units=list(range(30))))
 
@@ -138,6 +151,7 @@ STUDIES = {
     "equal": equal,
     "flawless": flawless,
     "many": many,
+    "asked_of_identical": asked_of_identical,
     "unfinished": lambda: replace(whole(), missing=["kernel_size=3 seed=7"]),
     "stopped": lambda: replace(
         whole(), stopping={"until": "narrow", "halfwidth": 0.1, "max_seeds": 20}
@@ -286,6 +300,15 @@ def test_the_statements_open_the_page_in_their_order(pages, name):
     assert places == sorted(places)
     if len(places) > 3:
         assert places[2] < page.text.index("More findings") < places[3]
+
+
+@pytest.mark.slow
+def test_a_pair_in_question_that_is_one_network_is_said_to_be(pages):
+    page = pages("asked_of_identical")
+    said = " ".join(page.json["statements"])
+    assert "padding=same and padding=valid gave bit-identical networks (3 seeds)" in said
+    assert "can be tested" not in said
+    assert "better than" not in said
 
 
 @pytest.mark.slow

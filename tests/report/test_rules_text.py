@@ -20,8 +20,10 @@ def pair(a, b, n, verdict, **more):
     return entry | {"more_seeds": None} | more
 
 
-def said(rule=DECIDED, pairs=(), main=(), equivalence=(), variants=()):
-    content = {"pairs": pairs, "effects": {"main": main}, "equivalence": equivalence}
+def said(rule=DECIDED, pairs=(), main=(), equivalence=(), variants=(), simple=()):
+    main = [{"level": "b", "contradicted_by": []} | effect for effect in main]
+    effects = {"main": main, "simple": simple}
+    content = {"pairs": pairs, "effects": effects, "equivalence": equivalence}
     content["variants"] = variants
     return rule_statements(rule, content)
 
@@ -76,6 +78,17 @@ def test_factors_are_decided_together():
         "Decided at the second look (5 seeds): layout, size, dropout.",
         "Not decided after 5 seeds: units; about 3 more seeds would at the difference seen.",
     ]
+
+
+def test_an_average_that_an_interaction_contradicts_decides_nothing():
+    within = {"factor": "a", "p_holm": 0.9, "low": -0.05, "high": 0.05, "n": 5, "more_seeds": None}
+    rule = DECIDED | {"question": "factors"}
+    assert said(rule, main=[within]) == ["Decided at the second look (5 seeds): a."]
+    within["contradicted_by"] = ["b"]
+    simple = {"factor": "a", "level": "b", "given": "b", "at": 1, "p_holm": 0.5}
+    assert said(rule, main=[within], simple=[simple]) == ["Not decided after 5 seeds: a."]
+    shown = [simple, simple | {"at": 2, "p_holm": 0.01}]
+    assert said(rule, main=[within], simple=shown) == ["Decided at the second look (5 seeds): a."]
 
 
 def test_a_factor_is_decided_by_all_contrasts_of_its_levels():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -120,17 +121,19 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
     """
     replicates = replicates_of(evidence)
     identical = identical_variants(evidence.runs)
-    once = counted_once(list(replicates), identical, study.baseline)
+    seeds_of = {name: own.seeds for name, own in replicates.items()}
+    once = counted_once(seeds_of, identical, study.baseline)
     candidates = candidates_of(evidence, once, replicates)
     looks = looks_of(evidence.stopping)
     of_new = {name: _seeds_and_images(own, evidence, looks) for name, own in replicates.items()}
     chosen = select(candidates, of_new) if candidates else None
     baseline = _baseline(study, list(replicates), chosen)
-    distinct = [replicates[name] for name in counted_once(list(replicates), identical, baseline)]
+    distinct = [replicates[name] for name in counted_once(seeds_of, identical, baseline)]
     names = [replicate.name for replicate in distinct]
     decided = asked_pairs(evidence.stopping, names, baseline)
     # A baseline that the runs themselves have chosen might have been any variant.
     choosing = chosen is not None and not study.baseline
+    among = comb(len(distinct), 2) if choosing else 0
     asked = (
         asked_of(study, distinct, list(replicates), baseline, choosing)
         if decided is None
@@ -153,7 +156,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
                 distinct,
                 sizes(evidence),
                 study.margin,
-                against.chosen_from,
+                among,
                 looks,
                 compared,
             )
@@ -207,7 +210,7 @@ def _in_stages(replicate: Replicate, evidence: Evidence) -> MeanEstimate | None:
 
 
 def _over_images(replicate: Replicate) -> dict[str, float] | None:
-    return mean_over_images(replicate.scores)
+    return mean_over_images(replicate.scores, replicate.metric.bounds)
 
 
 def _seeds_and_images(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from sidebyside.analysis.asked import asked_pairs
-from sidebyside.analysis.effects.estimates import Estimate
 from sidebyside.analysis.effects.of_study import effects_of, equivalence_of
 from sidebyside.analysis.identical import counted_once, identical_variants
 from sidebyside.analysis.looks import Looks, looks_up_to
@@ -54,8 +53,8 @@ def progress(evidence: Evidence, study: Study) -> Progress:
     if study.question == "factors":
         return _of_factors(evidence, study)
     replicates = list(replicates_of(evidence).values())
-    names = [replicate.name for replicate in replicates]
-    kept = counted_once(names, identical_variants(evidence.runs), study.baseline)
+    seeds = {replicate.name: replicate.seeds for replicate in replicates}
+    kept = counted_once(seeds, identical_variants(evidence.runs), study.baseline)
     looks = looks_up_to(study.max_seeds)
     if study.question == "variants" and not study.baseline:
         return race([own for own in replicates if own.name in kept], study.margin, looks)
@@ -86,13 +85,8 @@ def _of_factors(evidence: Evidence, study: Study) -> Progress:
     effects = effects_of(evidence, study)
     decided = [entry.equivalent for entry in equivalence_of(evidence, study, effects)]
     decided += [
-        is_told(effect.estimate, study.margin)
+        effects.is_told(effect, study.margin)
         for effect in effects.main
         if effect.factor not in study.expected_equal
     ]
     return Progress([] if all(decided) else variants(evidence), sum(decided), len(decided))
-
-
-def is_told(estimate: Estimate, margin: float) -> bool:
-    """Whether an effect is shown, or its interval says that it doesn't matter."""
-    return estimate.low is not None and (estimate.shown or estimate.within(margin))

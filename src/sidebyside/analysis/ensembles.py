@@ -86,7 +86,7 @@ def ensembles(evidence: Evidence, names: Sequence[str]) -> Ensembles:
 
 def _error(ensemble: Ensemble, evidence: Evidence) -> EnsembleError:
     members, together = _scores(ensemble, evidence)
-    own = mean_over_images(together[np.newaxis])
+    own = mean_over_images(together[np.newaxis], evidence.metric.bounds)
     assert own is not None
     both = members, together[np.newaxis]
     gain = difference_over_images(*(both[::-1] if evidence.metric.higher_is_better else both))

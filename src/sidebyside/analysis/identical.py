@@ -1,6 +1,6 @@
 """Variants that are one network under several names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sidebyside.storage.evidence import RunEvidence
 
@@ -31,13 +31,23 @@ def identical_variants(runs: Sequence[RunEvidence]) -> list[list[str]]:
 
 
 def counted_once(
-    names: Sequence[str], groups: Sequence[Sequence[str]], kept: str | None
+    seeds: Mapping[str, Sequence[int]], groups: Sequence[Sequence[str]], kept: str | None
 ) -> list[str]:
-    """Return variants, of each group only one: ``kept``, or the first."""
-    dropped = {
-        name for group in groups for name in group if name != (kept if kept in group else group[0])
-    }
-    return [name for name in names if name not in dropped]
+    """Return variants, of each group only one: ``kept``, or the first of those with most seeds.
+
+    Parameters
+    ----------
+    seeds : dict of sequence of int
+        Of each variant's runs.
+    groups : sequence of sequence of str
+        Of identical variants.
+    kept : str, optional
+    """
+    dropped: set[str] = set()
+    for group in groups:
+        one = kept if kept in group else max(group, key=lambda name: len(seeds[name]))
+        dropped |= {*group} - {one}
+    return [name for name in seeds if name not in dropped]
 
 
 def _same(first: dict[int, str], second: dict[int, str]) -> bool:

@@ -8,7 +8,7 @@ from scipy import signal, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from sidebyside.analysis.intervals import CONFIDENCE, mean_over_skewed
+from sidebyside.analysis.intervals import CONFIDENCE, PERCENT, mean_over_skewed
 from sidebyside.analysis.metrics.scores import Scores, in_unit, is_counted
 
 _RESAMPLES = 10_000
@@ -16,7 +16,9 @@ _SEED = 20_240_229  # of the resampling: the same bytes each time
 _FEW = 25  # disputed images; below, the normal approximation of McNemar's test is poor
 
 
-def mean_over_images(scores: Scores) -> dict[str, float] | None:
+def mean_over_images(
+    scores: Scores, bounds: tuple[float, float] = PERCENT
+) -> dict[str, float] | None:
     """Return a variant's mean over runs and images with a 95 % interval over images.
 
     Parameters
@@ -24,6 +26,8 @@ def mean_over_images(scores: Scores) -> dict[str, float] | None:
     scores : ndarray, shape (runs, images)
         Whether predictions are wrong, see `error_over_images`, or in the metric's unit, see
         `sidebyside.analysis.intervals.mean_over_skewed`.
+    bounds : tuple of float
+        Of what the metric can be.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def mean_over_images(scores: Scores) -> dict[str, float] | None:
     if is_counted(scores):
         return error_over_images(scores)
     estimate = mean_over_skewed(in_unit(scores).mean(axis=0))
-    return {"mean": estimate.mean} | estimate.named_ends()
+    return {"mean": estimate.mean} | estimate.clipped_ends(bounds=bounds)
 
 
 def error_over_images(wrong: NDArray[np.bool_]) -> dict[str, float]:

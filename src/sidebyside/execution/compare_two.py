@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside import paths
+from sidebyside.analysis.asked import as_asked
+from sidebyside.analysis.looks import Looks, looks_of
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.metrics.scores import least_variance, scores_by_image, value_of_run
 from sidebyside.analysis.pairs import Pair, compare_pairs
@@ -59,7 +61,8 @@ def compare_two(
     if "=" in first and "=" in second:
         evidence = gather(dataset, study, allow_partial=True)
         a, b = (_variant(evidence, name) for name in (first, second))
-        return compare_pairs([a, b], [(a.name, b.name)], study.margin)
+        margin = as_asked(study, evidence.stopping).margin
+        return compare_pairs([a, b], [(a.name, b.name)], margin, looks=_looks([evidence]))
     for name in (first, second):
         if not may_name_run(name):
             raise UserError(
@@ -100,7 +103,17 @@ def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
             for evidence, label in zip(pieces, named, strict=True)
         ]
         pairs.append((named[0], named[1]))
-    return compare_pairs(replicates, pairs, first.margin)
+    margin = as_asked(first, pieces[0].stopping).margin
+    return compare_pairs(replicates, pairs, margin, looks=_looks(pieces))
+
+
+def _looks(pieces: Sequence[Evidence]) -> Looks | None:
+    """Return the looks at which seeds were added to any of some studies, None where to none.
+
+    Those of several are the ones of the study that may grow most.
+    """
+    growing = [looks for evidence in pieces if (looks := looks_of(evidence.stopping))]
+    return max(growing, key=lambda looks: looks.counts[-1], default=None)
 
 
 def _variant(evidence: Evidence, name: str) -> Replicate:

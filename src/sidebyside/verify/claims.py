@@ -213,6 +213,8 @@ def _of_levels(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
 def _of_pair(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     a, b = (replicate_of(fresh, claim.subject[name]) for name in ("a", "b"))
     pair = compare_pair(a, b, margin)
+    if claim.of_equivalence and pair.identical:
+        return _Fresh(pair.n, 0.0, 0.0, 0.0, 0.0)
     if claim.of_equivalence:
         return _of_equivalence(tost(pair.differences, margin, pair.least_variance))
     ends = pair.difference

@@ -149,6 +149,18 @@ class Effects:
             if other != factor and {entry.levels[entry.factors.index(factor)]} & {*levels}
         ]
 
+    def is_told(self, effect: MainEffect, margin: float) -> bool:
+        """Whether it is known what a level does: that it makes a difference, or none that matters.
+
+        An average that interactions contradict says neither; a level by which one is shown does.
+        """
+        if effect.estimate.shown or not effect.contradicted_by:
+            return effect.estimate.shown or effect.estimate.within(margin)
+        return any(
+            own.estimate.shown and own.of == effect.of and own.given in effect.contradicted_by
+            for own in self.simple
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return what ``comparison.json`` gains.
 

@@ -15,6 +15,7 @@ from sidebyside.analysis.tables import (
     in_step,
     least_variance_of,
     scores_of,
+    variants,
 )
 from sidebyside.config.factors import Level
 from sidebyside.config.schema import Study
@@ -43,15 +44,20 @@ def effects_of(evidence: Evidence, study: Study) -> Effects:
 
 
 def _by_pairs(evidence: Evidence, factors: Sequence[str]) -> bool:
-    """Whether pairs of variants alone tell what the only factor does that varies."""
+    """Whether pairs of variants alone tell what the only factor does that varies.
+
+    Those of two levels are one pair, so where seeds are missing the effect, to which each run
+    counts, would be another test of the same difference.
+    """
     counts = [len({str(run.factors[own]) for run in evidence.runs}) for own in factors]
     varying = [count for count in counts if count > 1]
     if len(varying) != 1:
         return False
     rule = evidence.stopping or {}
     at_looks = rule.get("until") == "decided" and rule.get("question") != "factors"
-    seeds = {run.seed for run in evidence.runs}
-    return varying[0] > 2 or len(seeds) < FEWEST or at_looks
+    seeds = [{run.seed for run in evidence.of_variant(name)} for name in variants(evidence)]
+    in_pairs = all(own == seeds[0] for own in seeds)
+    return varying[0] > 2 or len(seeds[0]) < FEWEST or not in_pairs or at_looks
 
 
 def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[LevelEquivalence]:

@@ -47,10 +47,12 @@ def published_table() -> dict[str, Any]:
 def hold_against_published(evidence: Evidence) -> Published | None:
     """Return the published figures beside the runs of their recipes.
 
-    None unless the study varies the preset and its runs follow the published protocols. Runs of
-    the two companion studies come from their committed evidence.
+    None unless the study varies the preset, alone, and its runs follow the published protocols.
+    Runs of the two companion studies come from their committed evidence.
     """
     table = published_table()
+    if _varies(evidence, FACTOR):
+        return None
     clean = by_preset(committed(evidence.dataset, CLEAN))
     recipes = []
     for preset, runs in by_preset(evidence).items():
@@ -97,6 +99,15 @@ def by_preset(evidence: Evidence | None) -> dict[str, list[RunEvidence]]:
         if FACTOR in run.factors:
             found.setdefault(str(run.factors[FACTOR]), []).append(run)
     return found
+
+
+def _varies(evidence: Evidence, but: str) -> bool:
+    """Whether runs differ by a factor but for one: no page's recipe is then trained as it is."""
+    levels: dict[str, set[str]] = {}
+    for run in evidence.runs:
+        for name, level in run.factors.items():
+            levels.setdefault(name, set()).add(str(level))
+    return any(len(own) > 1 for name, own in levels.items() if name != but)
 
 
 def _recipe_of(preset: str) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebyside.analysis.intervals import MeanEstimate, difference, interval, rounding_variance
-from sidebyside.analysis.published.verdicts import BETTER, WORSE, FigureVerdict
+from sidebyside.analysis.published.verdicts import BETTER, DIFFERS, WORSE, FigureVerdict
 from sidebyside.config.protocols import TEST_AS_VALIDATION
 
 # Points: what a published figure may be off and still count as reproduced. As many as the interval
@@ -258,7 +258,11 @@ class Published:
     @property
     def contradicted(self) -> list[str]:
         """The recipes whose published error is neither reproduced nor undecided."""
-        return [name for name, judged in self.verdicts.items() if judged.verdict in (BETTER, WORSE)]
+        return [
+            name
+            for name, judged in self.verdicts.items()
+            if judged.verdict in (BETTER, WORSE, DIFFERS)
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``comparison.json`` gains."""

@@ -12,7 +12,8 @@ from sidebyside.analysis.multiplicity import holm
 from sidebyside.analysis.power import ALPHA
 
 REPRODUCED = "reproduced"
-BETTER, WORSE = "published is better", "published is worse"  # not reproduced
+# Not reproduced:
+BETTER, WORSE, DIFFERS = "published is better", "published is worse", "published differs"
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,15 @@ class FigureVerdict:
     ----------
     verdict : str
         "reproduced": shown to be within the tolerance, by a prediction interval that is no wider;
-        "published is better" or "worse": shown to differ, whichever reading is true; "can't tell":
-        neither.
+        "published is better" or "worse": shown to differ, whichever reading is true, and to be so
+        by all of them; "published differs": from some in one direction, from others in the other;
+        "can't tell": none of these.
     nearest : int
         The number of the reading whose mean is nearest.
     p_holm, p_within_holm : float or None
         Of no difference, and of a difference as large as the tolerance, corrected for the readings
-        and after Holm for the other recipes. None where no reading has two runs.
+        and after Holm for the other recipes. None where no reading has two runs; of no
+        difference, where some reading hasn't.
     """
 
     verdict: str
@@ -142,7 +145,12 @@ def judge(
         [_minus(estimate, figure) for estimate in of_recipe if estimate is not None]
         for figure, of_recipe in zip(published, estimates, strict=True)
     ]
-    differ = holm([max((own.p for own in of_recipe), default=None) for of_recipe in apart])
+    differ = holm(
+        [
+            max(own.p for own in of_recipe) if len(of_recipe) == len(all_of_it) else None
+            for of_recipe, all_of_it in zip(apart, readings, strict=True)
+        ]
+    )
     within = holm(
         [
             min((len(of_recipe) * own.p_within(tolerance) for own in of_recipe), default=None)
@@ -179,7 +187,8 @@ def _verdict(
     several = [estimate for estimate in estimates if estimate is not None]
     shown = min(several, key=lambda own: _minus(own, figure).p_within(tolerance), default=None)
     if p_differs is not None and p_differs < ALPHA:
-        verdict = BETTER if figure < means[nearest] else WORSE
+        below = {figure < mean for mean in means}
+        verdict = (BETTER if below == {True} else WORSE) if len(below) == 1 else DIFFERS
     elif p_within is not None and p_within < ALPHA and _width(shown) <= tolerance:
         verdict = REPRODUCED
     else:

@@ -32,7 +32,13 @@ _MOST_CURVES = 24  # variants whose learning curves are drawn: each picture is 1
 _MOST_LOOKS = 6  # pairs whose looks are drawn
 _MOST_LINES = 8  # levels of a factor in a picture of an interaction
 _MOST_DOTS = 100  # variants in a picture of one level
-_COLORS = {"better": GREEN, "worse": ORANGE, "equivalent": BLUE, "can't tell": GREY}
+_COLORS = {
+    "better": GREEN,
+    "worse": ORANGE,
+    "equivalent": BLUE,
+    "identical": BLUE,
+    "can't tell": GREY,
+}
 
 
 @dataclass(frozen=True)

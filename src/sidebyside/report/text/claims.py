@@ -37,7 +37,8 @@ class Claim:
     ----------
     kind : str
         "main effect", "simple effect", "interaction" or "pair": a difference that isn't zero;
-        "equivalence" (of two levels) or "equivalent pair" (of variants): one within the margin.
+        "equivalence" (of two levels) or "equivalent pair" (of variants): one within the margin,
+        or none at all of networks that are the same bits.
     subject : dict
         What it is about: the entries of ``comparison.json`` that name it.
     difference : float
@@ -101,7 +102,7 @@ def _of_pair(entry: Mapping[str, Any], scale: Scale) -> Claim | None:
     """Return what a pair of variants claims, None where the report can't tell them apart."""
     if entry["verdict"] == "can't tell":
         return None
-    kind: Kind = "equivalent pair" if entry["verdict"] == "equivalent" else "pair"
+    kind: Kind = "pair" if entry["verdict"] in ("better", "worse") else "equivalent pair"
     difference = entry["difference"]["mean"]
     return _claim(kind, {**entry, "difference": difference}, of_pair(entry, scale))
 

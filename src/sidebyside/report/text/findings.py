@@ -22,6 +22,21 @@ def is_within(entry: Entry, margin: float) -> bool:
     return entry["low"] is not None and -margin < entry["low"] and entry["high"] < margin
 
 
+def is_told(entry: Entry, simple: Sequence[Entry], margin: float) -> bool:
+    """Whether it is known what a level does, see `sidebyside.analysis.effects.estimates.Effects`.
+
+    ``simple`` are the effects of levels at those of other factors.
+    """
+    if is_shown(entry) or not entry["contradicted_by"]:
+        return is_shown(entry) or is_within(entry, margin)
+    return any(
+        is_shown(own)
+        and (own["factor"], own["level"]) == (entry["factor"], entry["level"])
+        and own["given"] in entry["contradicted_by"]
+        for own in simple
+    )
+
+
 def headline(entry: Entry) -> tuple[Entry, str]:
     """Return the interval by which an effect or a pair is told, and what it is for.
 

@@ -7,7 +7,7 @@ from sidebyside.analysis.intervals import ROUNDING
 from sidebyside.analysis.looks import Looks, looks_of, looks_up_to
 from sidebyside.config.factors import level_text
 from sidebyside.config.metrics import metric_of_rule
-from sidebyside.report.text.findings import Entry, is_shown, is_within, more, of_pair
+from sidebyside.report.text.findings import Entry, is_told, more, of_pair
 from sidebyside.report.text.markdown import paragraph
 from sidebyside.report.text.numbers import counted, seeds_text, spelled
 from sidebyside.report.text.scale import Scale
@@ -147,8 +147,9 @@ def _of_factors(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[s
     for entry in content["equivalence"]:
         equal[entry["factor"]] = equal.get(entry["factor"], True) and entry["equivalent"]
     seeds = max((entry["n"] for entry in main), default=0)
+    simple, margin = content["effects"]["simple"], rule["margin"]
     left = [
-        entry for entry in main if not equal.get(entry["factor"], _is_told(entry, rule["margin"]))
+        entry for entry in main if not equal.get(entry["factor"], is_told(entry, simple, margin))
     ]
     undecided = {entry["factor"] for entry in left}
     undecided |= {name for name, is_equal in equal.items() if not is_equal}
@@ -168,10 +169,6 @@ def _contrast(entry: Entry, main: Sequence[Entry]) -> str:
     return (
         f"{entry['factor']} {level_text(entry['level'])} against {level_text(entry['reference'])}"
     )
-
-
-def _is_told(entry: Entry, margin: float) -> bool:
-    return is_shown(entry) or is_within(entry, margin)
 
 
 def _undecided(pairs: Sequence[Entry]) -> list[str]:

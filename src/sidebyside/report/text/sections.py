@@ -173,7 +173,8 @@ def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
     if not groups:
         return []
     text = (
-        "These gave the same weights, bit for bit, in every seed: one network under several names."
+        "These gave the same weights, bit for bit, in every common seed: one network under several "
+        "names."
     )
     names = "\n".join(f"- {' = '.join(spelled(name) for name in group)}" for group in groups)
     return ["## Identical variants", text, names]

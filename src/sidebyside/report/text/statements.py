@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sidebyside.analysis.analyse import Analysis
+from sidebyside.analysis.power import FEWEST
 from sidebyside.analysis.selection import validation_figure
 from sidebyside.config.metrics import ERROR, LOG_LOSS, Metric
 from sidebyside.report.text.asked import of_asked
@@ -61,7 +62,11 @@ def _of_choice(content: Entry, variants: int, scale: Scale) -> str:
         f"{spelled(chosen['chosen'])}, with a {scale.test} of {scale.value(chosen[name])}"
         f"{_of_new(chosen['seeds_and_images'], scale)}"
     )
-    against = [pair for pair in content["pairs"] if chosen["chosen"] in (pair["a"], pair["b"])]
+    against = [
+        pair
+        for pair in content["pairs"]
+        if chosen["chosen"] in (pair["a"], pair["b"]) and pair["verdict"] != "identical"
+    ]
     worse = sum(_beaten(pair, chosen["chosen"]) for pair in against)
     if against:
         text += (
@@ -163,7 +168,8 @@ def _of_identical(groups: Sequence[Sequence[str]]) -> str:
     names = sum(map(len, groups))
     return (
         f"{names} variants are {counted(len(groups), 'network')} under several names "
-        "(the same weights, bit for bit, in every seed): each is held against the others once."
+        "(the same weights, bit for bit, in every common seed): each is held against the others "
+        "once."
     )
 
 
@@ -193,11 +199,13 @@ def _against(ours: Entry, theirs: Entry, cost: str) -> str:
 def _of_power(power: Entry, pairs: Sequence[Entry], scale: Scale) -> str:
     if power["pairs"] == 0 or any(pair["n"] != power["n"] for pair in pairs):
         return ""  # of pairs that have other numbers of seeds, no one number is true
-    if power["smallest_difference"] is None:
+    if power["n"] < FEWEST:
         return (
             f"With {seeds_text(power['n'])} in common no difference between two variants can be "
             "tested: three are the fewest."
         )
+    if power["smallest_difference"] is None:
+        return ""  # a single network
     low, high = scale.metric.bounds
     if power["smallest_difference"] > high - low:
         return (

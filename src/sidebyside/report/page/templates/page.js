@@ -98,7 +98,7 @@ function pairOf(one, other) {
 function said(one, other, pair) {
   if (one === other) return "Choose two different variants.";
   if (twin(one) === twin(other)) {
-    return `Variants ${one} and ${other} are the same network, bit for bit, in every seed.`;
+    return `Variants ${one} and ${other} are the same network, bit for bit, in every common seed.`;
   }
   if (pair) {
     const others = [one, other].filter((number) => number !== pair.a && number !== pair.b);
