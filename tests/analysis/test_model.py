@@ -66,7 +66,7 @@ def test_what_one_cluster_alone_determines_has_no_variance():
     model = np.column_stack([np.ones(4), [0, 0, 0, 1]])
     values = np.array([1.0, 2.0, 3.0, 9.0])
     residuals = values - model @ (np.linalg.pinv(model) @ values)
-    variance, freedom = cr2(model, residuals, np.array([0, 0, 1, 2]), np.eye(2))
+    variance, freedom, _ = cr2(model, residuals, np.array([0, 0, 1, 2]), np.eye(2))
     assert np.isfinite(variance[0])
     assert np.isnan(variance[1])
     assert np.isnan(freedom[1])

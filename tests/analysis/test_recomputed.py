@@ -78,6 +78,7 @@ def test_every_pair_has_an_interval_for_new_seeds_and_images(content, wrong):
             + of_images**2 / (images - 1)
             + residual**2 / ((n - 1) * (images - 1))
         )
+        freedom = max(freedom, n - 1)  # a sum has no fewer than the least of its parts
         half = max(
             stats.t.ppf(0.975, freedom) * np.sqrt(variance),
             stats.t.ppf(0.975, n - 1) * np.sqrt(seeds),
