@@ -55,7 +55,7 @@ def test_cr2_of_a_mean_by_cluster_is_students_of_the_clusters():
     clusters = np.repeat(np.arange(5), 4)
     values = np.random.default_rng(0).normal(size=20)
     means = values.reshape(5, 4).mean(axis=1)
-    (variance,), (freedom,) = cr2(
+    (variance,), (freedom,), _ = cr2(
         np.ones((20, 1)), values - values.mean(), clusters, np.ones((1, 1))
     )
     assert variance == pytest.approx(stats.sem(means) ** 2)
