@@ -852,7 +852,8 @@ def as_markdown(rates: Sequence[Rate]) -> str:
         its own, a few of which have most of the loss. "Duplicates" are runs that come out the same
         at both levels of a factor; "ties" are errors counted on {IMAGES:,} images; of
         "missing runs" there is a tenth; where "a combination" of levels is not run, the others
-        interact; where "seeds" are "unlike", two variants lack two in five each, not the same. In studies "until decided" the margin is {MARGIN:g} points,
+        interact; where "seeds" are "unlike", two variants lack two in five each, not the same. In
+        studies "until decided" the margin is {MARGIN:g} points,
         variants "apart" differ by {NOISE:g}, and "shared seeds" have the noise of the committed
         factorial. How each design is made is in
         [benchmarks/coverage.py](../benchmarks/coverage.py).""",
