@@ -64,6 +64,28 @@ def test_the_time_is_that_of_the_real_factorial(jobs, known):
     assert Plan(runs, 2, timings.starting(), rough=False).seconds == pytest.approx(WALL, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    ("asked", "guessed"),
+    [
+        (("study=factorial",), False),  # the other kernel, dropout, optimizer, data format
+        (("dataset=mnist", "training.epochs=5"), False),  # images of the same size
+        (("dataset=digits",), True),
+        (("model=conv_pair,mlp",), True),
+        (("training.numerics=native",), True),
+        (("training.precision=mixed_bfloat16",), True),
+    ],
+)
+def test_a_time_is_a_guess_where_nothing_of_the_kind_was_trained(jobs, asked, guessed):
+    assert plan_of(compose_grid(["evaluate=false", *asked]), TWO).rough
+    record(list(enumerate(jobs))[20:21])
+    plan = plan_of(compose_grid(["evaluate=false", *asked]), TWO)
+    assert plan.rough == guessed
+    assert ("(a guess: nothing like it was trained here yet)" in plan.line()) == guessed
+    kinds = {own.run.factors.get("model"): own.guessed for own in plan.runs}
+    assert kinds.get("mlp", guessed) == guessed
+    assert not kinds.get("conv_pair", False)
+
+
 def test_a_plan_tells_what_is_done_what_goes_on_and_what_is_new(jobs, capsys):
     record(list(enumerate(jobs))[:4])
     store.begin(jobs[4].run.key)

@@ -44,6 +44,8 @@ class PlannedRun:
         How many it has, and how many there will be.
     same_as : str or None
         The key of a run before it in the plan that came out with the same bits.
+    guessed : bool
+        Whether no run of its kind was trained at this home by which to tell the seconds.
     """
 
     run: StudyRun
@@ -52,6 +54,7 @@ class PlannedRun:
     size: int = 0
     epochs: tuple[int, int] = (0, 0)
     same_as: str | None = None
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Plan:
     starting : float
         Seconds that the launch takes besides.
     rough : bool
-        Whether nothing was trained at this home by which to tell the time.
+        Whether nothing like some of its runs was trained at this home by which to tell the time.
     copies : int
         How often each run is kept on the disk.
     """
@@ -115,7 +118,7 @@ class Plan:
 
     def _time(self) -> str:
         about = f"about {timedelta(seconds=round(self.seconds))}"
-        rough = " (a guess: nothing was trained here yet)" if self.rough else ""
+        rough = " (a guess: nothing like it was trained here yet)" if self.rough else ""
         if self.workers is None:
             return f"{about} of computing{rough}"
         return f"{about} with {self.workers} worker{'s' * (self.workers > 1)}{rough}"
@@ -169,7 +172,8 @@ def plan_of_jobs(
             epochs = (job.config.training.epochs,) * 2
             own = PlannedRun(job.run, "done", epochs=epochs, same_as=same.get(job.run.key))
         elif store.holds(job.run.key) and not retraining():
-            own = PlannedRun(job.run, "to evaluate", timings.beside(job.config))
+            seconds, guessed = timings.beside(job.config), not timings.knows(job.config)
+            own = PlannedRun(job.run, "to evaluate", seconds, guessed=guessed)
         else:
             variant = job.run.variant
             fresh[variant] = own = _untrained(job.config, job.run, timings, fresh.get(variant))
@@ -190,7 +194,8 @@ def _of(
     runs: list[PlannedRun], config: Config | None, timings: Timings, launcher: Launcher
 ) -> Plan:
     copies = 2 if config is not None and config.study is not None else 1  # one in results/
-    return Plan(runs, workers_of(launcher), timings.starting(), not timings.any, copies)
+    rough = any(own.guessed for own in runs)
+    return Plan(runs, workers_of(launcher), timings.starting(), rough, copies)
 
 
 def _untrained(
@@ -203,7 +208,8 @@ def _untrained(
     left = 1 - min(begun or 0, epochs) / epochs
     seconds = timings.training(config, left) + timings.beside(config)
     state: State = "to resume" if begun else "to train"
-    return PlannedRun(run, state, seconds, timings.size(config), (begun or 0, epochs))
+    size, guessed = timings.size(config), not timings.knows(config)
+    return PlannedRun(run, state, seconds, size, (begun or 0, epochs), guessed=guessed)
 
 
 def _finished(jobs: Sequence[Job]) -> set[str]:

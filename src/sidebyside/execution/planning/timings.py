@@ -20,7 +20,7 @@ from sidebyside.config.datasets import Dataset
 from sidebyside.config.protocols import training_size
 from sidebyside.config.schema import Config
 from sidebyside.config.validate import check_dataset
-from sidebyside.engine.blocks import AnyModel, Instance
+from sidebyside.engine.blocks import AnyModel, Instance, Model
 from sidebyside.engine.recipe import DataFormat, read_recipe
 from sidebyside.engine.summary import operations, summarise
 from sidebyside.engine.training.numerics import resolve
@@ -48,6 +48,8 @@ class Timed:
     ----------
     alike : tuple
         What decides its speed: see `_alike`.
+    kind : tuple
+        See `_kind`.
     seconds, steps : float
         Of the training, and of its steps among them.
     parameters : int
@@ -56,6 +58,7 @@ class Timed:
     """
 
     alike: tuple[Any, ...]
+    kind: tuple[Any, ...]
     seconds: float
     steps: float
     parameters: int
@@ -94,12 +97,12 @@ class Timings:
     def __init__(self, configs: Sequence[Config]) -> None:
         self._datasets: dict[str, Dataset | None] = {c.dataset.name: c.dataset for c in configs}
         self._timed = self._recorded()
+        self._kinds = {own.kind for own in self._timed}
         self._known: dict[tuple[Any, ...], tuple[float, float]] = {}
 
-    @property
-    def any(self) -> bool:
-        """Whether something was recorded here at all."""
-        return bool(self._timed)
+    def knows(self, config: Config) -> bool:
+        """Whether a run of the same kind was recorded here; the time of another is a guess."""
+        return _kind(_alike(config), config.model, config.dataset) in self._kinds
 
     def training(self, config: Config, left: float = 1) -> float:
         """Return the seconds of a run's training, of which a part of the epochs may be left."""
@@ -160,8 +163,11 @@ class Timings:
         recipe = read_recipe(identity["recipe"])
         dataset = self._dataset(recipe.dataset)
         images = training_size(recipe.protocol, dataset.size) * recipe.epochs  # type: ignore[arg-type]
+        numerics = identity["environment"]["numerics"]
+        alike = _alike_of(recipe, numerics, keys.on_gpu(identity))
         return Timed(
-            _alike_of(recipe, identity["environment"]["numerics"], keys.on_gpu(identity)),
+            alike,
+            _kind(alike, recipe.model, dataset),
             took["seconds"],
             took.get("step_seconds", took["seconds"]),
             card["parameters"],
@@ -217,6 +223,16 @@ def _alike_of(recipe: Any, numerics: str, gpu: bool) -> tuple[Any, ...]:
         repr(recipe.optimizer),
         recipe.batch_size,
     )
+
+
+def _kind(alike: tuple[Any, ...], model: AnyModel, dataset: Dataset) -> tuple[Any, ...]:
+    """Return what runs have in common of which one tells the time of another.
+
+    Within a network, whatever its kernels, the time of a step is in proportion to its operations;
+    from one network to another it is so roughly.
+    """
+    network = model.name if isinstance(model, Model) else repr(model)
+    return alike[0], network, dataset.shape
 
 
 _WEIGHTS = (16, 8, 2, 4, 4, 1, 1)  # of each part of `_alike_of`
