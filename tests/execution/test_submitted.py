@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from sidebyside.cli.main import main
+from sidebyside.execution.running.launches import Launch, RunShown, noted
+from sidebyside.execution.submitted import records
 from sidebyside.files import read_json
 from support.processes import read_until, start
 from support.projects import TINY
@@ -55,6 +58,35 @@ def test_a_launch_that_is_unknown_is_told(project, tmp_path):
     done = sidebyside(project, tmp_path, "wait", "abc")
     assert done.returncode == 2
     assert "No launch begins with abc" in done.stderr
+
+
+def test_a_launch_of_a_terminal_is_neither_waited_for_nor_cancelled(home, capsys):
+    launch = Launch("0123456789ab", "dataset=mnist5k")
+    with noted(launch):
+        launch.add({"aa": RunShown("seed=0", 3, 1)})
+        for command in ("wait", "cancel"):
+            with pytest.raises(SystemExit) as ended:
+                main([command, launch.id])
+            assert ended.value.code == 2
+            said = capsys.readouterr().err
+            assert f"Launch {launch.id} wasn't submitted" in said
+            assert f"`kill {launch.process['process.id']}`" in said
+    with pytest.raises(SystemExit):
+        main(["wait", launch.id])
+    assert f"No launch begins with {launch.id}" in capsys.readouterr().err
+
+
+def test_a_submitted_launch_is_shown_by_one_id(home, capsys):
+    submitted = records.begin([], "local", "dataset=mnist5k", 1)
+    records.write(submitted)
+    records.note_start(submitted.id)
+    launch = Launch("0123456789ab", "dataset=mnist5k")
+    with noted(launch):
+        launch.add({"aa": RunShown("seed=0", 3, 1)})
+        main(["status"])
+        said = capsys.readouterr().out
+    assert f"launch {submitted.id}: dataset=mnist5k, process {os.getpid()}" in said
+    assert launch.id not in said
 
 
 @pytest.mark.slow

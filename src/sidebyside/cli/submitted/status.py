@@ -43,19 +43,19 @@ def command(name: str | None, watch: bool, as_json: bool) -> None:
         _watch_until_interrupted(_one(running, name))
     elif as_json:
         print(json.dumps(_as_json(running, name), indent=2))
-    elif name and not _named(running, name):
+    elif name and not launches.named(running, name):
         submitted = records.find(name)
         _print_one(submitted)
         for launch in running:
             if _drives(launch, submitted):
                 _print_running(launch)
     else:
-        _print_all(_named(running, name) if name else running, with_submitted=not name)
+        _print_all(launches.named(running, name) if name else running, with_submitted=not name)
 
 
 def _print_all(running: Sequence[Launch], with_submitted: bool) -> None:
     for launch in running:
-        print(f"launch {launch.id}: {launch.title}, {_where(launch)}")
+        print(f"launch {_id_of(launch)}: {launch.title}, {_where(launch)}")
         _print_running(launch)
     known = records.everything() if with_submitted else []
     if known:
@@ -78,13 +78,13 @@ def _watch_until_interrupted(launch: Launch) -> None:
     try:
         _watch(launch)
     except KeyboardInterrupt:
-        print(f"\nLaunch {launch.id} goes on.", file=sys.stderr)
+        print(f"\nLaunch {_id_of(launch)} goes on.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
 
 
 def _watch(launch: Launch) -> None:
     """Show a launch until it ends; a line whenever something changes where there is no terminal."""
-    console, said = Console(), ""
+    console, said, name = Console(), "", _id_of(launch)
     with View(console) if console.is_terminal else nullcontext() as view:
         while True:
             state = state_of(launch)
@@ -94,15 +94,15 @@ def _watch(launch: Launch) -> None:
                 print(text, flush=True)
                 said = text
             time.sleep(_LOOK_EVERY)
-            if not (still := _named(launches.running(), launch.id)):
+            if not (still := launches.named(launches.running(), launch.id)):
                 break
             launch = still[0]
-    print(f"launch {launch.id} has ended; it was at {state.text()}", file=sys.stderr)
+    print(f"launch {name} has ended; it was at {state.text()}", file=sys.stderr)
 
 
 def _one(running: Sequence[Launch], name: str | None) -> Launch:
     """Return the launch to watch: the one that is named, else the newest that runs."""
-    known = _named(running, name) if name else list(running)
+    known = launches.named(running, name) if name else list(running)
     if not known and name:
         submitted = records.find(name)
         known = [launch for launch in running if _drives(launch, submitted)]
@@ -111,13 +111,14 @@ def _one(running: Sequence[Launch], name: str | None) -> Launch:
     return known[-1]
 
 
-def _named(running: Sequence[Launch], name: str) -> list[Launch]:
-    return [launch for launch in running if launch.id.startswith(name)]
-
-
 def _drives(launch: Launch, submitted: Submitted) -> bool:
     """Whether a launch that runs is one that was submitted."""
     return launch.process == records.process_of(submitted)
+
+
+def _id_of(launch: Launch) -> str:
+    """Return the id by which a launch that runs is known: the one that `submit` printed."""
+    return (records.driven_by(launch) or launch).id
 
 
 def _where(launch: Launch) -> str:
@@ -149,7 +150,7 @@ def _row(submitted: Submitted) -> dict[str, str]:
 
 def _as_json(running: Sequence[Launch], name: str | None) -> list[dict[str, Any]]:
     """Return the submitted launches and those that run besides, one if it is named."""
-    if name and (found := _named(running, name)):
+    if name and (found := launches.named(running, name)):
         return [_running_as_json(launch) for launch in found]
     known = [records.find(name)] if name else records.everything()
     rows = [_submitted_as_json(submitted, running) for submitted in known]

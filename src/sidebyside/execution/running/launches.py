@@ -7,7 +7,7 @@ aren't removed meanwhile, see `sidebyside.execution.garbage`.
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -134,6 +134,11 @@ def noted(launch: Launch) -> Iterator[Launch]:
 def running() -> list[Launch]:
     """Return the launches whose processes may live, the oldest first."""
     return sorted((own for own in _all() if _may_live(own)), key=lambda own: own.began)
+
+
+def named(launches: Sequence[Launch], name: str) -> list[Launch]:
+    """Return those whose ids begin so."""
+    return [launch for launch in launches if launch.id.startswith(name)]
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.errors import UserError
+from sidebyside.execution.running import launches
+from sidebyside.execution.running.launches import Launch
 from sidebyside.files import read_json, write_json
 from sidebyside.redaction import without_passwords
 from sidebyside.tracking.liveness import this_process
@@ -84,17 +86,32 @@ def find(name: str) -> Submitted:
     Raises
     ------
     UserError
-        If there is none or are several.
+        If there is none or are several, or the id is of a launch that wasn't submitted.
     """
     known = everything()
     found = [submitted for submitted in known if name and submitted.id.startswith(name)]
     if len(found) == 1:
         return found[0]
+    if not found and name and (others := launches.named(launches.running(), name)):
+        raise UserError(_not_submitted(others[0]))
     among = ", ".join(submitted.id for submitted in (found or known)[-5:]) or "none yet"
     raise UserError(
         f"{'Several launches begin' if found else 'No launch begins'} with {name}: `sidebyside "
         f"status` lists all of this home, the newest are {among}."
     )
+
+
+def _not_submitted(launch: Launch) -> str:
+    process, host = launch.process["process.id"], launch.process["process.host"]
+    return (
+        f"Launch {launch.id} wasn't submitted, so it is neither waited for nor cancelled by its "
+        f"id: Ctrl-C in its terminal stops it, or `kill {process}` on {host}."
+    )
+
+
+def driven_by(launch: Launch) -> Submitted | None:
+    """Return the submitted launch that a launch which runs is, None where it wasn't submitted."""
+    return next((own for own in everything() if process_of(own) == launch.process), None)
 
 
 def folder(name: str = "") -> Path:
