@@ -1,13 +1,23 @@
 """``sidebyside doctor``: what is wrong with a machine or a project, each thing broken for real."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from sidebyside.cli.main import main
 from sidebyside.execution.running.launches import Launch, RunShown
+from support.processes import run
+from support.projects import SOURCE
+
+NUMERIC_CLASS = """
+from sidebyside.execution.health.machine import numeric_class
+finding = numeric_class()
+print(finding.said, finding.mend)
+"""
 
 
 @pytest.fixture
@@ -47,6 +57,15 @@ def test_what_the_environment_breaks_is_told(look, monkeypatch, variable, value,
     assert (code, found[check]["level"]) == (1, "wrong")
     assert said in found[check]["said"]
     assert found[check]["mend"]
+
+
+def test_another_numeric_class_is_told_with_the_page_that_counts_what_differs(project):
+    said = run(
+        [sys.executable, "-c", NUMERIC_CLASS], project, project, NPY_DISABLE_CPU_FEATURES="X86_V4"
+    ).stdout
+    assert said.startswith("avx2, not avx512")
+    page = SOURCE / re.search(r"docs/\w+\.md", said)[0]
+    assert "images predicted otherwise" in page.read_text()
 
 
 def test_a_relative_address_of_a_database_is_looked_at(look, tracking_home, monkeypatch):

@@ -34,7 +34,8 @@ def check_slurm() -> None:
         )
     if find_spec("submitit") is None:
         raise UserError(
-            "hydra/launcher=slurm needs submitit, which isn't installed: pip install -e '.[slurm]'."
+            "hydra/launcher=slurm needs submitit, which isn't installed: pip install "
+            "'sidebyside[slurm]', in a clone pip install -e '.[slurm]'."
         )
 
 

@@ -75,7 +75,7 @@ def numeric_class() -> Finding:
     return Finding(
         "note",
         f"{here}, not {CLASSES[0]}: other bits than in committed results, with the same findings",
-        "docs/numerics.md says by how much they differ",
+        "docs/verify.md counts the predictions that differed on such a machine",
     )
 
 
