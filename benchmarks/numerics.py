@@ -62,9 +62,19 @@ Some runs depend on more than the class. Their keys have the processor:
 - **channels_first convolutions in class avx2**: oneDNN has no kernels for that layout without
   AVX-512 and computes a matrix product (`gemm:jit` in `ONEDNN_VERBOSE=1`), which it cuts into
   blocks by the size of the second-level cache;
-- what **nobody has compared** between processors: schedules, augmentation, averages of weights,
+- of what **nobody has compared** between processors: schedules, augmentation, averages of weights,
   `mixed_bfloat16`, strides, dilation, l2, models of one's own, and all blocks but conv, dense,
   pool, dropout and flatten.
+
+Compared were the 16 variants in the tables below, and no more: conv, pool, dropout and dense
+blocks with relu, Adam and Adadelta, batches of 128 images of 28x28 pixels, one thread. Other runs
+of such blocks **share keys within a class without having been compared**: those with adamw,
+rmsprop or sgd, gradient clipping, another activation, kernel, initializer or size of a layer,
+batch or image, label smoothing, class weights, `training.keep=best`, `training.patience`,
+`training.order=once`, `dataset.normalisation=standardise`, or several threads. None of the
+optimizers and activations takes one of the operations that approximate (below), so they should be
+the same; whether they are, `sidebyside verify bits` on the other machine tells
+([verify.md](verify.md)). `training.numerics=native` puts the processor into the key of any run.
 
 All of this is about processors; a run on a GPU has the card in its key, too ([gpu.md](gpu.md)).
 

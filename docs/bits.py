@@ -4,6 +4,7 @@ The tables are the cases of the tests that show it.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -11,8 +12,11 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from sidebyside import compose  # noqa: E402
+from sidebyside.engine.training.numerics import same_on_all  # noqa: E402
 from support.choices import BLOCKS, OWN_MODELS, TRAININGS  # noqa: E402
 
+_COLUMNS = ("choice", "config", "processor in the key")
 _INTRODUCTION = """# The same bits, whatever is chosen
 
 Made from the cases of the tests by `python docs/bits.py > docs/bits.md`. Of each line, the weights
@@ -23,11 +27,21 @@ after every epoch are the same, bit for bit,
 - in a sweep over all lines with one worker, and in one with two workers that is killed by SIGKILL
   in its middle and started again (`tests/execution/test_every_choice.py`).
 
-That is tested on one machine. Between processors of a numeric class it was compared for fewer of
-them ([numerics.md](numerics.md)); the others have the processor in their key.
+That is tested on one machine. Between processors of a numeric class the factorial's 16 variants
+alone were compared: conv, pool, dropout and dense blocks with relu, Adam or Adadelta, one thread
+([numerics.md](numerics.md)). Of the lines below none was. Where the last column says yes, the
+processor is in the run's key, so another one trains anew. Where it says no (which is of
+channels_last in class avx2), processors of a class share the key without having been compared;
+`sidebyside verify bits`, on the other machine, tells whether they may.
+
 The data formats IDX, `.npz`, CIFAR's binary archives and folders of images give the same arrays for
 the same images, byte for byte (`tests/data/test_formats.py`), and so the same runs.
 """
+
+
+def _in_key(choice: Sequence[str]) -> str:
+    """Return whether a run's key has the processor: in class avx512, and in avx2 then too."""
+    return "no" if same_on_all(compose(*choice).recipe(), "avx512") else "yes"
 
 
 def main() -> None:
@@ -38,8 +52,10 @@ def main() -> None:
         ("Schedules, augmentation and other choices of training", TRAININGS),
         ("Models of one's own", OWN_MODELS),
     ):
-        rows = [(name, f"`{' '.join(choice)}`") for name, choice in choices.items()]
-        print(f"## {title}\n\n{tabulate(rows, ('choice', 'config'), tablefmt='github')}\n")
+        rows = [
+            (name, f"`{' '.join(choice)}`", _in_key(choice)) for name, choice in choices.items()
+        ]
+        print(f"## {title}\n\n{tabulate(rows, _COLUMNS, tablefmt='github')}\n")
 
 
 if __name__ == "__main__":
