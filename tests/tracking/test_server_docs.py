@@ -1,5 +1,6 @@
 """What docs/server.md has to copy from, tried as far as that goes without containers."""
 
+import re
 import shutil
 import subprocess
 
@@ -60,6 +61,13 @@ def test_every_secret_is_in_the_example(composed):
     assert named == {part.partition("}")[0].partition(":")[0] for part in text.split("${")[1:]}
     ignored = (SOURCE / ".gitignore").read_text()
     assert "docs/server/secrets.env\n" in ignored
+
+
+def test_every_command_for_the_containers_is_given_their_secrets():
+    commands = re.findall(r"docker compose[^\n`]*", (SOURCE / "docs" / "server.md").read_text())
+    assert len(commands) == 2
+    for command in commands:  # compose.yaml refuses to be read without them
+        assert command.startswith("docker compose --env-file secrets.env ")
 
 
 @pytest.fixture
