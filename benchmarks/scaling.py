@@ -387,10 +387,13 @@ to the largest: 1 is linear.
 
 Not all pairs: of more than twenty variants each is held against the baseline and against its
 neighbours in the order of means, and those pairs are compared that `study.pairs` names, two
-variants in each:
+variants in each by their full names, in the study's file or with `++`, as no file that comes along
+has it:
 
 ```sh
-python pipelines/compare.py study=... '++study.pairs=[["kernel_size=3","kernel_size=5"]]'
+A=kernel_size=3,dropout=true,optimizer=adam,data_format=channels_last
+B=kernel_size=5,dropout=true,optimizer=adam,data_format=channels_last
+python pipelines/compare.py study=... ++study.pairs="[['$A','$B']]"
 ```
 
 Pairs that were asked about, those with a `study.baseline` that is set and those in `study.pairs`,

@@ -49,14 +49,16 @@ before a study is run, on the command line or in its file:
     python pipelines/train.py -m study=factorial study.until=decided
     python pipelines/train.py -m study=factorial study.until=narrow study.halfwidth=0.05
 
-The rule then says how many seeds there are; `training.seeds` doesn't. A study that is stopped
-goes on with the same command, and ends with the same runs. With `dvc repro` set `until` in the
+(A setting that the study's file doesn't name is added with `++`: `++study.until=decided`.) The
+rule then says how many seeds there are; `training.seeds` doesn't. A study that is stopped goes
+on with the same command, and ends with the same runs. With `dvc repro` set `until` in the
 study's file: the train stage then evaluates too, as it is test errors that decide.
 
-All looks are one launch, so workers keep their networks from one look to the next. None waits for
-the last runs of a look where it is sure what the next one adds: seeds of the baseline, as long as a
-finished comparison wouldn't be decided if it stood alone, and until narrow those of each variant
-whose first stage is complete. A race may be decided by any run, and so may factors.
+All looks are one launch, so workers keep their networks from one look to the next. They needn't
+idle until the last run of a look is done: runs that the next look will need in any case are begun
+already. Until decided these are seeds of the baseline, while some finished comparison is still
+undecided; until narrow, further seeds of variants whose first five are complete. In a race, and for
+factors or a pair, any run may decide, so nothing is begun ahead.
 
 **Until decided** all runs are looked at after 3, 5, 8, 13 and 20 seeds, up to `study.max_seeds`,
 which is one of these.
@@ -68,6 +70,16 @@ which is one of these.
 - `[one variant, another]`: this pair alone.
 - `factors`: each of them makes a difference, or none beyond the margin; all variants go on
   together. One that is expected to make none has to at each level of those that it interacts with.
+
+A variant's name is all its factors in the study's order, with commas and no spaces between them;
+because of the commas it stands in quotes within the shell's own:
+
+    A=kernel_size=3,dropout=true,optimizer=adam,data_format=channels_last
+    B=kernel_size=5,dropout=true,optimizer=adam,data_format=channels_last
+    python pipelines/train.py -m study=factorial study.until=decided study.baseline="'$A'"
+    python pipelines/train.py -m study=factorial study.until=decided study.question="['$A','$B']"
+
+In a study's file it is `baseline: kernel_size=3,dropout=true,...`, in a list each in quotes.
 
 Look k has the share w = n / (sum of all n) of the error. An interval at the level c w is a
 repeated confidence interval (Jennison & Turnbull 1989): it holds the truth at all looks together,

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 
 from sidebyside import compose
 from sidebyside.config import launchers
-from sidebyside.config.datasets import Dataset
+from sidebyside.config.datasets import Dataset, File
+from sidebyside.config.metrics import OwnMetric
 from sidebyside.config.schema import Config, Store, Study, Tracking, Training
 from sidebyside.engine.blocks import AnyBlock
 
@@ -32,6 +33,7 @@ SECTIONS = {
     "dataset": Dataset,
     "hydra.launcher": None,
 }
+WITHIN = {"study": OwnMetric, "dataset": File}  # mappings that a section's table points to
 HEAD = """# What can be set
 
 Written by `python docs/configuration.py`, from the schemas that each config is checked against
@@ -39,7 +41,59 @@ before any work starts.
 
 `params.yaml` has what DVC tracks; `conf/` has the rest, a folder for each group of choices. The
 command line wins over both: `python pipelines/train.py -m optimizer=adam,sgd training.epochs=5`. A
-setting of a group's file is changed by its path: `model.kernel_size=5`.
+setting of a group's file is changed by its path, `model.kernel_size=5`; one that the chosen file
+doesn't name is added with `+`, `schedule=cosine +schedule.decay_epochs=2`, and `++` does either,
+`++study.until=decided`. `study.pairs` and `study.other_scores` are in no file that comes along.
+"""
+ENVIRONMENT = """## Variables of the environment
+
+None decides a result but the last one, and the kind of the GPU; both are in the run key.
+"""
+VARIABLES = {
+    "SIDEBYSIDE_HOME": (
+        "the *home*: the folder of `runs/`, `mlflow.db`, `mlartifacts/` and `outputs/`, which "
+        "workspaces can share; not of `data/`, `results/` and `reports/`. Without it the main "
+        "workspace of DVC (`DVC_ROOT`, which DVC sets), else the project"
+    ),
+    "SIDEBYSIDE_ROOT": (
+        "the project, of which `conf/`, `data/`, `results/` and `reports/` are; without it that "
+        "around the working directory. The scripts in `pipelines/` take their own"
+    ),
+    "SIDEBYSIDE_MIRROR": (
+        "a folder or an address that has datasets' files, `<name>.gz`: `<mirror>/<dataset>/` is "
+        "looked into first, then `<mirror>/` itself, then the `sources` in the dataset's file; "
+        "before all of them `data/raw/<dataset>/` at home, where that isn't the project. Whoever "
+        "serves a file, its SHA-256 decides"
+    ),
+    "SIDEBYSIDE_STORE": (
+        "`store.uri`, where nothing else sets it: [a store that machines share](store.md)"
+    ),
+    "SIDEBYSIDE_RETRAIN": (
+        "anything but `0`: finished runs are trained anew, to show that they [come out the "
+        "same](verify.md)"
+    ),
+    "SIDEBYSIDE_GPUS": (
+        "which GPUs `training.device=gpu` may take, in place of `CUDA_VISIBLE_DEVICES`: "
+        "[gpu.md](gpu.md)"
+    ),
+    "MLFLOW_TRACKING_URI": (
+        "`tracking.uri`, where nothing else sets it: [a tracking server](server.md), or another "
+        "database"
+    ),
+    "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN": (
+        "MLflow's own: the login there"
+    ),
+    "MLFLOW_TRACKING_SERVER_CERT_PATH": (
+        "MLflow's own: a certificate that no public authority signed"
+    ),
+    "TF_ENABLE_ONEDNN_OPTS": (
+        "TensorFlow's own: `1` here on x86-64, unless it is set. `0` switches oneDNN off: runs "
+        "get other keys, and channels_first convolutions are refused"
+    ),
+}
+ELSEWHERE = """
+Those of Ray are told in [scaling.md](scaling.md#ray), those of an object store in
+[store.md](store.md), that of a shell's completion in [commands.md](commands.md#in-a-shell).
 """
 BLOCKS = """## Blocks of a network: `model.blocks`
 
@@ -56,7 +110,9 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         name = schema["$ref"].rpartition("/")[2]
         inner = definitions[name]
         return (
-            allowed(inner, definitions) if "properties" not in inner else f"a mapping, see `{name}`"
+            allowed(inner, definitions)
+            if "properties" not in inner
+            else f"a mapping, see [`{name}`](#{name.lower()})"
         )
     if "discriminator" in schema:
         return "blocks"
@@ -71,6 +127,8 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     kind = schema.get("type", "anything")
     if kind == "array":
         return f"a list: {allowed(schema.get('items', {}), definitions)}"
+    if isinstance(each := schema.get("additionalProperties"), dict) and "$ref" in each:
+        return f"a mapping, in which each is {allowed(each, definitions)}"
     limits = {
         "minimum": "at least",
         "exclusiveMinimum": "more than",
@@ -98,9 +156,12 @@ def table(schema: Any, values: Any, names: Collection[str] = ()) -> Iterator[str
     for name, own in described["properties"].items():
         if names and name not in names:
             continue
-        value = values.get(name, own.get("default", "")) if isinstance(values, dict) else ""
-        shown = "" if isinstance(value, dict) or value == "" else f"`{_yaml(value)}`"
-        yield f"| `{name}` | {allowed(own, described.get('$defs', {}))} | {shown} |"
+        value = values.get(name, own.get("default", ...)) if isinstance(values, dict) else ...
+        shown = "" if isinstance(value, dict) or value is ... else f"`{_yaml(value)}`"
+        told = allowed(own, described.get("$defs", {}))
+        if own.get("default", "") is None and "`null`" not in told:  # which is read as another
+            told += ", or `null`"
+        yield f"| `{name}` | {told} | {shown} |"
 
 
 def _yaml(value: Any) -> str:
@@ -146,6 +207,7 @@ def _about(path: Path) -> str:
 def sections() -> Iterator[str]:
     """Yield a section for what is in no group, and for each schema."""
     config = TypeAdapter(Config).dump_python(compose("study=factorial"))
+    config["study"] |= yaml.safe_load((CONF / "study" / "factorial.yaml").read_text())["study"]
     yield "## In no group\n\nWhat each is for stands beside it in `conf/config.yaml`.\n"
     yield from table(Config, {name: config[name] for name in PLAIN}, PLAIN)
     yield ""
@@ -165,6 +227,11 @@ def sections() -> Iterator[str]:
             yield f"{AS_OF_A_STUDY}\n"
         yield from table(schema, config[name])
         yield ""
+        if name in WITHIN:
+            yield f"### `{WITHIN[name].__name__}`\n\n{prose(WITHIN[name])}\n"
+            rows = table(WITHIN[name], {})
+            yield from (row.replace("`target`", "`_target_`") for row in rows)
+            yield ""
 
 
 def blocks() -> Iterator[str]:
@@ -179,9 +246,18 @@ def blocks() -> Iterator[str]:
             yield ""
 
 
+def variables() -> Iterator[str]:
+    """Yield a section for what is taken from the environment."""
+    yield ENVIRONMENT
+    yield from ("| variable | what it is |", "|---|---|")
+    for names, told in VARIABLES.items():
+        yield f"| {', '.join(f'`{name}`' for name in names.split(', '))} | {told} |"
+    yield ELSEWHERE
+
+
 def main() -> None:
     """Print the page."""
-    print("\n".join([HEAD, *sections(), *blocks(), *choices()]).rstrip())
+    print("\n".join([HEAD, *sections(), *variables(), *blocks(), *choices()]).rstrip())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from sidebyside.config.compose import compose_config
+from sidebyside.config.compose import compose_config, compose_grid
 from sidebyside.config.validate import check_study
+from sidebyside.execution.study import first_runs
 from support.projects import SOURCE
 
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
@@ -41,6 +42,28 @@ def test_a_study_by_another_metric_begins_as_the_page_says(tmp_path, monkeypatch
     study = check_study(compose_config(["study=by_log_loss"]))
     assert (study.name, study.metric, study.margin) == ("by_log_loss", "log_loss", 0.005)
     assert study.expected_equal == ["data_format"]
+
+
+def test_rules_are_chosen_and_variants_named_as_the_page_says():
+    page = (SOURCE / "docs" / "sequential.md").read_text()
+    lines = re.findall(r"^ {4}((?:[AB]=|python pipelines/train).*)$", page, flags=re.MULTILINE)
+    # A shell reads them, as somebody's would.
+    script = "\n".join(['python() { shift 2; printf "%s\\n" "$@" ""; }', *lines])
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    commands = [said.splitlines() for said in done.stdout.strip().split("\n\n")]
+    assert len(commands) == 4
+    for overrides in commands:
+        assert len(first_runs(compose_grid(overrides))) in (3 * 16, 5 * 16)
+
+
+def test_every_variable_of_the_environment_is_told():
+    sources = [*(SOURCE / "src").rglob("*.py"), *(SOURCE / "conf").rglob("*.yaml")]
+    name = re.compile(r"\b(?:SIDEBYSIDE|MLFLOW_TRACKING)_[A-Z_]+\b")
+    named = {own for path in sources for own in name.findall(path.read_text())}
+    inner = {"SIDEBYSIDE_SUBMITTED"}  # of a driver, set by who starts it
+    page = (SOURCE / "docs" / "configuration.md").read_text()
+    assert "SIDEBYSIDE_HOME" in named
+    assert {own for own in named - inner if f"`{own}`" not in page} == set()
 
 
 @pytest.mark.slow
