@@ -22,7 +22,8 @@ def command(yes: bool, as_json: bool) -> None:
 
     Kept are runs of every variant that a study in conf/study/ has today, with any seed; runs in
     results/, in a report's evidence, in results that dvc.lock names; and whatever a launch counts
-    on that runs now. A run of an ad-hoc sweep is none of these.
+    on that runs now. A run of an ad-hoc sweep, of a study with settings from the command line, or
+    from before an update of code or packages is by itself none of these.
     Without a terminal nothing is removed, unless by --yes.
     """
     print("looking for what refers to runs", file=sys.stderr, flush=True)
