@@ -44,6 +44,7 @@ def test_a_study_by_another_metric_begins_as_the_page_says(tmp_path, monkeypatch
     assert study.expected_equal == ["data_format"]
 
 
+@pytest.mark.slow
 def test_rules_are_chosen_and_variants_named_as_the_page_says():
     page = (SOURCE / "docs" / "sequential.md").read_text()
     lines = re.findall(r"^ {4}((?:[AB]=|python pipelines/train).*)$", page, flags=re.MULTILINE)
