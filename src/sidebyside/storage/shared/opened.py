@@ -35,7 +35,8 @@ def objects_at(uri: str) -> Objects:
         raise UserError(
             without_passwords(
                 f"store.uri={uri} needs a package that isn't installed ({error}). For s3:// that "
-                "is `pip install -e '.[s3]'`, else fsspec's documentation names it."
+                "is pip install 'sidebyside[s3]', in a clone pip install -e '.[s3]'; else fsspec's "
+                "documentation names it."
             )
         ) from None
     except Exception as error:  # each driver has errors of its own
