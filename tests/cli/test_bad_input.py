@@ -109,6 +109,19 @@ MISTAKES = {
         ["training.loss=mse"],
         ["training.loss isn't a setting of this version: networks are trained on categorical"],
     ),
+    "images mixed": (["training.mixup=0.2"], ["training.mixup isn't a setting", "labels stay as"]),
+    "an average of weights, of Keras": (
+        ["optimizer.use_ema=true"],
+        ["optimizer.use_ema isn't a setting of this version: training.ema=0.99"],
+    ),
+    "a layer that changes labels": (
+        ["-m", "seed=0,1", "augmentation.layers=[{_target_:keras.layers.MixUp}]"],
+        ["augmentation=none: keras.layers.MixUp changes labels with the images"],
+    ),
+    "an optimizer's value that Keras reads in training": (
+        ["+optimizer.weight_decay=much"],
+        ["Keras can't train with optimizer=adam", "Cast string to float"],
+    ),
     "a key that is like no other": (
         ["model.nosuch=1"],
         ["model.nosuch isn't a setting of this version: model=conv_pair has blocks, dropout"],

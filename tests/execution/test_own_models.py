@@ -13,8 +13,8 @@ from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.saved_model import read_network, write_network
 from sidebyside.engine.training.fit import compiled
 from sidebyside.engine.training.networks import build
-from sidebyside.execution.preflight import check_trainable
-from sidebyside.execution.preflight_own import check_own
+from sidebyside.execution.preflight.own_models import check_own
+from sidebyside.execution.preflight.trainable import check_trainable
 from sidebyside.storage.own_sources import check_unchanged, own_sources
 from support.choices import OWN
 

@@ -106,7 +106,7 @@ def preflight(
 
 def _check_trainable(configs: Sequence[Config]) -> None:
     with greetings_hidden():
-        from sidebyside.execution.preflight import check_trainable
+        from sidebyside.execution.preflight.trainable import check_trainable
 
     check_trainable(configs)
 

@@ -72,7 +72,7 @@ def train(config: Config) -> Run:
     prepared = open_arrays(paths.processed(config.dataset.name, config.data_format))
     if prepared is None or not is_finished(plan(config, {})):
         with greetings_hidden():
-            from sidebyside.execution.preflight import check_trainable
+            from sidebyside.execution.preflight.trainable import check_trainable
         check_trainable([config])
     [job] = others.arrived([plan(config, {})])
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):

@@ -22,21 +22,23 @@ _SCHEMAS = {
     "training": Training,
 }
 _CALLED = {"lr": "optimizer.learning_rate"}
+_UNMIXED = "labels stay as they are here, so that nothing can mix images of several classes"
 _NOT_SETTINGS = {  # what others call so, and what takes its place here
     "callbacks": "what is trained is the config alone; training.patience and training.keep=best "
     "stop early, schedule= changes the learning rate",
-    "cutmix": "augmentation= takes layers of keras.layers",
+    "cutmix": _UNMIXED,
     "gpus": "training.device=gpu trains on GPUs, hydra.launcher.workers says how many at a time",
     "jit_compile": "XLA gains next to nothing for these networks on a CPU, see docs/performance.md",
     "loss": "networks are trained on categorical cross-entropy",
     "loss_weights": "networks are trained on categorical cross-entropy; see training.class_weight",
     "metric": "study.metric is what runs are judged by",
     "metrics": "study.metric is what runs are judged by, of those that docs/metrics.md lists",
-    "mixup": "augmentation= takes layers of keras.layers",
+    "mixup": _UNMIXED,
     "sample_weight": "training.class_weight=balanced lets each class count alike",
     "shuffle": "training.order says how images are shuffled",
     "steps_per_epoch": "an epoch is all training images once",
     "test_split": "a dataset has its test images; dataset.test_fraction divides folders of images",
+    "use_ema": "training.ema=0.99, for instance, averages the weights",
     "validation_data": "protocol= says which images validate",
     "validation_split": "protocol= says which images validate, split20 for instance a fifth",
     "verbose": "progress is shown on a terminal and in lines elsewhere",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from sidebyside.config.protocols import training_size
@@ -10,19 +11,20 @@ from sidebyside.config.schema import Config
 from sidebyside.engine.blocks import Conv, Convolution, Dense, Dropout, Flatten, Instance, Pool
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.training import determinism
-from sidebyside.engine.training.augmentation import build_augmentation
 from sidebyside.engine.training.fit import compiled
 from sidebyside.engine.training.numerics import resolve
 from sidebyside.errors import UserError
-from sidebyside.execution.preflight_own import check_own
+from sidebyside.execution.preflight.augmentation import check_augmentation
+from sidebyside.execution.preflight.own_models import check_own
+from sidebyside.execution.preflight.reasons import reason
 
 _USUAL = Conv | Pool | Dropout | Flatten | Dense
 
 
 def check_trainable(configs: Sequence[Config]) -> None:
-    """Build every distinct network of ``configs``; train a batch of those that may not train.
+    """Build every distinct network of ``configs``; try each optimizer and each augmentation.
 
-    All are for one device.
+    Networks that may not train here are trained on a batch. All are for one device.
 
     Raises
     ------
@@ -32,26 +34,14 @@ def check_trainable(configs: Sequence[Config]) -> None:
     """
     training = configs[0].training
     determinism.fix(training.threads, resolve(training.numerics), training.device)
-    for config in _distinct(configs):
-        try:
-            compiled(_network(config))
-            build_augmentation(config.recipe())
-        except UserError:
-            raise
-        except SystemExit as end:  # as of a script whose arguments aren't those that it knows
-            raise UserError(
-                f"model={config.model.name} can't be built: the module of its _target_ ends Python "
-                f"(exit code {end.code}). Put what it does as a script under "
-                "`if __name__ == '__main__':`."
-            ) from None
-        except Exception as error:  # whatever Keras makes of a value that it doesn't know
-            raise UserError(
-                f"Keras refuses model={config.model.name} with optimizer="
-                f"{config.optimizer['name']}, schedule={config.schedule.name} and augmentation="
-                f"{config.augmentation.name}: {_first_line(error)}. Change them under conf/ or on "
-                "the command line."
-            ) from None
-    for config in _networks(configs):
+    networks, optimizers = _networks(configs), _optimizers(configs)
+    for config in {id(own): own for own in [*networks, *optimizers]}.values():
+        network = _compiled(config)
+        if any(config is own for own in optimizers):
+            _take_a_step(network, config)
+    for config in _augmentations(configs):
+        check_augmentation(config)
+    for config in networks:
         if isinstance(config.model, Instance):
             check_own(_network(config))
         elif _may_not_train(config):
@@ -62,13 +52,51 @@ def _networks(configs: Sequence[Config]) -> list[Config]:
     return list({repr((c.dataset.name, c.model, c.data_format)): c for c in configs}.values())
 
 
-def _distinct(configs: Sequence[Config]) -> list[Config]:
-    """Return configs that have each network, each optimizer and each augmentation among them."""
-    optimizers = {
-        repr((c.optimizer, c.schedule, c.training.precision, c.training.ema)): c for c in configs
-    }
-    augmentations = {repr((c.augmentation, c.data_format)): c for c in configs}
-    return [*_networks(configs), *optimizers.values(), *augmentations.values()]
+def _optimizers(configs: Sequence[Config]) -> list[Config]:
+    return list(
+        {
+            repr((c.optimizer, c.schedule, c.training.precision, c.training.ema)): c
+            for c in configs
+        }.values()
+    )
+
+
+def _augmentations(configs: Sequence[Config]) -> list[Config]:
+    return list(
+        {repr((c.dataset.name, c.augmentation, c.data_format)): c for c in configs}.values()
+    )
+
+
+def _compiled(config: Config) -> keras.Model:
+    try:
+        return compiled(_network(config))
+    except UserError:
+        raise
+    except SystemExit as end:  # as of a script whose arguments aren't those that it knows
+        raise UserError(
+            f"model={config.model.name} can't be built: the module of its _target_ ends Python "
+            f"(exit code {end.code}). Put what it does as a script under "
+            "`if __name__ == '__main__':`."
+        ) from None
+    except Exception as error:  # whatever Keras makes of a value that it doesn't know
+        raise UserError(
+            f"Keras refuses model={config.model.name} with optimizer={config.optimizer['name']} "
+            f"and schedule={config.schedule.name}: {reason(error)}. Change them under conf/ or on "
+            "the command line."
+        ) from None
+
+
+def _take_a_step(network: keras.Model, config: Config) -> None:
+    """Let an optimizer change weights once, which reads arguments that it took as they were."""
+    weights = network.trainable_variables
+    try:
+        network.optimizer.apply([keras.ops.ones_like(own) for own in weights], weights)
+    except Exception as error:
+        raise UserError(
+            f"Keras can't train with optimizer={config.optimizer['name']} and schedule="
+            f"{config.schedule.name}: {reason(error)}. Change them under conf/ or on the command "
+            "line."
+        ) from None
 
 
 def _network(config: Config) -> Network:
@@ -100,7 +128,7 @@ def _train_a_batch(config: Config) -> None:
     try:
         network.train_on_batch(images, labels)
     except refusals as error:
-        raise _refusal(config, _first_line(error)) from None
+        raise _refusal(config, reason(error)) from None
 
 
 def _refusal(config: Config, reason: str) -> UserError:
@@ -120,8 +148,3 @@ def _refusal(config: Config, reason: str) -> UserError:
     return UserError(
         f"{asked} by this TensorFlow: {reason}. Choose data_format=channels_last, or other blocks."
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
