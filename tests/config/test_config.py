@@ -36,6 +36,8 @@ def test_every_shipped_config_is_valid(compose, choice, monkeypatch):
         ("protocol=peek", 'protocol="peek"'),
         ("optimizer.learning_rate=0", "optimizer.learning_rate=0"),
         ("optimizer._target_=os.system", 'optimizer._target_="os.system"'),
+        ("+optimizer.use_ema=true", "optimizer.use_ema won't do: training.ema=0.99"),
+        ("+optimizer.ema_momentum=0.9", "Leave optimizer.ema_momentum out"),
         ("dataset.name=../../x", 'dataset.name="../../x"'),
         ("store.uri=''", 'store.uri=""'),
         ("store.checkpoint_every=0", "store.checkpoint_every=0"),

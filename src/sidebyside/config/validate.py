@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 SCHEDULE_PACKAGE = "keras.optimizers.schedules"
 AUGMENTATION_PACKAGE = "keras.layers"
+_AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")  # arguments of Keras' optimizers
 _EXAMPLES = {SCHEDULE_PACKAGE: "CosineDecay", AUGMENTATION_PACKAGE: "RandomFlip"}
 
 
@@ -49,6 +50,7 @@ def check(config: DictConfig) -> Config:
     _check_model(checked)
     _check_batch_size(checked)
     _check_early_stopping(checked)
+    _check_average(checked)
     return checked
 
 
@@ -241,3 +243,13 @@ def _check_early_stopping(config: Config) -> None:
         f"training.{key} needs validation images that aren't the test images, and protocol="
         f"{config.protocol} has none: choose protocol={' or '.join(HOLDS_OUT)}."
     )
+
+
+def _check_average(config: Config) -> None:
+    """Raise a UserError where Keras is to average weights, which would put the average nowhere."""
+    for name in _AVERAGE:
+        if name in config.optimizer:
+            raise UserError(
+                f"optimizer.{name} won't do: training.ema=0.99, for instance, averages the weights "
+                f"and uses the average. Leave optimizer.{name} out."
+            )
