@@ -1,10 +1,19 @@
-"""What is tried before a sweep: augmentations and optimizers that Keras takes and that won't do."""
+"""What is tried before a sweep: what Keras takes and won't do, and nodes of another kind."""
+
+import socket
+from dataclasses import replace
 
 import pytest
 
 import sidebyside as sbs
 from sidebyside import UserError
+from sidebyside.execution.executors.serial import SerialExecutor
+from sidebyside.execution.jobs import plan
+from sidebyside.execution.opening import preflight
 from sidebyside.execution.preflight.trainable import check_trainable
+from sidebyside.execution.train import train_job
+from sidebyside.storage import keys
+from support.sweeps import keys_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -84,3 +93,59 @@ def test_layers_that_do_here_what_they_are_for_pass(tried, data_format):
 def test_augmentations_that_come_along_pass(tried, project, chosen):
     for path in (project / "conf" / "augmentation").glob("*.yaml"):
         tried(f"augmentation={path.stem}", *chosen)
+
+
+class OnANode(SerialExecutor):
+    """An executor whose worker may be on another machine."""
+
+    elsewhere = True
+
+
+def planned(*chosen, **environment):
+    """Return a job as another machine would plan it, which differs in parts of its environment."""
+    job = plan(sbs.compose("model=mlp", "training.epochs=1", *chosen), {})
+    here = job.identity["environment"]
+    others = {
+        name: here[name] | own if isinstance(own, dict) else own
+        for name, own in environment.items()
+    }
+    identity = job.identity | {"environment": here | others}
+    run = replace(job.run, key=keys.run_key(identity))
+    return replace(job, run=run, identity=identity)
+
+
+OTHERS = {
+    "another processor": (
+        ("schedule=cosine", {"cpu": {"model": "AMD EPYC"}}),
+        "as its bits depend on the processor .* there, and AMD EPYC where it is launched",
+    ),
+    "the same processor with other instructions": (
+        ("schedule=cosine", {"cpu": {"instructions": ["sse"]}}),
+        "with other instructions where it is launched. Launch from a machine like the nodes",
+    ),
+    "another numeric class": (
+        ("training.numerics=native", {"numerics": "avx512"}),
+        "is of numeric class native and not of avx512, .*: set training.numerics=native",
+    ),
+    "another TensorFlow": (
+        ("schedule=constant", {"versions": {"tensorflow": "2.3"}}),
+        r"environment.versions.tensorflow changed while the sweep was running, or isn't the same",
+    ),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_run_that_would_be_another_one_on_its_node_is_named(home, tmp_path, other):
+    (choice, environment), words = OTHERS[other]
+    job = planned(choice, **environment)
+    told = f"Run {job.run.key[:12]} would be another one on {socket.gethostname()}.*{words}"
+    with pytest.raises(UserError, match=told), preflight([job], (), OnANode(), tmp_path):
+        pass
+    with pytest.raises(UserError, match=told):
+        train_job(job)
+    assert not keys_in(home)
+
+
+def test_a_node_of_the_same_kind_passes(home, tmp_path):
+    with preflight([planned("schedule=cosine")], (), OnANode(), tmp_path):
+        pass

@@ -13,6 +13,7 @@ from sidebyside.data.prepare import prepare
 from sidebyside.engine.training.gpus import DEVICES
 from sidebyside.engine.training.numerics import CLASSES, resolve
 from sidebyside.errors import UserError
+from sidebyside.execution.elsewhere import check_machine, of_each_kind
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
 from sidebyside.execution.executors.tasks import Task
 from sidebyside.execution.jobs import Job
@@ -87,11 +88,13 @@ def preflight(
     jobs: Sequence[Job], done: Collection[str], executor: Executor, log_folder: Path
 ) -> Iterator[None]:
     """Have TensorFlow asked meanwhile, in a worker, whether runs can be trained."""
-    untrained = [job.config for job in jobs if job.run.key not in done]
+    untrained = [job for job in jobs if job.run.key not in done]
     asked = []
     for device in DEVICES:
-        if own := [config for config in untrained if config.training.device == device]:
-            call, log = partial(_check_trainable, own), log_folder / "preflight.txt"
+        if own := [job for job in untrained if job.config.training.device == device]:
+            travelling = of_each_kind(own) if executor.elsewhere else []
+            call = partial(_check, [job.config for job in own], travelling)
+            log = log_folder / "preflight.txt"
             asked.append(executor.first(Task(call, log, gpu=device == "gpu")))
     yield
     for answer in asked:
@@ -104,7 +107,9 @@ def preflight(
             ) from None
 
 
-def _check_trainable(configs: Sequence[Config]) -> None:
+def _check(configs: Sequence[Config], travelling: Sequence[Job]) -> None:
+    """Raise a UserError if networks can't be trained here, or runs would be others than planned."""
+    check_machine(travelling)
     with greetings_hidden():
         from sidebyside.execution.preflight.trainable import check_trainable
 

@@ -17,8 +17,8 @@ from sidebyside.data.arrays import (
 )
 from sidebyside.data.prepare import prepare
 from sidebyside.environment import give_gpu
-from sidebyside.errors import UserError
 from sidebyside.execution.diverged import check_loss
+from sidebyside.execution.elsewhere import other_run
 from sidebyside.execution.evaluate import evaluate, is_evaluated
 from sidebyside.execution.jobs import Job, plan, retraining
 from sidebyside.execution.running import launches
@@ -111,11 +111,8 @@ def train_job(job: Job, shares: bool = True) -> Run:
     shared = job.config.store if shares else Store()
     others = RunExchange(shared, job.config.tracking, key, _say)
     others.fetch_arrays(job.config.dataset, job.config.data_format, job.identity["arrays"])
-    if plan(job.config, job.run.factors).run.key != key:
-        raise UserError(
-            "The code, the data or the environment changed while the sweep was running, so this "
-            f"run would not be {key[:12]}, which was asked for. Start it again."
-        )
+    if (here := plan(job.config, job.run.factors)).run.key != key:
+        raise other_run(job, here.identity)
     tracker = Tracker(job.config.tracking)
     with passwords_hidden(), store.locked(key):
         try:

@@ -35,24 +35,31 @@ def identity(
     images that train it where it isn't one of the arrays, see
     `sidebyside.data.arrays.division_digest`.
     """
-    environment: dict[str, Any] = {
+    divided = {} if division is None else {"division": division}
+    return divided | {
+        "recipe": recipe.as_json(),
+        "arrays": arrays_digest,
+        "sources": source_digests(DECIDING) | own_sources(recipe.model),
+        "environment": environment(recipe, numerics, card),
+    }
+
+
+def environment(
+    recipe: Recipe, numerics: NumericClass, card: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what decides a run's result besides recipe, data and code; see `identity`."""
+    found: dict[str, Any] = {
         "versions": {package: _version(package) for package in _PACKAGES},
         "numerics": numerics,
         "onednn": onednn(),
         "threads": recipe.threads,
     }
     if card is not None:
-        environment["gpu"] = dict(card)
+        found["gpu"] = dict(card)
     # Nobody has compared a card in two machines.
     if card is not None or not same_on_all(recipe, numerics):
-        environment["cpu"] = processor()
-    divided = {} if division is None else {"division": division}
-    return divided | {
-        "recipe": recipe.as_json(),
-        "arrays": arrays_digest,
-        "sources": source_digests(DECIDING) | own_sources(recipe.model),
-        "environment": environment,
-    }
+        found["cpu"] = processor()
+    return found
 
 
 @cache  # as imported; looking it up takes a millisecond
