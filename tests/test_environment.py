@@ -37,3 +37,18 @@ def test_onednn_that_is_switched_off_stays_off(monkeypatch):
     monkeypatch.setenv(ONEDNN, "0")
     set_environment()
     assert os.environ[ONEDNN] == "0"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TF_XLA_FLAGS",
+        "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS",
+        "TF_SET_ONEDNN_FPMATH_MODE",
+        "ONEDNN_DEFAULT_FPMATH_MODE",
+    ],
+)
+def test_what_would_change_bits_under_the_same_key_is_dropped(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    set_environment()
+    assert name not in os.environ

@@ -11,15 +11,26 @@ _CHOSEN = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden
 _ALL = "all"
 _OURS = ("SIDEBYSIDE_", "DVC_ROOT")  # names that begin so say where everything lives
 
+# What changes bits and is in no run's key: XLA, weights that oneDNN takes for constant (and then
+# computes with the first ones), and float32 that oneDNN rounds in numeric class native.
+_IN_NO_KEY = (
+    "TF_XLA_FLAGS",
+    "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+)
+
 _given: list[str] = []  # the GPU of this process
 
 
 def set_environment() -> None:
-    """Set it, before TensorFlow or MLflow is imported; what is set already stays."""
+    """Set it, before TensorFlow or MLflow is imported; what is set already stays, or is dropped."""
     os.environ["SIDEBYSIDE_ROOT"] = str(paths.root())
     os.environ["SIDEBYSIDE_HOME"] = str(paths.home())
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever it is for other projects
+    drop_what_no_key_has()
     # By itself TensorFlow does so on processors with VNNI, AMX or the like alone. Others of the
     # same numeric class would give other bits, and none at all for channels_first.
     if is_x86():
@@ -30,6 +41,12 @@ def set_environment() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # A pickle runs what it likes when it is opened, and nothing here is kept as one.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+
+
+def drop_what_no_key_has() -> None:
+    """Unset what would change a run's bits unseen, before TensorFlow computes anything."""
+    for name in _IN_NO_KEY:
+        os.environ.pop(name, None)
 
 
 def is_x86() -> bool:

@@ -16,7 +16,7 @@ import cloudpickle
 import psutil
 import ray
 
-from sidebyside.environment import give_gpu
+from sidebyside.environment import drop_what_no_key_has, give_gpu
 from sidebyside.execution.executors.sendable import sendable
 from sidebyside.execution.executors.worker import OVER_MEMORY, PRELOADED, print_to
 
@@ -79,6 +79,7 @@ class RayWorker:
     def settle(self, driver: Driver) -> Place:
         """Take over what the driver says, and return where this is."""
         os.environ.update(driver.environment)
+        drop_what_no_key_has()  # by the shell that has started the node
         home, is_shared = _home(driver)
         os.environ["SIDEBYSIDE_HOME"] = str(home)
         os.environ["SIDEBYSIDE_ROOT"] = str(_root(driver, home, is_shared))
