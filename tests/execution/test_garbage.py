@@ -108,6 +108,19 @@ def test_runs_of_a_study_and_its_checkpoints_stay(kept, capsys, monkeypatch):
     }
 
 
+def test_what_a_kill_has_left_of_a_run_that_is_finished_goes(kept, capsys):
+    one, other = sorted(keys_in(kept))
+    for key in (one, other):
+        (store.begin(key) / store.CHECKPOINTS).mkdir()
+    launch = Launch("0123", "dataset=mnist5k")
+    with noted(launch), store.locked(other):  # as who trains it anew has it
+        launch.add({key: RunShown("seed=0", 1, 1) for key in (one, other)})
+        main(["gc", "--yes"])
+    assert "left by a kill" in capsys.readouterr().out
+    assert {path.name for path in (kept / "runs" / ".unfinished").iterdir()} == {other}
+    assert keys_in(kept) == {one, other}
+
+
 @pytest.mark.parametrize(
     ("damaged", "content", "said"),
     [

@@ -124,6 +124,41 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(project, tmp_path, un
     assert finished(tmp_path / "killed") == undisturbed
 
 
+# Ends the process that runs a script in the moment in which its run gets its place.
+KILLED_AT_THE_END = """
+import os, runpy, signal, sys
+from pathlib import Path
+def at(event, arguments):
+    if event == "os.rename" and Path(os.fspath(arguments[1])).parent.name == "runs":
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(at)
+_, _, *sys.argv = sys.argv
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.faults(
+    fault="SIGKILL of a run in the moment before it is in the run store",
+    lost=NOTHING,
+    repeated="the last epoch",
+    code=-9,
+    says="",
+)
+def test_a_run_that_is_killed_before_it_has_its_place_keeps_its_epochs(
+    project, tmp_path, undisturbed, fault
+):
+    home = tmp_path / "killed"
+    home.mkdir()
+    with started(project, home, before=[sys.executable, "-c", KILLED_AT_THE_END]) as process:
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == fault.code, errors
+    assert "epoch 12/12" in errors
+    assert not list((home / "runs").glob("*/run.json"))
+    assert f"{GOES_ON} 11/12" in train(project, home)
+    assert finished(home) == undisturbed
+    assert not list((home / "runs" / ".unfinished").iterdir())
+
+
 @pytest.mark.faults(
     fault="another learning rate after a kill",
     lost=NOTHING,

@@ -3,6 +3,7 @@
 A machine is a copy of the project and a home here; what counts is that none sees another's files.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ from sidebyside.storage.results import load_study
 from sidebyside.storage.shared import bundles
 from sidebyside.storage.shared.bundles import SharedStore
 from sidebyside.storage.shared.opened import objects_at
+from sidebyside.storage.shared.runs import SharedRuns
 from sidebyside.verify.test_set import looks
 from support.executors import InThisProcess
 from support.projects import TINY, copy_project, in_place
@@ -105,6 +107,28 @@ def test_a_run_that_another_machine_finished_is_neither_trained_nor_tested_again
     events = [entry.event for entry in entries_of(trained_by, run.key)]
     assert events == ["begun", "finished", "look"]
     assert entries_of(other, run.key) == entries_of(trained_by, run.key)
+
+
+def test_checkpoints_stay_where_a_run_that_arrives_has_no_room(first, machine, monkeypatch):
+    _, shared, run = first
+    replace = os.replace
+
+    def full(source, to):
+        if Path(to) == paths.run(run.key):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, to)
+
+    with machine().at():
+        begun = store.begin(run.key) / store.CHECKPOINTS
+        begun.mkdir()
+        arriving = SharedRuns(SharedStore(objects_at(shared.as_uri())))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", full)
+            with pytest.raises(OSError, match="No space"):
+                arriving.fetch_run(run.key)
+        assert begun.is_dir()
+        assert arriving.fetch_run(run.key)
+        assert not begun.parent.exists()
 
 
 def test_a_run_by_a_machine_that_is_not_asked_to_share_stays_there(first, machine):

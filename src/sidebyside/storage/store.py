@@ -34,6 +34,7 @@ DIGESTS = "digests.json"
 HISTORY = "history.json"
 _BESIDE_WEIGHTS = 2**18  # bytes for the other files of a run
 CHECKPOINTS = "checkpoints"
+_WHOLE = "whole"  # the files of a run that is trained, until it gets its place
 
 
 class DamagedError(Exception):
@@ -237,6 +238,7 @@ def _launch_folder(launch: str) -> Path:
 def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -> Run:
     """Write a trained network to its folder and make the run a finished one.
 
+    Its checkpoints stay until it has its place: a training that is ended before goes on from them.
     If the run is there already, because it was trained anew to prove a point, that one stays.
 
     Raises
@@ -249,16 +251,17 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
     from sidebyside.engine.scoring.saved_model import write_network
     from sidebyside.engine.training.fit import weights_digest
 
-    folder = paths.unfinished_run(key)
-    _check_room(folder, fitted.network)
+    unfinished = paths.unfinished_run(key)
+    folder = unfinished / _WHOLE
+    _check_room(unfinished, fitted.network)
+    folder.mkdir()
     write_network(fitted.network, fitted.made_from, folder)
     write_json(folder / HISTORY, fitted.history)
     write_json(folder / DIGESTS, fitted.digests)
     timing = {"seconds": round(seconds, 3), "step_seconds": round(fitted.step_seconds, 3)}
     write_json(folder / TIMING, timing)
-    beside = (TIMING, PROGRESS, CHECKPOINTS)
-    names = (path.name for path in folder.iterdir() if path.name not in beside)
-    files = sorted(filter(paths.is_name, names))  # and nothing that a kill has left
+    names = (path.name for path in folder.iterdir() if path.name != TIMING)
+    files = sorted(filter(paths.is_name, names))  # and nothing that a file system hides there
     card = {
         "key": key,
         "parameters": fitted.network.count_params(),
@@ -267,13 +270,11 @@ def save(key: str, identity: dict[str, Any], fitted: "Fitted", seconds: float) -
         "identity": identity,
     }
     write_json(folder / CARD, card)
-    # At last: a training that is ended before goes on from them.
-    (folder / PROGRESS).unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     if (stored := find(key)) is None:
         move_into_place(folder, paths.run(key))
+        shutil.rmtree(unfinished, ignore_errors=True)
         return load(paths.run(key))
-    shutil.rmtree(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
     if stored.weights_digest != card["weights_digest"]:
         raise UserError(
             f"Run {key[:12]} was trained anew and has other weights: stored "

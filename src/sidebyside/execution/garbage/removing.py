@@ -17,6 +17,7 @@ from sidebyside.files import read_json
 from sidebyside.storage import store
 
 Kind = Literal["run", "unfinished run", "damaged run", "left by a kill"]
+_LEFT: Kind = "left by a kill"
 _REMOVED = ".removed"  # in runs/: renamed to, then deleted; a kill leaves some, the next one ends
 _DAY = 86_400.0  # seconds, after which what no launch is known to own belongs to none
 
@@ -34,7 +35,7 @@ class Garbage:
     size : int
         In bytes.
     key : str or None
-        The run key, for a run that may be trained.
+        The run key, for what whoever trains that run holds.
     """
 
     path: Path
@@ -57,10 +58,11 @@ def find() -> list[Garbage]:
     for folder in sorted((paths.runs() / ".unfinished").glob("*/")):
         # One that was left today is one that the same command would go on with.
         unknown = folder.name not in needed | studies.keys and _is_old(folder)
-        if unknown and not _is_held(folder.name):
+        finished = store.holds(folder.name)
+        if (finished or unknown) and not _is_held(folder.name):
             about = f"{store.epochs_done(folder.name) or 0} epochs done"
-            size = _size(folder)
-            found.append(Garbage(folder, "unfinished run", about, size, folder.name))
+            kind: Kind = _LEFT if finished else "unfinished run"
+            found.append(Garbage(folder, kind, about, _size(folder), folder.name))
     return found
 
 
@@ -75,7 +77,7 @@ def remove(found: Sequence[Garbage]) -> list[Garbage]:
     with launches.none_begins() as live:
         needed = written() | launched(live)
         for own in found:
-            if own.key not in needed and _moved(own, aside):
+            if (own.kind == _LEFT or own.key not in needed) and _moved(own, aside):
                 gone.append(own)
     shutil.rmtree(aside, ignore_errors=True)
     return gone
@@ -101,7 +103,7 @@ def _leftovers(live: set[str]) -> list[Garbage]:
     left = [path for path in (runs / ".launches").glob("*") if path.name not in live]
     old = [path for path in left if _is_old(path)]
     for path in [*old, *launches.dead(), *(runs / _REMOVED).glob("*")]:
-        found.append(Garbage(path, "left by a kill", path.parent.name, _size(path)))
+        found.append(Garbage(path, _LEFT, path.parent.name, _size(path)))
     return found
 
 

@@ -66,8 +66,8 @@ class SharedRuns:
                 if not self._sound(bundle, folder, key):
                     continue
                 lines.adopt(folder)
-                remove(paths.unfinished_run(key))
                 move_into_place(folder, paths.run(key))
+                remove(paths.unfinished_run(key))  # checkpoints, needed should there be no room
                 return True
         return False
 
