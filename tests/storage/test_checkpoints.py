@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from sidebyside.engine.training.fit import State
+from sidebyside.files import file_digest, read_json, write_json
 from sidebyside.storage.checkpoints import load_checkpoint, save_checkpoint
 
 
@@ -65,3 +67,40 @@ def test_the_best_weights_come_back_beside_those_to_go_on_with(tmp_path):
     loaded, _ = load_checkpoint(tmp_path / "checkpoints")
     assert len(loaded.variables) == 2
     np.testing.assert_array_equal(loaded.best, best)
+
+
+@pytest.fixture
+def of_own_types():
+    """A state whose variables have data types that NumPy's files don't know."""
+    variables = [
+        np.array([[1.5, -2], [0.25, 3]], ml_dtypes.bfloat16),
+        np.array(0.5, ml_dtypes.float8_e5m2),
+        np.array([True, False]),
+    ]
+    best = [np.array([4, 0.5], ml_dtypes.float8_e4m3fn)]
+    return replace(state_after(2), variables=variables, best=best)
+
+
+def test_data_types_that_numpy_does_not_store_come_back(of_own_types, tmp_path):
+    save_checkpoint(tmp_path / "checkpoints", of_own_types, 1.0)
+    loaded, _ = load_checkpoint(tmp_path / "checkpoints")
+    pairs = [(loaded.variables, of_own_types.variables), (loaded.best, of_own_types.best)]
+    for stored, saved in pairs:
+        assert [own.dtype for own in stored] == [own.dtype for own in saved]
+        for one, other in zip(stored, saved, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_of_before_data_types_were_named_is_gone_on_with(of_own_types, tmp_path):
+    folder = tmp_path / "checkpoints"
+    state = replace(of_own_types, variables=[np.ones(3, "float32"), of_own_types.variables[0]])
+    save_checkpoint(folder, replace(state, best=[]), 1.0)
+    path = folder / "epoch-000002.npz"
+    np.savez(path, *state.variables)
+    card = read_json(path.with_suffix(".json")) | {"sha256": file_digest(path)}
+    card.pop("dtypes", None)
+    write_json(path.with_suffix(".json"), card)
+    loaded, _ = load_checkpoint(folder)
+    for one, other in zip(loaded.variables, state.variables, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
