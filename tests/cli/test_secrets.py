@@ -7,6 +7,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import mlflow
 import pytest
 import requests
 
@@ -126,6 +127,14 @@ def test_what_is_written_still_says_which_run_it_was(tracked):
 def test_a_value_that_cannot_be_read_is_printed_without_its_password(tracked):
     said = tracked.run("train", f"tracking.uri=postgresql://a:{PLANTED}@h/d?b=c", code=2)
     assert said.startswith("error: tracking.uri=postgresql://a:***@h/d?b=c can't be read")
+
+
+def test_an_experiment_that_was_deleted_is_named_without_the_password(tracked):
+    client = mlflow.MlflowClient(tracked.uri)
+    client.delete_experiment(client.create_experiment("gone"))
+    with pytest.raises(UserError, match="gone was deleted in http://someone:") as refused:
+        Tracker(Tracking(uri=tracked.uri, experiment="gone")).prepare()
+    assert PLANTED not in str(refused.value)
 
 
 class Dropping(BaseHTTPRequestHandler):

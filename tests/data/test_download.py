@@ -142,6 +142,19 @@ def test_wrong_bytes_are_named_and_the_next_source_serves(project, server, capsy
     assert f"{server.url('wrong')}: serves wrong bytes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_password_in_an_address_is_not_told(project, server, monkeypatch, capsys):
+    of_one = [server.url(own).replace("//", "//me:pl4nted@") for own in ("wrong", "missing")]
+    monkeypatch.setenv("SIDEBYSIDE_MIRROR", of_one[0])
+    with pytest.raises(UserError) as refused:
+        download(dataset(of_one[1]))
+    said = capsys.readouterr().err
+    assert "//me:***@" in said
+    assert "serves wrong bytes" in said
+    assert "has no small-train_images.gz" in str(refused.value)
+    assert "pl4nted" not in said + str(refused.value)
+
+
 REASONS = {
     "missing": "has no small-train_images.gz",
     "busy": "answers 503",

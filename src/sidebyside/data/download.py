@@ -34,6 +34,7 @@ from sidebyside.data import bundled
 from sidebyside.data.arrays import file_digest
 from sidebyside.data.image_folders import pack
 from sidebyside.errors import UserError
+from sidebyside.redaction import without_passwords
 
 MIRROR_VARIABLE = "SIDEBYSIDE_MIRROR"
 _ADDRESSES = ("http://", "https://")
@@ -105,14 +106,14 @@ def _fetch(dataset: Dataset, role: str, file: File, report: _Report) -> bytes:
         try:
             content = _read(source, dataset, role, file, report)
         except _UnservedError as reason:
-            reasons.append(f"{source}: {reason}")
+            reasons.append(f"{without_passwords(source)}: {reason}")
             continue
         digest = hashlib.sha256(content).hexdigest()
         if digest == file.sha256:
             return content
         reasons.append(
-            f"{source}: serves wrong bytes, SHA-256 {digest[:12]}... instead of "
-            f"{file.sha256[:12]}..."
+            f"{without_passwords(source)}: serves wrong bytes, SHA-256 {digest[:12]}... instead "
+            f"of {file.sha256[:12]}..."
         )
         print(f"warning: {file.name}: {reasons[-1]}; skipped", file=sys.stderr)
     raise UserError(

@@ -151,9 +151,9 @@ class Experiment:
         known = self._client.get_experiment_by_name(self._experiment)
         if known is not None and known.lifecycle_stage != "active":
             raise UserError(
-                f"Experiment {self._experiment} was deleted in {self.uri}: bring it back with "
-                f"`mlflow experiments restore --experiment-id {known.experiment_id}`, or set "
-                "tracking.experiment to another name."
+                f"Experiment {self._experiment} was deleted in {without_passwords(self.uri)}: "
+                "bring it back with `mlflow experiments restore --experiment-id "
+                f"{known.experiment_id}`, or set tracking.experiment to another name."
             )
         if known is not None:
             for name, value in ABOUT.items():
