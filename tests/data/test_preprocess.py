@@ -1,5 +1,7 @@
 """Raw images to arrays."""
 
+import hashlib
+import itertools
 import re
 import shutil
 from dataclasses import replace
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from sidebyside import UserError
+from sidebyside.config.datasets import File
 from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.config.validate import check
 from sidebyside.data.arrays import open_arrays
@@ -111,6 +114,46 @@ def test_arrays_of_other_files_are_made_again(workspace):
     stale = description.read_text().replace(dataset.files["train_images"].sha256, "0" * 64)
     description.write_text(stale)
     assert prepare(dataset, "channels_last").made_from == first.made_from
+
+
+@pytest.fixture
+def halves(workspace, tmp_path):
+    """A function that returns a dataset of two parts, "a" and "b", given the one that trains."""
+    _, dataset = workspace
+    served, files = tmp_path / "served", {}
+    served.mkdir()
+    for number, part in enumerate("ab"):
+        images = np.full((60, 28, 28), number, np.uint8)
+        for kind, array in (("images", images), ("labels", np.arange(60, dtype=np.uint8) % 2)):
+            content, name = idx.serialise(array), f"{part}-{kind}"
+            (served / name).write_bytes(content)
+            files[part, kind] = File(name, len(content), hashlib.sha256(content).hexdigest())
+
+    def trained_on(part):
+        parts = {"train": part, "test": "ab".replace(part, "")}
+        roles = {
+            f"{role}_{kind}": files[parts[role], kind]
+            for role, kind in itertools.product(parts, ("images", "labels"))
+        }
+        return replace(
+            dataset,
+            name="halves",
+            classes=2,
+            files=roles,
+            sources=[str(served)],
+            training_images=60,
+        )
+
+    return trained_on
+
+
+def test_files_with_other_roles_make_other_arrays_and_the_same_ones_the_same(halves):
+    first = prepare(halves("a"), "channels_last")
+    assert not first.read("train_images").any()
+    other = prepare(halves("b"), "channels_last")
+    assert other.read("train_images").all()
+    assert not other.read("test_images").any()
+    assert prepare(halves("a"), "channels_last").digest == first.digest != other.digest
 
 
 @pytest.mark.parametrize(

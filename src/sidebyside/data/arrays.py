@@ -35,8 +35,8 @@ class ProcessedArrays:
     digests : dict of str
         SHA-256 of each file, by its name.
     made_from : dict of str
-        What decided them: SHA-256 of each raw file and source module, and what the config says of
-        the files.
+        What decided them: SHA-256 of each raw file by its role and of each source module, and what
+        the config says of the files.
     """
 
     folder: Path

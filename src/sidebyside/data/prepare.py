@@ -106,13 +106,14 @@ def prepared(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays | Non
 def made_from(dataset: Dataset) -> dict[str, str]:
     """Return what decides the arrays: the raw files, what the config says of them, and the code."""
     said = {
+        "format": dataset.format,
         "classes": dataset.classes,
         "image_shape": list(dataset.image_shape),
         "trained on": _training_sizes(dataset),
         "normalisation": dataset.normalisation,
     }
     return {
-        **{file.name: file.sha256 for file in dataset.files.values()},
+        **{role: f"{file.name} {file.sha256}" for role, file in dataset.files.items()},
         **{name: str(value) for name, value in said.items()},
         **source_digests(_DECIDING),
     }
