@@ -2,8 +2,10 @@
 
 import hashlib
 import itertools
+import pickle
 import re
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +16,13 @@ from sidebyside.config.datasets import File
 from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.config.validate import check
 from sidebyside.data.arrays import open_arrays
-from sidebyside.data.prepare import prepare, preprocess
+from sidebyside.data.prepare import counting_on, prepare, preprocess
 from sidebyside.data.preprocessing import idx
 from sidebyside.data.preprocessing.splits import divide
+from sidebyside.data.shared_arrays import fetch_by_digest, push_arrays
+from sidebyside.storage.shared.bundles import SharedStore
+from sidebyside.storage.shared.opened import objects_at
+from support.processes import read_until, start
 
 pytestmark = pytest.mark.usefixtures("home")  # whose journal notes that test images were read
 
@@ -154,6 +160,79 @@ def test_files_with_other_roles_make_other_arrays_and_the_same_ones_the_same(hal
     assert other.read("train_images").all()
     assert not other.read("test_images").any()
     assert prepare(halves("a"), "channels_last").digest == first.digest != other.digest
+
+
+# Counts on the data of a dataset, until it is killed.
+COUNTING = """
+import pickle, sys, time
+from sidebyside.data.prepare import counting_on
+dataset = pickle.loads(bytes.fromhex(sys.argv[1]))
+with counting_on([(dataset, "channels_last")], "dataset=mnist5k"):
+    print("counting", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_arrays_that_a_launch_counts_on_are_not_exchanged_while_it_lives(workspace, home):
+    root, dataset = workspace
+    arrays, other = prepare(dataset, "channels_last"), replace(dataset, normalisation="standardise")
+    command = [sys.executable, "-c", COUNTING, pickle.dumps(other).hex()]
+    with start(command, root, home) as process:
+        read_until(process.stdout, "counting")
+        assert prepare(dataset, "channels_last") == arrays  # they are there: nothing is exchanged
+        assert prepare(other, "channels_last").holds("levels")
+        said = (
+            "are in use with normalisation=standardise by the launch of dataset=mnist5k "
+            rf"\(process {process.pid}\), and those with normalisation=scale would take"
+        )
+        for exchange in (prepare, preprocess):
+            with pytest.raises(UserError, match=said):
+                exchange(dataset, "channels_last")
+        with (
+            pytest.raises(UserError, match="would take their place"),
+            counting_on([(dataset, "channels_last")], "dataset=mnist5k"),
+        ):
+            pass
+        assert prepare(dataset, "channels_first").folder.is_dir()
+        process.kill()
+    assert prepare(dataset, "channels_last") == arrays
+
+
+def test_one_launch_counts_on_what_another_does_and_exchanges_nothing_itself(workspace):
+    _, dataset = workspace
+    other = replace(dataset, normalisation="standardise")
+    with (
+        counting_on([(dataset, "channels_last")], "dataset=mnist5k"),
+        counting_on([(dataset, "channels_last")], "study=factorial on dataset=mnist5k"),
+    ):
+        prepare(dataset, "channels_last")
+        with pytest.raises(UserError, match="are in use with normalisation=scale"):
+            prepare(other, "channels_last")
+    assert prepare(other, "channels_last").holds("levels")
+
+
+def test_arrays_from_a_shared_store_take_no_place_that_is_in_use(workspace, tmp_path):
+    _, dataset = workspace
+    (tmp_path / "shared").mkdir()
+    shared = SharedStore(objects_at((tmp_path / "shared").as_uri()))
+    other = prepare(replace(dataset, normalisation="standardise"), "channels_last")
+    push_arrays(shared, other)
+    arrays, asked = prepare(dataset, "channels_last"), ("mnist5k", "channels_last", other.digest)
+    with counting_on([(dataset, "channels_last")], "dataset=mnist5k"):
+        with pytest.raises(UserError, match="are in use"):
+            fetch_by_digest(shared, *asked)
+        assert open_arrays(arrays.folder) == arrays
+    fetch_by_digest(shared, *asked)
+    assert open_arrays(arrays.folder) == other
+
+
+def test_arrays_that_were_exchanged_are_not_called_damaged(workspace):
+    _, dataset = workspace
+    arrays = prepare(dataset, "channels_last")
+    prepare(replace(dataset, normalisation="standardise"), "channels_last")
+    with pytest.raises(UserError, match="were exchanged meanwhile by a command with another"):
+        arrays.read("train_images")
 
 
 @pytest.mark.parametrize(

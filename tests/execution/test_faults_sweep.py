@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from sidebyside.files import file_digest, read_json, write_json
 from support.processes import run, run_here
 from support.projects import TINY, copy_project
 from support.sweeps import (
+    are_done,
     has_checkpoint,
     keys_in,
     parents_of,
@@ -117,6 +119,32 @@ def test_an_interrupted_sweep_keeps_what_is_finished(project, tmp_path, number, 
     assert set(runs["status"]) == {"FINISHED", "KILLED"}
     assert set(runs[runs["status"] == "FINISHED"]["tags.run_key"]) == keys_in(tmp_path)
     assert sorted(parents_of(tmp_path)["status"]) == ["FINISHED", "KILLED"]
+
+
+@pytest.mark.faults(
+    fault="another normalisation of its dataset, asked for while a sweep runs",
+    lost="nothing",
+    repeated="nothing",
+    code=2,
+    says="are in use with normalisation=scale by the launch of dataset=mnist5k",
+)
+def test_data_that_a_sweep_counts_on_are_exchanged_when_it_has_ended(project, tmp_path, fault):
+    own, home = copy_project(tmp_path / "own"), tmp_path / "home"
+    shutil.copytree(project / "data", own / "data")
+    home.mkdir()
+    script = str(own / "pipelines" / "train.py")
+    other = [sys.executable, script, *TINY, "dataset.normalisation=standardise"]
+    arrays = own / "data" / "processed" / "mnist5k" / "channels_last" / "arrays.json"
+    before = arrays.read_bytes()
+    with started(own, home, "seed=0,1", "training.epochs=1000000") as process:
+        wait_until(lambda: are_done(home, 1), process=process)
+        refused, after = run_here(other, own, home), arrays.read_bytes()
+        process.kill()
+    assert refused.returncode == fault.code, refused.stderr
+    assert fault.says in refused.stderr
+    assert after == before
+    assert run_here(other, own, home).returncode == 0
+    assert arrays.read_bytes() != before
 
 
 @pytest.mark.faults(

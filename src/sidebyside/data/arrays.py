@@ -99,14 +99,25 @@ class ProcessedArrays:
         """
         path = self.folder / f"{name}.npy"
         if _digest_of_returning(path) != self.digests[path.name]:
-            raise UserError(
-                f"{path} is missing or damaged: its content isn't what preprocess wrote. Delete "
-                f"{self.folder} and run the command again."
-            )
+            raise UserError(self._loss(path))
         if name.startswith("test_"):
             journal.record_look(self.folder.parent.name)
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
+
+    def _loss(self, path: Path) -> str:
+        """Return what to say where a file isn't what it was."""
+        now = open_arrays(self.folder)
+        if now is not None and now.digests != self.digests:
+            return (
+                f"The data in {self.folder} were exchanged meanwhile by a command with another "
+                "config of this dataset, dataset.normalisation for instance: run this one again "
+                "when that has ended."
+            )
+        return (
+            f"{path} is missing or damaged: its content isn't what preprocess wrote. Delete "
+            f"{self.folder} and run the command again."
+        )
 
 
 def training_arrays(

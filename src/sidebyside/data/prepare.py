@@ -1,12 +1,12 @@
 """A dataset's arrays, made where they aren't there yet."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from sidebyside import paths
@@ -14,6 +14,7 @@ from sidebyside.config.datasets import Dataset
 from sidebyside.config.protocols import PROTOCOLS, training_size
 from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
 from sidebyside.data.download import download
+from sidebyside.data.in_use import check_free, counted_on, locked
 from sidebyside.data.preprocessing.raw import parse
 from sidebyside.data.preprocessing.splits import divide
 from sidebyside.data.preprocessing.transform import (
@@ -45,20 +46,15 @@ def preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     Raises
     ------
     UserError
-        If a raw file is missing, damaged or doesn't fit the dataset's config.
+        If a raw file is missing, damaged or doesn't fit the dataset's config, or a process counts
+        on the arrays as they are.
     """
     with locked(dataset.name, data_format):
         return _preprocess(dataset, data_format)
 
 
-def locked(dataset: str, data_format: DataFormat) -> FileLock:
-    """Hold the place of the arrays: a sweep and a stage of DVC's may need them at the same time."""
-    folder = paths.processed(dataset, data_format)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder.with_name(f".{data_format}.lock"))
-
-
 def _preprocess(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
+    check_free(dataset.name, data_format, made_from(dataset))
     raw = read_raw(dataset)
     arrays: _Arrays = {}
     pixels = {part: raw[f"{part}_images"].reshape(-1, *dataset.shape) for part in _PARTS}
@@ -95,6 +91,16 @@ def prepare(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays:
     download(dataset)
     with locked(dataset.name, data_format):
         return prepared(dataset, data_format) or _preprocess(dataset, data_format)
+
+
+@contextmanager
+def counting_on(datasets: Iterable[tuple[Dataset, DataFormat]], by: str) -> Iterator[None]:
+    """Let nobody exchange the arrays of datasets meanwhile, see `in_use.counted_on`."""
+    places = {(dataset.name, data_format): dataset for dataset, data_format in datasets}
+    with ExitStack() as stack:
+        for (name, data_format), dataset in places.items():
+            stack.enter_context(counted_on(name, data_format, made_from(dataset), by))
+        yield
 
 
 def prepared(dataset: Dataset, data_format: DataFormat) -> ProcessedArrays | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from sidebyside import paths
 from sidebyside.config.datasets import Dataset
 from sidebyside.data.arrays import DESCRIPTION, ProcessedArrays, open_arrays
-from sidebyside.data.prepare import locked, made_from
+from sidebyside.data.in_use import check_free, locked
+from sidebyside.data.prepare import made_from
 from sidebyside.engine.recipe import DataFormat
 from sidebyside.files import move_into_place, remove
 from sidebyside.storage.shared.bundles import Bundle, SharedStore
@@ -72,7 +73,9 @@ def _take(shared: SharedStore, bundles: Sequence[Bundle], folder: Path) -> None:
     for bundle in bundles:
         remove(arriving)
         arriving.mkdir(parents=True)
-        if shared.get(bundle, arriving) and bundle.name.startswith(f"{_digest(arriving)}-"):
+        arrays = open_arrays(arriving) if shared.get(bundle, arriving) else None
+        if arrays and bundle.name.startswith(f"{arrays.digest}-"):
+            check_free(folder.parent.name, folder.name, arrays.made_from)
             move_into_place(arriving, folder)
             return
     remove(arriving)

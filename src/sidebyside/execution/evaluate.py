@@ -50,7 +50,8 @@ def _arrays_of(run: Run) -> ProcessedArrays:
     if arrays is None or arrays.digest != run.identity["arrays"]:
         raise UserError(
             f"{folder} doesn't hold the data that run {run.key[:12]} was trained on: run the "
-            "preprocess stage again, then train."
+            f"preprocess stage again, with dataset.normalisation={run.recipe.normalisation}, then "
+            "train."
         )
     return arrays
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sidebyside.config.schema import Config
+from sidebyside.data.prepare import counting_on
 from sidebyside.errors import INTERRUPTED, UserError
 from sidebyside.execution.diverged import DivergedError
 from sidebyside.execution.executors.interface import Executor, WorkerDiedError
@@ -91,22 +92,24 @@ def launch(
         With 130 after Ctrl-C or SIGTERM; what is finished is kept.
     """
     store.check_writable()
-    others = LaunchExchange.before([config for config, _ in wanted])
-    planned = Planned()
-    jobs = others.arrived(planned.add(wanted))
-    if planned.held:
-        told = f"{len(planned.held)} of {len(planned)} runs are in the committed evidence."
-        print(told, file=sys.stderr)
-    while not jobs and (added := more(planned.runs())):
-        jobs = others.arrived(planned.add(added))
-    sweep = _Sweep(planned, more, others, before, launches.title_of(config for config, _ in wanted))
-    with launches.noted(sweep.seen):  # whose runs stay until they are in its results
-        try:
-            if jobs:
-                sweep.train(jobs, executor, log_folder)
-        finally:
-            if sweep.got or not jobs:
-                _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
+    title = launches.title_of(config for config, _ in wanted)
+    with counting_on([(config.dataset, config.data_format) for config, _ in wanted], title):
+        others = LaunchExchange.before([config for config, _ in wanted])
+        planned = Planned()
+        jobs = others.arrived(planned.add(wanted))
+        if planned.held:
+            told = f"{len(planned.held)} of {len(planned)} runs are in the committed evidence."
+            print(told, file=sys.stderr)
+        while not jobs and (added := more(planned.runs())):
+            jobs = others.arrived(planned.add(added))
+        sweep = _Sweep(planned, more, others, before, title)
+        with launches.noted(sweep.seen):  # whose runs stay until they are in its results
+            try:
+                if jobs:
+                    sweep.train(jobs, executor, log_folder)
+            finally:
+                if sweep.got or not jobs:
+                    _write_results(wanted[0][0], planned, sweep.got, sweep.failures)
     runs = planned.runs()
     failed = [run.key for run in runs if run.key in sweep.failures]
     return Launched(runs, {key: sweep.failures[key] for key in failed})

@@ -15,7 +15,7 @@ from sidebyside.data.arrays import (
     open_arrays,
     training_arrays,
 )
-from sidebyside.data.prepare import prepare
+from sidebyside.data.prepare import counting_on, prepare
 from sidebyside.environment import give_gpu
 from sidebyside.execution.diverged import check_loss
 from sidebyside.execution.elsewhere import other_run
@@ -57,6 +57,12 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
+    title = launches.title_of([config])
+    with counting_on([(config.dataset, config.data_format)], title):
+        return _train(config, title)
+
+
+def _train(config: Config, title: str) -> Run:
     others = LaunchExchange.before([config])
     if config.training.device == "gpu":
         give_gpu(cards.places()[0])
@@ -77,7 +83,7 @@ def train(config: Config) -> Run:
     [job] = others.arrived([plan(config, {})])
     if not store.holds(job.run.key) and (stale := staleness.explain([job.identity])):
         _say(stale)
-    with launches.noted(launches.Launch(launches.new_id(), launches.title_of([config]))) as seen:
+    with launches.noted(launches.Launch(launches.new_id(), title)) as seen:
         epochs = config.training.epochs
         name = f"model={config.model.name},seed={config.seed}"
         seen.add({job.run.key: launches.RunShown(name, epochs, 1)})
