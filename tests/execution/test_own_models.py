@@ -1,5 +1,7 @@
 """Models of one's own: what is asked of them before a sweep, and what makes their runs stale."""
 
+import importlib
+import sys
 from dataclasses import replace
 from itertools import count
 
@@ -7,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from sidebyside import UserError
+from sidebyside import UserError, paths, train
+from sidebyside import compose as compose_run
 from sidebyside.config.validate import check
 from sidebyside.engine.recipe import Network
 from sidebyside.engine.scoring.saved_model import read_network, write_network
@@ -15,7 +18,8 @@ from sidebyside.engine.training.fit import compiled
 from sidebyside.engine.training.networks import build
 from sidebyside.execution.preflight.own_models import check_own
 from sidebyside.execution.preflight.trainable import check_trainable
-from sidebyside.storage.own_sources import check_unchanged, own_sources
+from sidebyside.files import file_digest
+from sidebyside.storage.own_sources import check_unchanged, own_sources, take_sources
 from support.choices import OWN
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -161,3 +165,60 @@ def test_a_model_whose_module_is_a_script_is_named(wanted, compose, monkeypatch)
     model = replace(wanted(SOUND).recipe.model, target=target)
     with pytest.raises(UserError, match=r"ends Python \(exit code 2\). Put what it does"):
         check_trainable([replace(check(config), model=model)])
+
+
+@pytest.fixture
+def edited(project, tracking_home):
+    """A model in a file of the project, and a function that returns the config of its run."""
+    path = project / f"own_{next(_NUMBERS)}.py"
+    path.write_text(SOUND)
+    left = ["~model.blocks", "~model.dropout", "~model.kernel_initializer"]
+    named = ["model=mlp", "model.name=mine", f"+model._target_={path.stem}.make"]
+    yield path, lambda: compose_run(*named, *left, "training.epochs=1")
+    path.unlink()
+    sys.modules.pop(path.stem, None)
+
+
+OTHER = SOUND.replace("'softmax'", "'hard_sigmoid'")
+
+
+def test_an_edit_of_what_a_process_has_imported_asks_for_another_process(edited):
+    path, config = edited
+    run = train(config())
+    path.write_text(OTHER)
+    for _ in range(2):  # as it is, and reloaded as %autoreload does
+        with pytest.raises(UserError, match=rf"{path.name} changed since this process imported it"):
+            train(config())
+        importlib.reload(sys.modules[path.stem])
+    assert [card.parent for card in paths.runs().glob("*/run.json")] == [run.folder]
+    path.write_text(SOUND)
+    assert train(config()) == run
+
+
+def test_an_edit_of_what_no_process_has_imported_counts_from_the_next_launch_on(edited):
+    path, config = edited
+    model = config().model
+    before = own_sources(model)
+    path.write_text(OTHER)
+    assert own_sources(model) == before  # as a sweep that runs goes on
+    take_sources([model])
+    assert own_sources(model) != before
+
+
+def test_a_model_that_was_imported_and_edited_before_its_first_run_is_refused(edited, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(edited[0].parent)
+    path, config = edited
+    importlib.import_module(path.stem)
+    path.write_text(OTHER)
+    with pytest.raises(UserError, match="restart Python"):
+        train(config())
+
+
+def test_a_process_that_imported_another_model_than_a_run_has_is_named(edited):
+    path, config = edited
+    train(config())
+    path.write_text(OTHER)
+    of_file = {path.name: file_digest(path)}
+    with pytest.raises(UserError, match="restart Python"):
+        check_unchanged(config().model, of_file, "0" * 64)

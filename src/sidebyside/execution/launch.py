@@ -33,6 +33,7 @@ from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import journal, store
 from sidebyside.storage.evaluations import find_evaluation
+from sidebyside.storage.own_sources import take_sources
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def launch(
         With 130 after Ctrl-C or SIGTERM; what is finished is kept.
     """
     store.check_writable()
+    take_sources(config.model for config, _ in wanted)
     title = launches.title_of(config for config, _ in wanted)
     with counting_on([(config.dataset, config.data_format) for config, _ in wanted], title):
         others = LaunchExchange.before([config for config, _ in wanted])

@@ -27,6 +27,7 @@ from sidebyside.execution.sharing.training import RunExchange
 from sidebyside.redaction import passwords_hidden
 from sidebyside.stderr import greetings_hidden
 from sidebyside.storage import cards, journal, keys, staleness, store
+from sidebyside.storage.own_sources import take_sources
 from sidebyside.storage.store import Run
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def train(config: Config) -> Run:
         If something on this machine has to be put right first.
     """
     store.check_writable()
+    take_sources([config.model])
     title = launches.title_of([config])
     with counting_on([(config.dataset, config.data_format)], title):
         return _train(config, title)
