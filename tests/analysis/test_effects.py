@@ -222,6 +222,15 @@ def test_new_images_count_whichever_runs_are_missing(of_y):
     assert 2 * 1.96 * of_images < high - low < 3 * 2 * 1.96 * of_images
 
 
+@pytest.mark.parametrize("images", [0, 1])
+def test_too_few_images_say_nothing_of_new_ones(images):
+    runs = made({"a": ["x", "y"]}, seeds=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (effect,) = effects(runs, ["a"], scores=np.zeros((8, images), bool)).main
+    assert effect.estimate.seeds_and_images is None
+
+
 def test_levels_of_any_plain_kind_and_names_of_any_kind():
     levels = {"model.kernel size": [3, 5], "drop-out": [None, 0.25], "1": [True, False]}
     runs = made(levels, seeds=2).astype(dict.fromkeys(levels, object))

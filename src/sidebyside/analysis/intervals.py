@@ -238,13 +238,13 @@ def over_seeds_and_images(
     # quarter, where a few images have most of the residual.
     least = of_images - of_both / (4 if skewed else 2)
     variance = max(seeds.variance + of_images - of_both, least, 0.0)
-    # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
     if not variance:
         return MeanEstimate(seeds.mean, 0.0, seeds.freedom, within=seeds)
     parts = [(seeds.variance, seeds.freedom), (of_images, images - 1), (of_both, freedom)]
     # It says nothing where parts nearly cancel: a sum has no fewer than the least of its parts.
     own = max(satterthwaite(variance, parts), min(seeds.freedom, images - 1))
     skewness = _skewness(by_image) * min(1.0, of_images / variance) ** 1.5 if skewed else 0.0
+    # Few seeds say little of their own variance, but Satterthwaite's freedom believes them.
     return MeanEstimate(seeds.mean, variance, own, skewness, within=seeds)
 
 

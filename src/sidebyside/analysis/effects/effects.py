@@ -128,7 +128,7 @@ def _estimates(
     variances = np.maximum(fitted.variances, least_variance * (weights**2).sum(axis=1))
     counting = _counting(weights, seeds)
     variances *= [own / effective(own, folds) for own in counting.sum(axis=1).tolist()]
-    images = [None] * len(fitted.known) if scores is None else _of_images(fitted, scores)
+    images = _of_images(fitted, scores)
     estimates = [Estimate()] * len(contrasts)
     for place, number in enumerate(fitted.known):
         difference = MeanEstimate(
@@ -154,11 +154,12 @@ class _OfImages:
         return over_seeds_and_images(difference, self.values, residual, self.skewed)
 
 
-def _of_images(fitted: Fit, scores: Scores) -> list[_OfImages | None]:
+def _of_images(fitted: Fit, scores: Scores | None) -> list[_OfImages | None]:
+    """Return what images say of each contrast that is known, None where there are too few."""
+    if scores is None or scores.shape[1] < 2:
+        return [None] * len(fitted.known)
     values, residuals = fitted.by_image(in_unit(scores))
     skewed = not is_counted(scores)
-    if scores.shape[1] < 2:
-        return [None] * len(values)
     return [
         _OfImages(own, residual, skewed)
         for own, residual in zip(values, residuals.tolist(), strict=True)
