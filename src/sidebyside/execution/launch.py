@@ -31,7 +31,7 @@ from sidebyside.execution.running import launches
 from sidebyside.execution.sharing.launching import LaunchExchange
 from sidebyside.execution.train import train_job
 from sidebyside.stderr import greetings_hidden
-from sidebyside.storage import journal, store
+from sidebyside.storage import cards, journal, store
 from sidebyside.storage.evaluations import find_evaluation
 from sidebyside.storage.own_sources import take_sources
 from sidebyside.storage.results import StudyRun, write_evaluate_results, write_train_results
@@ -94,6 +94,8 @@ def launch(
     """
     store.check_writable()
     take_sources(config.model for config, _ in wanted)
+    for device in {config.training.device for config, _ in wanted}:
+        cards.card_for(device)  # refuses what isn't here before data's place is made
     title = launches.title_of(config for config, _ in wanted)
     with counting_on([(config.dataset, config.data_format) for config, _ in wanted], title):
         others = LaunchExchange.before([config for config, _ in wanted])
@@ -194,8 +196,8 @@ class _Sweep:
             self._reused.remember(self._jobs, told)
             stopped = self.seen.runs.keys() - told - self.failures.keys()
             tracker.close_dead(stopped if executor.elsewhere else ())
-            cards = [job.card for job in self._jobs]
-            self._variants.close(cards, self.got, find_evaluation, status)
+            told_of = [job.card for job in self._jobs]
+            self._variants.close(told_of, self.got, find_evaluation, status)
             tracker.finish(self._parent, status)
         for job in self._jobs:
             if isinstance(error := self.failures.get(job.run.key), WorkerDiedError):

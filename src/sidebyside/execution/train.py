@@ -59,6 +59,7 @@ def train(config: Config) -> Run:
     """
     store.check_writable()
     take_sources([config.model])
+    cards.card_for(config.training.device)  # refuses what isn't here before data's place is made
     title = launches.title_of([config])
     with counting_on([(config.dataset, config.data_format)], title):
         return _train(config, title)
