@@ -142,6 +142,13 @@ def many():
     return evidence(grid(1, units=list(range(30))))
 
 
+def wordy():
+    """Factors whose names and levels, side by side, are wider than a phone."""
+    levels = ["warmup_cosine", "a_level_of_many_words_that_is_cut_off"]
+    names = ("augmentation", "normalisation", "schedule", "initialisation")
+    return evidence(grid(1, **dict.fromkeys(names, levels)))
+
+
 STUDIES = {
     "whole": whole,
     "one_run": one_run,
@@ -151,6 +158,7 @@ STUDIES = {
     "equal": equal,
     "flawless": flawless,
     "many": many,
+    "wordy": wordy,
     "asked_of_identical": asked_of_identical,
     "unfinished": lambda: replace(whole(), missing=["kernel_size=3 seed=7"]),
     "stopped": lambda: replace(
@@ -595,6 +603,28 @@ def test_no_page_overflows_a_phone_or_a_desktop(pages, browser, tmp_path, name, 
     assert browser.evaluate(BROKEN) == []
     browser.screenshot(tmp_path / f"{name}_{width}.png", whole=True)
     assert (tmp_path / f"{name}_{width}.png").read_bytes().startswith(b"\x89PNG")
+
+
+# Texts of different axes that lie on each other; the white below a text is no text.
+TOUCHING = """(() => {
+    const texts = [...document.querySelectorAll("#parallel-chart svg text")]
+        .filter(one => one.getAttribute("stroke") !== "white" && one.textContent.trim())
+        .map(one => [one.textContent, one.getBoundingClientRect()]);
+    return texts.flatMap(([left, a], place) => texts.slice(place + 1)
+        .filter(([_, b]) => a.left < b.right && b.left < a.right
+                         && a.top < b.bottom && b.top < a.bottom)
+        .map(([right, _]) => [left, right]));
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("name", ["whole", "wordy"])
+def test_parallel_coordinates_are_read_without_texts_that_touch(pages, browser, name, width):
+    browser.read(pages(name).path, width)
+    assert browser.evaluate("document.querySelectorAll('#parallel-chart svg text').length") > 10
+    assert browser.evaluate(TOUCHING) == []
+    assert browser.evaluate(OVERFLOWING) == []
 
 
 @pytest.mark.slow

@@ -1,17 +1,24 @@
 """The charts of lines, as Vega-Lite: learning curves, and variants as parallel coordinates."""
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
 
 from sidebyside.report.page.interactive.charts import FONT, PADDED, SHOWN, Rows, Spec, finished
 from sidebyside.report.page.levels import LINES
+from sidebyside.report.page.matrix import width_of
 from sidebyside.report.pictures.style import BLUE
 
 _STRONG: Any = {"param": "hovered", "empty": False}
 _LOWEST = 0.005  # percent: a logarithm has no 0
 _HALF_A_NUMBER = 14  # pixels, its width
+_BREAKS = "[_ ]"  # where heads go on in a next line: a phone has little room
+_BESIDE = 5  # pixels, from an axis to what is written at it
+_WIDEST = 110  # pixels, a text at an axis; what is longer is cut off
+_OUTER = 0.35  # distances between axes, left of the first and right of the last
 
 
 def _hovered() -> alt.Parameter:
@@ -127,15 +134,16 @@ def parallel_chart(lines: Rows, labels: Rows, order: Sequence[str], axis: str) -
     ruled = alt.Axis(
         orient="top",
         labelAngle=0,
+        labelLimit=_WIDEST,
         labelPadding=18,  # a second line goes down from the first
-        labelExpr="split(datum.label, /[_ ]/)",  # a line a word: a phone has little room
+        labelExpr=f"split(datum.label, /{_BREAKS}/)",
         domain=False,
         ticks=False,
         grid=True,
         gridColor="#bbb",
         gridWidth=1.5,
     )
-    between = alt.Scale(type="point", padding=0.35)
+    between = alt.Scale(type="point", padding=_OUTER)
     across = alt.X("axis:N", sort=list(order), title=None, axis=ruled, scale=between)
     up = alt.Y("place:Q", axis=None, scale=alt.Scale(domain=[0, 1]))
     told = [alt.Tooltip("name:N", title="variant"), alt.Tooltip("mean:N", title=f"mean {axis}")]
@@ -154,12 +162,33 @@ def parallel_chart(lines: Rows, labels: Rows, order: Sequence[str], axis: str) -
     )  # fmt: skip
     # The first number of the colours' legend is centred below its beginning.
     chart = alt.layer(drawn, *_written(labels, across, up))
-    return finished(chart, height=300, padding=_HALF_A_NUMBER, autosize=PADDED)
+    least = {"least_width": _least_width(labels, order)}
+    return finished(chart, height=300, padding=_HALF_A_NUMBER, autosize=PADDED, usermeta=least)
+
+
+def _least_width(labels: Rows, order: Sequence[str]) -> int:
+    """Return the pixels that parallel coordinates take if no text touches that of another axis."""
+    heads = [max(map(_drawn_width, re.split(_BREAKS, name))) for name in order]
+    texts = {str(label["text"]) for label in labels}
+    between = (
+        *((left + right) / 2 for left, right in pairwise(heads)),
+        *(_BESIDE + _drawn_width(text) for text in texts),
+    )
+    step = max(between) + _BESIDE
+    last = max(_drawn_width(str(of["text"])) for of in labels if of["axis"] == order[-1])
+    right = max(_OUTER * step, _BESIDE + last)
+    return round((len(order) - 1 + _OUTER) * step + right + 2 * _HALF_A_NUMBER)
+
+
+def _drawn_width(text: str) -> float:
+    return min(width_of(text, FONT), _WIDEST)
 
 
 def _written(labels: Rows, across: alt.X, up: alt.Y) -> list[Any]:
     """Return the layers that write at the axes: white under what is read, lines pass there."""
     base = alt.Chart(alt.Data(values=labels)).encode(across, up, text="text:N")
-    letters: dict[str, Any] = {"dx": 5, "align": "left", "fontSize": FONT}
+    letters: dict[str, Any] = {
+        "dx": _BESIDE, "align": "left", "fontSize": FONT, "limit": _WIDEST,
+    }  # fmt: skip
     halo = base.mark_text(stroke="white", strokeWidth=4, opacity=0.85, **letters)
     return [halo, base.mark_text(**letters)]
