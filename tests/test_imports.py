@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from support.projects import SOURCE
 
 
@@ -20,12 +22,14 @@ def test_importing_the_package_is_quick():
     assert min(times) < 0.3
 
 
+@pytest.mark.slow
 def test_stages_without_training_import_no_tensorflow():
     modules = "sidebyside.data.download, sidebyside.data.prepare, sidebyside.report.compare"
     done = python(f"import sys, {modules}; print('tensorflow' in sys.modules)")
     assert done.stdout == "False\n", done.stderr
 
 
+@pytest.mark.slow
 def test_tests_that_compute_no_network_run_without_tensorflow():
     program = (
         "import pytest, sys; code = pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]); "

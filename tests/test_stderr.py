@@ -25,6 +25,7 @@ def test_an_error_passes_and_the_terminal_is_back(capfd):
     assert capfd.readouterr().err == "a warning\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "said"), [(0.0, []), (1.1, ["2", "3"])])
 def test_long_work_says_how_far_it_is_and_that_it_is_done(capsys, seconds, said):
     for _ in told(range(3), 3, "things done"):

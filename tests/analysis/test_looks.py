@@ -39,6 +39,7 @@ def test_an_equivalence_has_the_interval_of_its_look():
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
 
 
+@pytest.mark.slow
 def test_factors_are_judged_at_a_look(committed_factorial):
     study = Study(name="factorial", until="decided", max_seeds=20)
 

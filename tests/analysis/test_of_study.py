@@ -33,6 +33,7 @@ def by_layout(evidence, images):
     return replace(evidence, runs=runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "contradicted", "equivalent"),
     [

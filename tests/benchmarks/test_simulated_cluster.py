@@ -81,6 +81,7 @@ def test_requests_wait_as_erlang_says(servers, load):
     assert server.busy / env.now / servers == pytest.approx(load, rel=0.02)
 
 
+@pytest.mark.slow
 def test_what_is_lost_with_nodes_is_what_their_law_says():
     hour = 3600.0
     one_epoch = replace(

@@ -72,6 +72,7 @@ def completed(words: str, shell: str = "bash") -> list[str]:
     return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_options_and_overrides():
     assert completed("sidebyside do") == ["doctor"]
     assert completed("sidebyside plan stu") == ["study="]

@@ -92,6 +92,7 @@ def bombs(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MEMORY.exists(), reason="looks into /proc")
 def test_memory_stays_bounded(bombs, tmp_path):
     done = subprocess.run(

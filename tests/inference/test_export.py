@@ -32,6 +32,7 @@ def network(layer):
     return keras.Sequential([keras.Input((6, 6, 1)), *flat, layer])
 
 
+@pytest.mark.slow
 def test_each_format_is_written_under_the_name(tmp_path):
     paths = export(network(keras.layers.ReLU()), IMAGES, "it", list(FORMATS), tmp_path / "new")
     assert [path.name for path in paths] == ["it.keras", "it.h5", "it_savedmodel", "it.tflite"]

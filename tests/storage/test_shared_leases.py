@@ -33,6 +33,7 @@ def leave_lease(shared, **said):
     shared.objects.write(f"{KIND}/9f/{KEY}.json", json.dumps(said).encode())
 
 
+@pytest.mark.slow
 def test_others_wait_until_what_one_makes_has_arrived(place, monkeypatch):
     monkeypatch.setattr(leases, "_SETTLES_WITHIN", 3)  # a busy server takes long to write one
     made, waited_for, trained = [], [], []

@@ -72,6 +72,7 @@ def test_a_damaged_run_is_named_and_trained_again(compose, home, run, capsys, da
     assert len(list((home / "runs" / ".damaged").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_many_that_meet_a_damaged_run_at_once_all_go_on(home, run, capsys):
     flip(run.folder / "model.weights.h5")
     for _ in range(20):
@@ -99,6 +100,7 @@ def test_a_run_trained_anew_must_come_out_the_same(compose, home, run, monkeypat
     assert (run.folder / "timing.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_stored_goes_on_from_its_checkpoint(
     home, project, monkeypatch, capsys
 ):

@@ -43,6 +43,7 @@ def test_a_copied_project_writes_into_itself(two_homes):
         assert client.list_artifacts(run.info.run_id)
 
 
+@pytest.mark.slow
 def test_doctor_sees_it_and_mends_it(two_homes, capsys):
     original, copy = two_homes
     for options, level in (([], "note"), (["--fix"], "good"), ([], "good")):

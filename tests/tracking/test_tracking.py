@@ -140,6 +140,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_run_of_a_dead_process_is_closed_and_a_live_one_is_not(compose, client):
     tracker = Tracker(Tracking(uri=None, experiment="sidebyside"))
     tracker.prepare()
