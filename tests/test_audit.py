@@ -51,6 +51,7 @@ def database():
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "code", "words"),
     [

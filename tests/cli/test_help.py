@@ -81,6 +81,7 @@ def test_a_shell_completes_commands_options_and_overrides():
     assert completed("sidebyside compare --study fac") == ["factorial"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["status"], ["plan", "--help"], ["gc", "--help"]]
 )
