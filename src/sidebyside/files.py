@@ -34,6 +34,12 @@ def written_at_once(path: Path) -> Iterator[Path]:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whatever the locale; where that fails, the file stays as it is."""
+    with written_at_once(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
 def free_space(folder: Path) -> int:
     """Return how many bytes are free where a folder is, or is to be."""
     there = next(own for own in (folder, *folder.absolute().parents) if own.is_dir())

@@ -1,5 +1,7 @@
 """The committed factorial's numbers, computed again with plain NumPy and SciPy."""
 
+import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -112,3 +114,33 @@ def test_layouts_are_compared_over_what_differs(content, wrong):
     assert (entry["pairs"], entry["identical"], entry["n"]) == (40, 20, 5)
     assert (entry["low"], entry["high"]) == (close(by_scipy.low), close(by_scipy.high))
     assert entry["equivalent"]
+
+
+def test_a_mean_in_the_middle_is_one_number(committed_factorial):
+    runs, right = [], committed_factorial.target
+    for run, wrong in zip(committed_factorial.runs[:2], (163, 72), strict=True):
+        predicted = right.copy()
+        predicted[:wrong] = (right[:wrong] + 1) % 10
+        runs.append(replace(run, predicted=predicted))  # 1.175 % on average
+    told = analyse(replace(committed_factorial, runs=runs), Study("factorial"), [9_000])
+    (floor,), (mean,) = told.content["floor"]["variants"], told.over_seeds.values()
+    assert mean["mean"] == floor["with"] == 1.175
+
+
+def test_networks_that_diverged_say_nothing_of_layouts(committed_factorial):
+    study = Study("factorial", expected_equal=["data_format"])
+    checks = [{"images": 400, "flips": 0, "largest_difference": size} for size in (1e-6, math.nan)]
+
+    def exact(*layouts):
+        runs = [
+            replace(run, layout=layouts[number % len(layouts)])
+            for number, run in enumerate(committed_factorial.runs)
+        ]
+        (entry,) = analyse(replace(committed_factorial, runs=runs), study, []).content[
+            "equivalence"
+        ]
+        return entry["exact"]
+
+    of_half = {"networks": 40, "images": 40 * 400, "flips": 0, "largest_difference": 1e-6}
+    assert exact(*checks) == exact(*reversed(checks)) == of_half
+    assert exact(checks[1]) is None

@@ -115,13 +115,17 @@ def test_a_width_is_told_with_the_seeds_it_took():
         "first five seeds set)."
     ]
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), variant(8, 0.07)])
-    assert "took 8 seeds; 1 of 2 variants would take more, and have wider ones" in sentence
+    assert "took 8 seeds; 1 of 2 variants would take more than their 8 seeds, and" in sentence
     low = {"n": 8, "test_error": {"mean": 0.01, "low": 0.0, "high": 0.07}}  # no error is below 0
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), low])
     assert "1 of 2 variants would take more" in sentence
     begun = {"n": 1, "test_error": {"mean": 1.0, "low": None, "high": None}}
     (sentence,) = said(NARROW, variants=[variant(8, 0.05), begun])
-    assert "took 1 to 8 seeds; 1 of 2 variants would take more" in sentence
+    assert "took 8 seeds; 1 of 2 variants would take more than their 1 seed, and" in sentence
+    assert said(NARROW, variants=[variant(6, 0.07), variant(8, 0.09)]) == [
+        "No interval over seeds is within +-0.05 points after 6 to 8 seeds (in two stages, whose "
+        "width the first five seeds set)."
+    ]
 
 
 def test_a_rule_that_was_changed_comes_first():

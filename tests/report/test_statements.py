@@ -228,6 +228,7 @@ def test_identity_is_told_apart_from_equivalence():
     names = "channels_last and channels_first (data_format)"
     assert of_equivalence(same) == f"{names} give bit-identical networks"
     assert said(equivalence=[same])[0].endswith("(40 pairs of runs).")
+    assert said(equivalence=[same | {"pairs": 1, "identical": 1}])[0].endswith("(1 pair of runs).")
     open_one = equivalence(equivalent=False, identical=0)
     assert "aren't shown to be equivalent" in said(equivalence=[open_one])[0]
     unlike = equivalence(equivalent=False, contradicted_by=["optimizer"])

@@ -61,6 +61,11 @@ def test_only_markdown_makes_bold():
         " **better**; more ",
     ]
     assert paragraph("\n   one\n   line ") == "one line"
+    hostile = table([{"level": "a|b <b>c", "p": "<0.001"}]).splitlines()[-1]
+    assert [cell.strip() for cell in hostile[1:-1].replace(r"\|", "!").split("|")] == [
+        "a!b &lt;b>c",
+        "<0.001",
+    ]
 
 
 def test_a_row_of_a_pair_is_plain_text():
@@ -135,6 +140,43 @@ def test_the_command_makes_the_report_as_it_was_asked_for(committed_factorial):
         "study.baseline": "kernel_size=3,dropout=true",
         "allow_partial": True,
     }
+
+
+def test_the_command_asks_what_the_report_was_asked(committed_factorial):
+    baseline, one, other = "a=1,b=2", "a=2,b=1", "a=2,b=2"
+    asked = {"margin": 0.7, "baseline": baseline, "expected_equal": ["b"], "pairs": [[one, other]]}
+
+    def read(**more):
+        words = shlex.split(compare_command(replace(committed_factorial, **more), asked))
+        overrides = OverridesParser.create().parse_overrides(words[4:])
+        return {own.key_or_group: own.value() for own in overrides}
+
+    both = {"study.expected_equal": ["b"], "study.pairs": [[one, other]]}
+    usual = both | {"study.margin": 0.7, "study.baseline": baseline}
+    assert read() == usual
+    narrow = {"until": "narrow", "halfwidth": 0.1, "max_seeds": 20}
+    assert read(stopping=narrow) == usual
+    assert read(stopping=narrow | {"until": "decided"}) == both
+    judged = read(metric=LOG_LOSS, margin=0.02)
+    scores = {"study.metric": "log_loss", "study.margin": 0.02, "study.other_scores": False}
+    assert judged == usual | scores
+
+
+def test_levels_of_any_kind_stand_in_the_command(committed_factorial):
+    blocks = [[{"type": "conv", "filters": 8}], [{"type": "flatten"}]]
+    levels = {"blocks": [str(own) for own in blocks], "note": ["a, b", "c"], "ema": [None, 0.99]}
+    for name, own in levels.items():
+        first, second, *_ = committed_factorial.runs
+        runs = [
+            replace(run, factors={name: level}, variant=f"{name}={level}", seed=0)
+            for run, level in zip((first, second), own, strict=True)
+        ]
+        words = shlex.split(training_command(replace(committed_factorial, runs=runs)))
+        (word,) = [word for word in words if word.partition("=")[0].endswith(name)]
+        (read,) = OverridesParser.create().parse_overrides([word])
+        expected = blocks if name == "blocks" else own
+        assert read.is_sweep_override()
+        assert [getattr(own, "text", own) for own in read.sweep_iterator()] == expected
 
 
 def test_the_command_of_a_study_that_grew_has_all_of_its_rule(committed_factorial):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import comb
+from math import comb, isfinite
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ from sidebyside.errors import UserError
 from sidebyside.files import each_number
 from sidebyside.storage.evidence import Evidence, RunEvidence
 
+_ASKED = ("margin", "baseline", "expected_equal", "pairs")
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -67,10 +69,12 @@ class Analysis:
     by_protocol : bool
         Whether the protocol is one of the factors.
     asked : dict
-        The study's ``margin`` and ``baseline``.
+        What the study asks: ``margin``, ``baseline``, ``expected_equal`` and ``pairs``.
     in_step : bool
         Whether factors are judged by the seeds that all variants have alone, as seeds were added at
         looks.
+    independent : bool
+        Whether each variant has seeds of its own.
     """
 
     content: dict[str, Any]
@@ -84,6 +88,7 @@ class Analysis:
     by_protocol: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
     in_step: bool = False
+    independent: bool = False
 
     @property
     def confounded(self) -> bool:
@@ -169,22 +174,30 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
         "selection": chosen and chosen.as_json(),
         **asked.as_json(),
     }
-    # Else a number in the middle, 0.475, would become text as the last bits of a sum have it, which
-    # aren't the same in every environment.
-    content = each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
+    over_images = dict(zip(replicates, each(_over_images, [*replicates.values()]), strict=True))
     return Analysis(
-        content=content,
-        over_seeds={name: _over_seeds(own, evidence) for name, own in replicates.items()},
-        over_images=dict(zip(replicates, each(_over_images, [*replicates.values()]), strict=True)),
-        seeds_and_images=of_new,
+        content=settled(content),
+        over_seeds=settled({name: _over_seeds(own, evidence) for name, own in replicates.items()}),
+        over_images=settled(over_images),
+        seeds_and_images=settled(of_new),
         baseline=baseline,
         protocols={run.variant: run.protocol for run in evidence.runs},
         metric=evidence.metric,
         decided_within=study.margin if _asks_factors(evidence) else None,
         by_protocol="protocol" in evidence.runs[0].factors,
-        asked={"margin": study.margin, "baseline": study.baseline},
+        asked={name: getattr(study, name) for name in _ASKED},
         in_step=looks is not None,
+        independent=evidence.independent,
     )
+
+
+def settled(content: Any) -> Any:
+    """Return content whose numbers become the same text wherever they are told.
+
+    A number in the middle, 0.475, would become text as the last bits of a sum have it, which aren't
+    the same in every environment, nor for two ways to the same mean.
+    """
+    return each_number(content, lambda number: float(f"{round(number, 12) + 0.0:.9g}"))
 
 
 def _asks_factors(evidence: Evidence) -> bool:
@@ -246,8 +259,12 @@ def _equivalence(evidence: Evidence, study: Study, found: Effects) -> list[dict[
 
 
 def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
-    """Return what the same weights gave in both data formats, over all runs."""
+    """Return what the same weights gave in both data formats, over all runs.
+
+    Networks of runs that diverged have no logits that could differ, nor predictions to change.
+    """
     checks = [run.layout for run in runs if run.layout]
+    checks = [check for check in checks if isfinite(check["largest_difference"])]
     if not checks:
         return None
     return {

@@ -1,15 +1,17 @@
 """The commands that make a study's runs and its report again."""
 
+import ast
 import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
 
 from sidebyside import paths
-from sidebyside.config.factors import level_text, short_names
+from sidebyside.config.factors import Level, level_text, short_names
 from sidebyside.config.metrics import ERROR, metric_from
 from sidebyside.config.pinned import pinned_keys
 from sidebyside.config.schema import USUAL_MARGIN
@@ -37,17 +39,20 @@ def training_command(evidence: Evidence) -> str:
 def compare_command(evidence: Evidence, asked: Mapping[str, Any]) -> str:
     """Return the command that makes the report again.
 
-    ``asked`` is the study's ``margin`` and its ``baseline``, as the report was made.
+    ``asked`` is what the study asks, as the report was made: see `analyse.Analysis`.
     """
     chosen = [f"study={evidence.study}", f"dataset={evidence.dataset}", *_of_metric(evidence)]
-    if evidence.metric == ERROR and not evidence.stopping:
-        usual = {"margin": USUAL_MARGIN, "baseline": None}
-        usual |= {name: own for name, own in _study_file(evidence).items() if own is not None}
-        chosen += [
-            f"{_key_in_study(name, evidence)}={in_grammar(asked[name])}"
-            for name in ("margin", "baseline")
-            if asked[name] != usual[name]
-        ]
+    usual: dict[str, Any] = {"margin": USUAL_MARGIN, "baseline": None}
+    usual |= {"expected_equal": [], "pairs": []}
+    usual |= {name: own for name, own in _study_file(evidence).items() if own is not None}
+    told = {"margin"} if evidence.metric != ERROR else set()  # by what runs are judged by
+    if (evidence.stopping or {}).get("until") == "decided":
+        told |= {"margin", "baseline"}  # by the rule, which no report can be asked to leave
+    chosen += [
+        f"{_key_in_study(name, evidence)}={in_grammar(own)}"
+        for name, own in asked.items()
+        if name not in told and own != usual[name]
+    ]
     partial = ["allow_partial=true"] if evidence.missing else []
     return shlex.join(["python", "pipelines/compare.py", *chosen, *partial])
 
@@ -131,11 +136,19 @@ def _of_factors(evidence: Evidence, study: Mapping[str, Any]) -> Iterator[str]:
     swept = study.get("hydra", {}).get("sweeper", {}).get("params", {})
     names = {name: key for key, name in short_names([k for k in swept if k != "seed"]).items()}
     for factor in evidence.runs[0].factors:
-        levels = list(dict.fromkeys(level_text(run.factors[factor]) for run in evidence.runs))
+        levels = list(dict.fromkeys(_on_command_line(run.factors[factor]) for run in evidence.runs))
         key = names.get(factor) or key_of(factor, evidence)
         if factor in names and str(swept[key]).replace(" ", "") == ",".join(levels):
             continue
         yield f"{key}={','.join(levels)}"
+
+
+def _on_command_line(level: Level) -> str:
+    """Return a level in Hydra's grammar; what was swept as a list or a mapping is text by then."""
+    if isinstance(level, str) and level[:1] in ("[", "{"):
+        with suppress(ValueError, SyntaxError):
+            return in_grammar(ast.literal_eval(level))
+    return in_grammar(level)
 
 
 def _pinned(evidence: Evidence) -> set[str]:

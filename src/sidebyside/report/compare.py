@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sidebyside import paths
-from sidebyside.analysis.analyse import Analysis, analyse
+from sidebyside.analysis.analyse import Analysis, analyse, settled
 from sidebyside.analysis.asked import as_asked
 from sidebyside.analysis.intervals import interval
 from sidebyside.analysis.published.holding import hold_against_published
@@ -185,7 +185,7 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
             "factors": evidence.of_variant(str(name))[0].factors,
             "n": len(replicate),
             evidence.metric.name: analysis.over_seeds[str(name)],
-            "test_loss": _finite(interval(replicate["test_loss"].tolist(), folds=evidence.folds)),
+            "test_loss": _test_loss(replicate, evidence),
             "seeds_and_images": analysis.seeds_and_images[str(name)],
             "over_images": _ends(analysis.over_images[str(name)]),
             "parameters": int(replicate["parameters"].iloc[0]),
@@ -193,6 +193,10 @@ def _variants(runs: pd.DataFrame, evidence: Evidence, analysis: Analysis) -> lis
         }
         for name, replicate in runs.groupby("variant", sort=False)
     ]
+
+
+def _test_loss(runs: pd.DataFrame, evidence: Evidence) -> dict[str, float | None]:
+    return _finite(settled(interval(runs["test_loss"].tolist(), folds=evidence.folds)))
 
 
 def _finite(numbers: dict[str, float | None]) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.config.factors import Level, level_text
-from sidebyside.files import each_number, read_json, without_links, write_json
+from sidebyside.files import each_number, read_json, without_links, write_json, write_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.text.document import document
 from sidebyside.report.text.published import verdict_text
@@ -28,9 +28,9 @@ def write_files(comparison: Comparison, evidence: Evidence) -> None:
     folder = without_links(comparison.folder)
     write_json(folder / "comparison.json", _rounded(comparison.content))
     _write_metrics(folder / "metrics", comparison)
-    (folder / "comparison.md").write_text(document(comparison, evidence))
+    write_text(folder / "comparison.md", document(comparison, evidence))
     if comparison.published:
-        (folder / "verdicts.md").write_text(verdict_text(comparison.published))
+        write_text(folder / "verdicts.md", verdict_text(comparison.published))
     comparison.runs.to_csv(folder / "runs.csv", index=False, float_format="%.6f")
     write_evidence(folder / FILE, evidence)
     _write_costs(folder / _COSTS, evidence)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidebyside.files import read_json
+from sidebyside.files import read_json, write_text
 from sidebyside.report.page.environment import environment
 
 _FOUND = 2  # statements of each
@@ -37,7 +37,7 @@ def write_index(folder: Path) -> Path:
     template = environment().get_template("index.html.j2")
     index = folder / "index.html"
     folder.mkdir(parents=True, exist_ok=True)
-    index.write_text(template.render(entries=entries))
+    write_text(index, template.render(entries=entries))
     return index
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sidebyside.files import write_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.page.content import Page
 from sidebyside.report.page.drawn import Drawn
@@ -54,12 +55,12 @@ def write_report(
     )
     drawn = Drawn(page)
     template = environment().get_template("report.html.j2")
-    path.write_text(template.render(page=page, drawn=drawn, **_interactive(page)))
+    write_text(path, template.render(page=page, drawn=drawn, **_interactive(page)))
     folder = path.with_name("pictures")
     shutil.rmtree(folder, ignore_errors=True)  # another study of this name may have had others
     folder.mkdir()
     for name, svg in drawn.files().items():
-        (folder / f"{name}.svg").write_text(svg)
+        write_text(folder / f"{name}.svg", svg)
 
 
 def _interactive(page: Page) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where it begins
 _HEAD = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
@@ -37,7 +38,9 @@ def table(rows: Sequence[Mapping[str, str | Strong]]) -> str:
 
 
 def _markdown(cell: str | Strong) -> str:
-    return f"**{cell.words}**{cell.rest}" if isinstance(cell, Strong) else cell
+    """Return a cell in which nothing ends a column or begins a tag of HTML."""
+    text = f"**{cell.words}**{cell.rest}" if isinstance(cell, Strong) else cell
+    return _TAG.sub("&lt;", text.replace("|", r"\|"))
 
 
 def fold(title: str, text: str) -> str:

@@ -84,19 +84,36 @@ def rule_statements(rule: Mapping[str, Any] | None, content: Entry) -> list[str]
 
 def _of_width(halfwidth: float, variants: Sequence[Entry], scale: Scale) -> str:
     """Return how many seeds intervals of a width took, and which are wider all the same."""
-    counts = sorted({variant["n"] for variant in variants})
-    ends = [variant[scale.metric.name] for variant in variants]
-    wide = sum(
-        own["low"] is None
-        or max(own["high"] - own["mean"], own["mean"] - own["low"]) > halfwidth + ROUNDING
-        for own in ends  # of which one may end where there can be no value beyond
-    )
-    taken = f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
-    short = f"; {wide} of {len(variants)} variants would take more, and have wider ones"
+    wide = [own for own in variants if _is_wider(own[scale.metric.name], halfwidth)]
+    narrow = [own for own in variants if not _is_wider(own[scale.metric.name], halfwidth)]
+    two_stages = "(in two stages, whose width the first five seeds set)"
+    if not narrow:
+        return (
+            f"No interval over seeds is within +-{scale.within(halfwidth)} after "
+            f"{_seeds_of(wide)} {two_stages}."
+        )
+    short = ""
+    if wide:
+        short = (
+            f"; {len(wide)} of {len(variants)} variants would take more than their "
+            f"{_seeds_of(wide)}, and have wider ones"
+        )
     return (
-        f"Intervals of +-{scale.within(halfwidth)} over seeds took {taken}{short if wide else ''} "
-        "(in two stages, whose width the first five seeds set)."
+        f"Intervals of +-{scale.within(halfwidth)} over seeds took {_seeds_of(narrow)}{short} "
+        f"{two_stages}."
     )
+
+
+def _is_wider(ends: Entry, halfwidth: float) -> bool:
+    if ends["low"] is None:
+        return True
+    # Of which one may end where there can be no value beyond.
+    return bool(max(ends["high"] - ends["mean"], ends["mean"] - ends["low"]) > halfwidth + ROUNDING)
+
+
+def _seeds_of(variants: Sequence[Entry]) -> str:
+    counts = sorted({variant["n"] for variant in variants})
+    return f"{counts[0]} to {counts[-1]} seeds" if counts[1:] else seeds_text(counts[0])
 
 
 def _decided(rule: Mapping[str, Any], looks: Looks, content: Entry) -> list[str]:

@@ -18,7 +18,7 @@ def analysis_text(analysis: Analysis) -> str:
     content, named = analysis.content, _Names(analysis.protocols)
     scale = Scale(analysis.metric)
     sections = [
-        *_effects(analysis.effects, scale),
+        *_effects(analysis, scale),
         *_identical(content["identical"]),
         *_pairs(analysis, named, scale),
         *_equivalence(content["equivalence"], scale),
@@ -75,7 +75,8 @@ def _ends(entry: Entry | None, scale: Scale) -> str:
     return text.strip() or "-"
 
 
-def _effects(effects: Entry, scale: Scale) -> list[str]:
+def _effects(analysis: Analysis, scale: Scale) -> list[str]:
+    effects = analysis.effects
     if not effects["main"]:
         return []
     rows = main_effect_rows(effects["main"], scale)
@@ -86,10 +87,16 @@ def _effects(effects: Entry, scale: Scale) -> list[str]:
         _effect_row(f"{place(effect)}: {_effect_name(effect)}", effect, scale)
         for effect in effects["simple"]
     ]
+    replicated = """
+        Runs with the same seed aren't independent, so the seed is what is replicated: 95 %
+        intervals over seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom)."""
+    if analysis.independent:
+        replicated = """
+            Each run has a seed of its own, so runs are independent: 95 % intervals over seeds are
+            robust to variances that differ (HC2, Satterthwaite's degrees of freedom)."""
     text = paragraph(f"""
-        {scale.apart_subject}, other factors averaged, from one linear model over all runs. Runs
-        with the same seed aren't independent, so the seed is what is replicated: 95 % intervals
-        over seeds are cluster-robust (CR2, Satterthwaite's degrees of freedom). p values are
+        {scale.apart_subject}, other factors averaged, from one linear model over all runs.
+        {replicated} p values are
         corrected after Holm among main effects, among interactions and among the levels of a simple
         effect. An interaction is a difference of differences; where one is shown, the simple
         effects say what a factor does at each level of the other. No p: the factor was expected to
@@ -143,8 +150,11 @@ def _pairs(analysis: Analysis, named: _Names, scale: Scale) -> list[str]:
         """
     if all(protocol in FOLDS for protocol in analysis.protocols.values()):
         intervals = "interval over seeds, corrected for folds, by which the verdict goes."
+    paired = "the same seeds paired"
+    if analysis.independent:
+        paired = "runs of the same number paired, each with a seed of its own"
     text = paragraph(f"""
-        {scale.title} minus that of `{spelled(baseline)}`, the same seeds paired: mean and 95 %
+        {scale.title} minus that of `{spelled(baseline)}`, {paired}: mean and 95 %
         {intervals}
         "Wins" is the probability that a run has a {scale.better} {scale.metric.label} than one of
         the baseline. Holm's

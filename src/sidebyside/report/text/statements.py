@@ -153,7 +153,7 @@ def _of_equivalence(entry: Entry, scale: Scale) -> str:
 def _of_difference(entry: Entry, scale: Scale) -> str:
     pairs, identical = entry["pairs"], entry["identical"]
     if identical == pairs:
-        return f" ({pairs} pairs of runs)"
+        return f" ({counted(pairs, 'pair')} of runs)"
     apart = scale.estimate(entry, "difference")
     text = f" ({minus(entry)}: {apart}, 90 % over n={seeds_text(entry['n'])}"
     if identical:
@@ -178,7 +178,7 @@ def _of_smaller(entries: Sequence[Entry], scale: Scale) -> str:
     shown = [entry for entry in entries if entry["shown"]]
     if not shown:
         return ""
-    entry = min(shown, key=lambda entry: entry["sizes"][0]["parameters"])
+    entry = min(shown, key=_cost)
     ours, theirs = entry["sizes"]
     costs = f"{_against(ours, theirs, 'parameters')} parameters"
     if ours["multiply_adds"] and theirs["multiply_adds"]:
@@ -190,6 +190,12 @@ def _of_smaller(entries: Sequence[Entry], scale: Scale) -> str:
         f"{scale.signed(entry['difference'])}, at worst {scale.signed(entry['worst'])}, one-sided "
         f"95 %, Holm's p {p_value(entry['p_holm'])})."
     )
+
+
+def _cost(entry: Entry) -> tuple[int, int]:
+    """Return what the smaller network of two costs: parameters, then multiply-adds."""
+    size = entry["sizes"][0]
+    return size["parameters"], size["multiply_adds"] or 0
 
 
 def _against(ours: Entry, theirs: Entry, cost: str) -> str:
