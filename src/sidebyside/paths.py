@@ -84,6 +84,23 @@ def home() -> Path:
     return Path(named).resolve() if named else root()
 
 
+def tracking_database() -> Path:
+    """Return the tracking store of the home.
+
+    Raises
+    ------
+    UserError
+        If its path has characters that mean something else in the address of a database.
+    """
+    path = home() / "mlflow.db"
+    if wrong := [character for character in "?%" if character in str(path)]:
+        raise UserError(
+            f"{path} can't be the address of a database, for its {' and '.join(wrong)}: set "
+            "SIDEBYSIDE_HOME to a folder without, or MLFLOW_TRACKING_URI to another store."
+        )
+    return path
+
+
 def raw(dataset: str) -> Path:
     """Return the folder of a dataset's decompressed IDX files.
 

@@ -271,6 +271,13 @@ def test_a_study_that_is_none_is_named(project, home, content, expected):
         (["report", "study=factorial", "training.epochs=5"], "doesn't read training.epochs"),
         (["samples", "--output", "."], "is a directory"),
         (["samples", "--output", "/dev/null/x.png"], "/dev/null won't do"),
+        (["samples", "--output", f"{'x' * 300}.png"], ".png won't do (File name too long)"),
+        (["report", "study=factorial", "allow_partial=maybe"], "allow_partial=maybe won't do"),
+        (["plan", "select.study=published"], "doesn't read select.study"),
+        (["why", "select.study=published"], "doesn't read select.study"),
+        (["submit", "select.study=published"], "doesn't read select.study"),
+        (["sync", "--to", ""], "--to is empty"),
+        (["predict", "--model", "own.keras", "--test-index", "0"], "add --trust if you trust"),
     ],
 )
 def test_what_commands_cannot_take_is_told(project, home, arguments, words):
@@ -340,6 +347,12 @@ def test_a_home_that_cannot_be_made_is_named(run_script):
     assert done.returncode == 2
     assert "Can't write to the run store /proc/nowhere/runs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["what?", "100%41"])
+def test_a_home_that_no_database_can_be_in_is_named(run_script, tmp_path, name):
+    done = run_script("train", SIDEBYSIDE_HOME=str(tmp_path / name))
+    refused(done, [f"{tmp_path / name}/mlflow.db can't be the address", "set SIDEBYSIDE_HOME"])
 
 
 def test_a_report_of_a_study_that_never_ran_is_refused(run_script):

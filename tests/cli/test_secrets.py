@@ -195,3 +195,13 @@ def test_a_failure_is_recorded_without_passwords(compose, home):
 )
 def test_passwords_are_hidden_and_nothing_else(text, hidden):
     assert without_passwords(text) == (hidden or text)
+
+
+@pytest.mark.parametrize("shows", [["--cfg", "job", "--resolve"], ["--info", "config"], ["--help"]])
+def test_a_config_that_is_shown_keeps_its_password(project, home, shows):
+    command = [sys.executable, str(project / "pipelines" / "train.py"), *shows]
+    command.append(f"tracking.uri='postgresql://u:{PLANTED}@h/db'")
+    done = run(command, project, home)
+    assert done.returncode == 0, done.stderr
+    assert "postgresql://u:***@h/db" in done.stdout
+    assert PLANTED not in done.stdout + done.stderr

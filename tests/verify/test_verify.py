@@ -239,6 +239,32 @@ def test_other_bits_are_allowed_where_the_environment_is_another(flips, changed,
     assert comes_out_again(verdict) is holds
 
 
+def test_predictions_that_the_weights_do_not_give_are_named(committed):
+    report = report_of(committed)
+    shutil.copytree(report, kept := committed / "kept")
+    evidence = read_evidence(report / "evidence.npz")
+    forged = [replace(run, predicted=evidence.target.copy()) for run in evidence.runs]
+    write_evidence(report / "evidence.npz", replace(evidence, runs=forged))
+    page = [sys.executable, "-m", "sidebyside.cli.main", "report", "study=factorial", "--again"]
+    assert run_here(page, committed, committed).returncode == 0
+    said = verify(committed, "committed", "--count", "1", code=1)
+    shutil.rmtree(report)
+    kept.rename(report)
+    assert "1 of 1 reports are what their evidence makes" in said
+    assert "Of 1 runs trained again 0 have the same bits" in said
+    assert " has the same weights, and of its predictions " in said
+
+
+def test_times_that_are_damaged_are_named(committed):
+    path = report_of(committed) / "costs.json"
+    whole = path.read_text()
+    path.write_text(f"<<<<<<< HEAD\n{whole}")
+    said = verify(committed, "committed", "--count", "0", code=1)
+    path.write_text(whole)
+    assert f"{path} is damaged" in said
+    assert "restore it with git, or delete it" in said
+
+
 def report_of(root):
     return root / "reports" / "mnist5k" / "factorial"
 

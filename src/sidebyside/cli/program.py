@@ -1,18 +1,27 @@
 """How a command ends: with a sentence and an exit code for whoever started it."""
 
 import atexit
+import errno
 import gc
 import os
 import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sidebyside import paths
 from sidebyside.errors import INTERRUPTED, NO_ROOM, UserError, disk_is_full
 from sidebyside.redaction import passwords_hidden
 
 _PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
+_OF_PATHS = (  # obstacles that another path hasn't
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+)
 _USAGE = 2  # the exit code for a mistake of the user's
 
 
@@ -38,29 +47,32 @@ def user_errors_reported() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(_USAGE) from None
     except PermissionError as error:
-        print(
-            f"error: No permission for {error.filename}: change the permissions there, or set "
-            "SIDEBYSIDE_HOME to a folder of yours.",
-            file=sys.stderr,
-        )
-        raise SystemExit(_USAGE) from None
-    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-        if error.filename is None:
-            raise
-        named = error.filename2 or error.filename
-        print(f"error: {named} won't do ({error.strerror}): choose another path.", file=sys.stderr)
+        print(f"error: No permission for {error.filename}: {_remedy(error)}.", file=sys.stderr)
         raise SystemExit(_USAGE) from None
     except BrokenPipeError:
         if not _nobody_reads():
             raise
         raise SystemExit(_PIPE_CLOSED) from None
     except Exception as error:
-        if not disk_is_full(error):
+        if disk_is_full(error):
+            said = f"{NO_ROOM} The run store is in {paths.home()}."
+        elif isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename:
+            named = error.filename2 or error.filename
+            said = f"{named} won't do ({error.strerror}): choose another path."
+        else:
             raise
-        print(f"error: {NO_ROOM} The run store is in {paths.home()}.", file=sys.stderr)
+        print(f"error: {said}", file=sys.stderr)
         raise SystemExit(_USAGE) from None
     finally:
         _flush()
+
+
+def _remedy(error: PermissionError) -> str:
+    """Return what helps where there is no permission: another home, where that is what it is of."""
+    remedy = "change the permissions there"
+    if error.filename and paths.home() in Path(os.fsdecode(error.filename)).absolute().parents:
+        return f"{remedy}, or set SIDEBYSIDE_HOME to a folder of yours"
+    return f"{remedy}, or choose another path"
 
 
 def _nobody_reads() -> bool:

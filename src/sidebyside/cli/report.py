@@ -58,10 +58,10 @@ def _page(overrides: tuple[str, ...], again: bool) -> Path:
     if again or set(named) - set(_OWN) or not _current(page):
         config = compose_config([f"study={study}", f"dataset={dataset}", *overrides])
         print(f"Writing the report of study={study} on dataset={dataset} ...", flush=True)
-        from sidebyside.config.validate import check_dataset, check_study
+        from sidebyside.config.validate import check_allow_partial, check_dataset, check_study
         from sidebyside.report.compare import compare_study
 
-        compare_study(check_dataset(config), check_study(config), bool(config.allow_partial))
+        compare_study(check_dataset(config), check_study(config), check_allow_partial(config))
     return page
 
 

@@ -1,12 +1,14 @@
 """A stage script as a Hydra app: from any working directory, with a sentence for a mistake."""
 
 import functools
+import io
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,12 @@ from sidebyside.config.compose import check_choices
 from sidebyside.config.keras_settings import check_keras_settings
 from sidebyside.config.pinned import refuse_pinned_in
 from sidebyside.environment import set_environment
-from sidebyside.redaction import save_config
+from sidebyside.redaction import save_config, without_passwords
 from sidebyside.storage import store
 from sidebyside.tracking.liveness import end_with_dvc
 
 _AGAIN = 0.1  # seconds
+_SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "-h")
 _RAISE = "HYDRA_FULL_ERROR"  # errors are raised, where Hydra would print them and end
 
 
@@ -62,7 +65,7 @@ def main(
             with user_errors_reported():
                 _check(sys.argv[1:], Path(sys.argv[0]).name, reads)
                 conf = str(root / "conf")
-                with explained(sys.argv[1:]):
+                with explained(sys.argv[1:]), _shown_without_passwords(sys.argv[1:]):
                     hydra.main(config_path=conf, config_name="config", version_base="1.3")(
                         guarded
                     )()
@@ -78,6 +81,20 @@ def _check(arguments: list[str], script: str, reads: Collection[str] | None) -> 
     check_parameters()
     check_arguments(arguments, script, reads)
     check_choices(arguments)
+
+
+@contextmanager
+def _shown_without_passwords(arguments: list[str]) -> Iterator[None]:
+    """Hide passwords in what Hydra prints of a config that it is asked to show."""
+    if not any(argument.startswith(_SHOWING) for argument in arguments):
+        yield
+        return
+    shown = io.StringIO()
+    try:
+        with redirect_stdout(shown):
+            yield
+    finally:
+        print(without_passwords(shown.getvalue()), end="")
 
 
 def _make_interruptible() -> None:

@@ -7,6 +7,7 @@ import click
 from sidebyside.cli.selection import selected, study_options
 from sidebyside.config.compose import compose_config
 from sidebyside.config.validate import check_dataset, check_tracking
+from sidebyside.errors import UserError
 
 
 @click.command("sync")
@@ -25,7 +26,9 @@ def command(study: str | None, dataset: str | None, uri: str | None) -> None:
     study, dataset = selected(study, dataset)
     config = compose_config([f"dataset={dataset}"])
     tracking = check_tracking(config)
-    if uri:
+    if uri == "":
+        raise UserError("--to is empty: give the store's address, or leave it out for your own.")
+    if uri is not None:
         tracking = replace(tracking, uri=uri)
     total = len(load_study(dataset, study).trained)
     steps = sync(check_dataset(config), study, tracking)

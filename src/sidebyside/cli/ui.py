@@ -79,7 +79,7 @@ def _store(tracking: "Tracking | None") -> str:
         raise UserError(
             f"tracking.uri={without_passwords(named)} has a UI of its own: open it in a browser."
         )
-    return named or f"sqlite:///{paths.home() / 'mlflow.db'}"
+    return named or f"sqlite:///{paths.tracking_database()}"
 
 
 def _first_page(address: str, tracking: "Tracking | None") -> str | None:

@@ -182,6 +182,11 @@ def _print_differing(verdicts: Iterable["Verdict"]) -> None:
         elif not verdict.same_bits:
             since = f"from epoch {verdict.first_epoch} on" if verdict.by_epoch else "at its end"
             print(f"{run} differs {since}. Changed: {_why(verdict.changed)}.")
+        elif verdict.flips:
+            print(
+                f"{run} has the same weights, and of its predictions {verdict.flips} aren't those "
+                f"that are kept. Changed: {_why(verdict.changed)}."
+            )
 
 
 def _why(changed: Sequence[str]) -> str:

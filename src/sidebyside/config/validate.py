@@ -91,6 +91,14 @@ def check_tracking(config: DictConfig) -> Tracking:
     return tracking
 
 
+def check_allow_partial(config: DictConfig) -> bool:
+    """Return whether a report may be made of what is there, of a composed config; see `check`."""
+    value = config.allow_partial
+    if not isinstance(value, bool):
+        raise UserError(f"allow_partial={value} won't do: write true or false.")
+    return value
+
+
 def check_store(config: DictConfig) -> Store:
     """Return where machines share runs, of a composed config, checked; see `check`."""
     return _validate(Store, config.store, "store")

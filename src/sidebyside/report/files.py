@@ -9,6 +9,7 @@ from typing import Any
 
 from sidebyside import paths
 from sidebyside.config.factors import Level, level_text
+from sidebyside.errors import UserError
 from sidebyside.files import each_number, read_json, without_links, write_json, write_text
 from sidebyside.report.comparison import Comparison
 from sidebyside.report.text.document import document
@@ -70,7 +71,7 @@ def _write_costs(path: Path, evidence: Evidence) -> None:
 
     Those of runs that were trained elsewhere stay as they are.
     """
-    before = read_json(path) if path.is_file() else {}
+    before = _read_costs(path)
     costs = {run.key: before[run.key] for run in evidence.runs if run.key in before}
     for run in evidence.runs:
         folder = paths.run(run.key)
@@ -97,5 +98,14 @@ def inference_milliseconds(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def _costs(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / _COSTS
-    return read_json(path) if path.is_file() else {}
+    return _read_costs(folder / _COSTS)
+
+
+def _read_costs(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return read_json(path) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}): restore it with git, or delete it, which costs the "
+            "report the times of runs that were trained elsewhere."
+        ) from None

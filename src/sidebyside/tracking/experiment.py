@@ -56,8 +56,7 @@ class Experiment:
     """
 
     def __init__(self, tracking: Tracking) -> None:
-        self._database = paths.home() / "mlflow.db"
-        self.uri = tracking.uri or f"sqlite:///{self._database}"
+        self.uri = tracking.uri or f"sqlite:///{paths.tracking_database()}"
         self.labels = tracking.labels
         self._experiment = tracking.experiment
         self._patience = Patience(self.uri, tracking.wait)
@@ -146,8 +145,9 @@ class Experiment:
         return FileLock(paths.home() / ".tracking.lock")
 
     def _make_experiment(self) -> None:
-        if self._database.is_file() and self.uri == f"sqlite:///{self._database}":
-            follow_the_project(self._database)
+        database = paths.home() / "mlflow.db"
+        if database.is_file() and self.uri == f"sqlite:///{database}":
+            follow_the_project(database)
         known = self._client.get_experiment_by_name(self._experiment)
         if known is not None and known.lifecycle_stage != "active":
             raise UserError(

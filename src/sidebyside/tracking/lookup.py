@@ -34,8 +34,7 @@ def find_run(name: str, tracking: Tracking) -> Run:
     """
     if not may_name_run(name):
         raise UserError(
-            f"model={name} is no run key, no MLflow run id and not {BEST}: give one of these, or "
-            "a model file with --trust."
+            f"model={name} is no run key, no MLflow run id and not {BEST}: give one of these."
         )
     if _MLFLOW_ID.fullmatch(name) and not list(_folders(name)):
         return _known_to_mlflow(name, tracking)

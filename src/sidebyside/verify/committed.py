@@ -57,11 +57,16 @@ class Report:
 
 
 def comes_out_again(verdict: Verdict) -> bool:
-    """Whether a run has the same bits, or elsewhere predicts as before.
+    """Whether a run has the same bits and predicts as before, or elsewhere predicts alike.
 
     Other package versions, or another numeric class, give other bits: there predictions tell.
     """
-    return verdict.same_bits or (not verdict.same_environment and verdict.same_predictions)
+    return _is_the_same(verdict) or (not verdict.same_environment and verdict.same_predictions)
+
+
+def _is_the_same(verdict: Verdict) -> bool:
+    """Whether weights and predictions are: evidence that was tampered with may keep the former."""
+    return verdict.same_bits and verdict.flips == 0
 
 
 def verify_committed(count: int) -> Outcome[Report]:
@@ -133,7 +138,7 @@ def _costs(evidence: Evidence, base: Config) -> list[tuple[RunEvidence, float]]:
 def _summary(found: Sequence[Report]) -> str:
     built = sum(not report.wrong for report in found)
     retrained = [report.retrained for report in found if report.retrained is not None]
-    bits = sum(verdict.same_bits for verdict in retrained)
+    bits = sum(_is_the_same(verdict) for verdict in retrained)
     predictions = sum(comes_out_again(verdict) for verdict in retrained) - bits
     again = f"Of {len(retrained)} runs trained again {bits} have the same bits"
     if predictions:

@@ -22,6 +22,8 @@ from sidebyside.storage import journal
 if TYPE_CHECKING:
     from sidebyside.inference.predict import Prediction
 
+_FILES = (".keras", ".h5")
+
 
 @click.command("predict", cls=SeveralValues)
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
@@ -45,6 +47,10 @@ def command(
 
     if not images and not test_index:
         raise UserError("Nothing to predict: name image files, or test images with --test-index.")
+    if not trust and Path(model).suffix in _FILES:
+        raise UserError(
+            f"{model} is a file that nothing vouches for: add --trust if you trust who made it."
+        )
     run = None if trust else find(model, study, dataset)
     network = load_trusted(Path(model)) if run is None else load_network(run)
     shape = image_shape(network)

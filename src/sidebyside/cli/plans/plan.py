@@ -34,8 +34,10 @@ def command(overrides: tuple[str, ...], multirun: bool, as_json: bool) -> None:
     """
     asked = without_passwords(" ".join(overrides))
     print(f"planning {asked or 'a run'}", file=sys.stderr, flush=True)
+    from sidebyside.config.command_line.arguments import check_arguments
     from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
 
+    check_arguments(["-m", *overrides], "train.py", None)
     check_choices(overrides)
     grid = compose_grid(overrides)
     config, _ = grid[0]

@@ -59,6 +59,7 @@ def _of_run(key: str) -> "list[tuple[str, Reason]]":
 
 
 def _of_grid(overrides: Sequence[str]) -> "list[tuple[str, Reason]]":
+    from sidebyside.config.command_line.arguments import check_arguments
     from sidebyside.config.compose import check_choices, compose_grid
     from sidebyside.execution.planning.reasons import reasons_of
     from sidebyside.execution.study import first_runs
@@ -68,6 +69,7 @@ def _of_grid(overrides: Sequence[str]) -> "list[tuple[str, Reason]]":
             f"{' '.join(overrides)} is neither a run key (six digits or more, 0-9 and a-f) nor "
             "KEY=VALUE."
         )
+    check_arguments(["-m", *overrides], "train.py", None)
     check_choices(overrides)
     return reasons_of(first_runs(compose_grid(overrides)))
 

@@ -6,6 +6,7 @@ import click
 
 from sidebyside import paths
 from sidebyside.cli.plans import completing
+from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.compose import check_choices, compose_grid, compose_launcher
 from sidebyside.errors import UserError
 from sidebyside.storage import store
@@ -31,6 +32,7 @@ def command(overrides: tuple[str, ...], multirun: bool) -> None:
             f"There is no pipelines/train.py in {paths.root()}: start it in a project, which "
             "sidebyside init makes."
         )
+    check_arguments(["-m", *overrides], "train.py", None)
     check_choices(overrides)
     launcher = compose_launcher(overrides)
     drivers.check_driver(launcher)

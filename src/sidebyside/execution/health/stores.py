@@ -56,7 +56,10 @@ def tracking() -> Finding:
         uri = check_tracking(compose_config([])).uri
     except UserError as error:
         return Finding("wrong", str(error), "mend tracking in conf/")
-    uri = uri or f"{_SQLITE}{paths.home() / 'mlflow.db'}"
+    try:
+        uri = uri or f"{_SQLITE}{paths.tracking_database()}"
+    except UserError as error:
+        return Finding("wrong", str(error), "move the project, or set SIDEBYSIDE_HOME")
     if uri.startswith(_SQLITE):
         return _of_file(Path(uri.removeprefix(_SQLITE)))
     if "://" not in uri or uri.startswith("file:"):
