@@ -96,6 +96,13 @@ def test_of_few_variants_all_pairs_are_told_as_ever(sixty, names, monkeypatch):
     assert len(analysed(few)["pairs"]) < 2 * 20
 
 
+def test_naming_a_pair_that_is_tested_anyway_changes_no_family(sixty, names):
+    content = analysed(sixty, baseline=names[7])
+    named = analysed(sixty, baseline=names[7], pairs=[[names[7], names[30]]])
+    assert named.pop("named") == [names[7], names[30]]
+    assert named == content
+
+
 def test_a_pair_that_names_no_variant_is_refused(sixty, names):
     with pytest.raises(UserError, match=r"study\.pairs names kernel_size=7, which is no variant"):
         analysed(sixty, pairs=[[names[0], "kernel_size=7"]])

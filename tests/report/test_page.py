@@ -138,6 +138,16 @@ def asked_of_identical():
     return replace(evidence(same), stopping=rule | {"baseline": None})
 
 
+def under_two_names(runs, but="fmt"):
+    """Return runs whose networks don't differ by a factor, bit for bit."""
+    first, same = {}, []
+    for one in runs:
+        levels = variant_name({**one.factors, but: ""})
+        kept = first.setdefault((levels, one.seed), one)
+        same.append(replace(one, predicted=kept.predicted, weights_digest=f"{levels}-{one.seed}"))
+    return same
+
+
 def many():
     return evidence(grid(1, units=list(range(30))))
 
@@ -170,7 +180,7 @@ STUDIES = {
 class Rendered:
     """A page, its comparison.json and what went into it."""
 
-    def __init__(self, root, known, **options):
+    def __init__(self, root, known, chosen=None, **options):
         folder = root / "reports" / known.dataset / known.study
         folder.mkdir(parents=True)
         write_evidence(folder / "evidence.npz", known)
@@ -180,6 +190,7 @@ class Rendered:
             name=known.study,
             expected_equal=["data_format"] if "data_format" in factors else [],
             margin=0.5,
+            **(chosen or {}),
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SIDEBYSIDE_ROOT", str(root))
@@ -758,3 +769,71 @@ def test_a_page_prints(pages, browser):
     browser.read(pages("whole").path, DESKTOP)
     printed = browser.call("Page.printToPDF", printBackground=True)["data"]
     assert base64.b64decode(printed).startswith(b"%PDF")
+
+
+def known_of(page):
+    return json.loads(re.search(r'id="known">(.*?)</script>', page.html, re.S)[1])
+
+
+def said_of(browser, one, other):
+    """Return what the dialog says of two variants."""
+    return browser.evaluate(f"""(() => {{
+        const [first, second] = document.querySelectorAll("#pair select");
+        [first.value, second.value] = [{one}, {other}];
+        second.dispatchEvent(new Event("change"));
+        return document.querySelector("#pair .statement").textContent;
+    }})()""")
+
+
+@pytest.mark.slow
+def test_of_many_groups_of_identical_variants_those_shown_are_told(browser, tmp_path):
+    runs = under_two_names(grid(1, units=list(range(24)), fmt=["last", "first"]))
+    page = Rendered(tmp_path, evidence(runs), {"baseline": "units=12,fmt=first"})
+    known = known_of(page)
+    shown = {own["number"] for own in known["variants"]}
+    groups = [group for group in page.json["identical"] if len(group) == 2]
+    assert len(groups) == 24
+    assert len(known["twins"]) == len([one for one in known["twins"] if shown & {*one}]) < 24
+    assert shown <= {number for group in known["twins"] for number in group}
+    left = 24 - len(known["twins"])
+    assert f"And {left} more groups of identical variants, of which none is shown." in page.text
+    browser.read(page.path, DESKTOP)
+    browser.evaluate("document.getElementById('compare-two').click(), 1")
+    (baseline,) = [own["number"] for own in known["variants"] if own["key"] == "units=12,fmt=first"]
+    for number in shown - {baseline}:
+        assert "isn't among those" not in said_of(browser, number, baseline)
+    text = (page.path.parent / "comparison.md").read_text()
+    for sentence in (page.text, " ".join(text.split())):
+        assert f"Of 48 variants {len(shown)} are shown" in sentence
+        assert "comparison.json each group of identical ones" in sentence
+
+
+@pytest.mark.slow
+def test_variants_that_a_study_names_are_shown_whatever_their_pairs_are(tmp_path):
+    runs = grid(1, units=list(range(45)))
+    pairs = [["units=22", "units=0"], ["units=24", "units=30"]]
+    page = Rendered(tmp_path, evidence(runs), {"baseline": "units=0", "pairs": pairs})
+    shown = {own["key"] for own in known_of(page)["variants"]}
+    assert shown >= {"units=0", "units=22", "units=24", "units=30"}
+    assert len(shown) == 23
+    assert len(page.json["pairs"]) == sum(
+        page.json["asked"][kind] for kind in ("baseline", "named", "neighbours")
+    )
+    twins = under_two_names(grid(1, units=list(range(15)), fmt=["a", "b", "c"]))
+    few = Rendered(
+        tmp_path / "few",
+        evidence(twins),
+        {"baseline": "units=0,fmt=a", "pairs": [["units=7,fmt=b", "units=0,fmt=a"]]},
+    )
+    assert "units=7,fmt=b" in {own["key"] for own in known_of(few)["variants"]}
+
+
+@pytest.mark.slow
+def test_the_pair_in_question_is_shown_of_however_many_variants(tmp_path):
+    question = ["units=22", "units=23"]
+    rule = {"until": "decided", "max_seeds": 20, "question": question, "margin": 0.5}
+    known = replace(evidence(grid(3, units=list(range(45)))), stopping=rule | {"baseline": None})
+    page = Rendered(tmp_path, known)
+    assert {own["key"] for own in known_of(page)["variants"]} >= {*question}
+    assert len(known_of(page)["pairs"]) == len(page.json["pairs"]) == 1
+    assert "one network under several names" not in page.text

@@ -10,7 +10,6 @@ from sidebyside.config.metrics import Metric
 
 MOST = 40  # variants that are all shown
 _ENDS = 10  # of more, so many of the best and of the worst
-_IDENTICAL = 20  # groups of identical variants
 
 
 def by_rank(variants: Sequence[Mapping[str, Any]], metric: Metric) -> list[Mapping[str, Any]]:
@@ -34,9 +33,14 @@ def shown(content: Mapping[str, Any], baseline: str, metric: Metric) -> list[str
         return names
     chosen = content["selection"] and content["selection"]["chosen"]
     wanted = {baseline, chosen, *names[:_ENDS], *names[-_ENDS:]}
-    for pair in content["pairs"]:
-        if pair.get("asked") == "named":
-            wanted |= {pair["a"], pair["b"]}
+    wanted.update(content.get("named", ()))
+    question = content.get("stopping", {}).get("question")
+    if isinstance(question, list):  # the pair that seeds were added for
+        wanted.update(question)
+    compared = {name for pair in content["pairs"] for name in (pair["a"], pair["b"])}
+    for group in content["identical"]:
+        if not wanted.isdisjoint(group):  # its row against the baseline is of the one compared
+            wanted |= compared.intersection(group)
     return [name for name in names if name in wanted]
 
 
@@ -49,7 +53,7 @@ def folded(content: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         "variants": [own for own in content["variants"] if own["name"] in kept],
         "pairs": [own for own in content["pairs"] if {own["a"], own["b"]} <= kept],
         "no_worse": [own for own in content["no_worse"] if own["smaller"] in kept],
-        "identical": content["identical"][:_IDENTICAL],
+        "identical": [group for group in content["identical"] if not kept.isdisjoint(group)],
     }
     for part in ("ensemble", "floor"):
         if content[part] is not None:
@@ -64,6 +68,8 @@ def of_folding(shown: int, variants: int) -> str:
         return ""
     return (
         f"Of {variants} variants {shown} are shown: the {_ENDS} with the best means and the "
-        f"{_ENDS} with the worst, the baseline, the one that is chosen by validation and those "
-        "that the study names; comparison.json and runs.csv beside this page have all."
+        f"{_ENDS} with the worst, the baseline, the one that is chosen by validation, those that "
+        "the study names and, of a network under several names, the one that is compared; "
+        "comparison.json and runs.csv beside this page have all, and comparison.json each group of "
+        "identical ones."
     )

@@ -61,11 +61,14 @@ class Asked:
         nothing, as all pairs are tested.
     variants : int
         How many are held against each other.
+    named : tuple of str
+        The variants that the study names pairs of, whatever else these pairs are.
     """
 
     families: list[Family]
     why: dict[Names, str]
     variants: int
+    named: tuple[str, ...] = ()
 
     def compare(
         self, replicates: Sequence[Replicate], margin: float, looks: Looks | None
@@ -78,9 +81,10 @@ class Asked:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``comparison.json`` has of a study of many variants, nothing of others."""
+        """Return what ``comparison.json`` has of named pairs, and of a study of many variants."""
+        named = {"named": list(self.named)} if self.named else {}
         if not self.why:
-            return {}
+            return named
         counts = dict.fromkeys(("baseline", "named", "neighbours"), 0)
         for kind in self.why.values():
             counts[kind] += 1
@@ -89,7 +93,7 @@ class Asked:
             for own in self.families
         ]
         content = {"variants": self.variants, "all_pairs": math.comb(self.variants, 2)}
-        return {"asked": content | counts | {"families": families}}
+        return {"asked": content | counts | {"families": families}, **named}
 
 
 def asked_of(
@@ -118,9 +122,10 @@ def asked_of(
     others = [own.name for own in distinct if own.name != baseline]
     against = [(name, baseline) for name in others]
     possible = math.comb(len(distinct), 2)
+    ones = tuple(dict.fromkeys(name for pair in named for name in pair))
     if len(distinct) <= ALL_PAIRS:
         every = against + list(combinations(others, 2))
-        return Asked([Family(every, possible if chosen else 0)], {}, len(distinct))
+        return Asked([Family(every, possible if chosen else 0)], {}, len(distinct), ones)
     known: set[frozenset[str]] = {frozenset(pair) for pair in against}
     own = _further(named, known)
     beside = _further(_neighbours(distinct), known)
@@ -130,7 +135,7 @@ def asked_of(
         families = [Family(against + own), Family(beside, possible)]
     why = dict.fromkeys(against, "baseline") | dict.fromkeys(own, "named")
     why |= dict.fromkeys(beside, "neighbours")
-    return Asked([family for family in families if family.pairs], why, len(distinct))
+    return Asked([family for family in families if family.pairs], why, len(distinct), ones)
 
 
 def with_reasons(entry: Mapping[str, Any], pair: Pair, asked: Asked) -> dict[str, Any]:
