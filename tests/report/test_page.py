@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shlex
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
@@ -786,6 +787,26 @@ def said_of(browser, one, other):
 
 
 @pytest.mark.slow
+def test_a_pair_that_was_tested_is_told_by_each_of_its_names(browser, tmp_path):
+    runs = under_two_names(grid(3, kernel=[3, 5], fmt=["last", "first"]))
+    page = Rendered(tmp_path, evidence(runs), {"baseline": "kernel=3,fmt=first"})
+    known = known_of(page)
+    assert sorted(map(sorted, known["twins"])) == [[1, 2], [3, 4]]
+    (pair,) = known["pairs"]
+    assert {pair["a"], pair["b"]} == {2, 3}
+    browser.read(page.path, DESKTOP)
+    browser.evaluate("document.getElementById('compare-two').click(), 1")
+    for one, other in product((1, 2), (3, 4)):
+        said = said_of(browser, one, other)
+        assert said.startswith(pair["words"])
+        for name, kept in ((1, 2), (4, 3)):
+            also = f"Variant {name} is variant {kept}, bit for bit."
+            assert (also in said) == (name in (one, other))
+    assert "are the same network" in said_of(browser, 1, 2)
+    assert said_of(browser, 3, 3) == "Choose two different variants."
+
+
+@pytest.mark.slow
 def test_of_many_groups_of_identical_variants_those_shown_are_told(browser, tmp_path):
     runs = under_two_names(grid(1, units=list(range(24)), fmt=["last", "first"]))
     page = Rendered(tmp_path, evidence(runs), {"baseline": "units=12,fmt=first"})
@@ -837,3 +858,17 @@ def test_the_pair_in_question_is_shown_of_however_many_variants(tmp_path):
     assert {own["key"] for own in known_of(page)["variants"]} >= {*question}
     assert len(known_of(page)["pairs"]) == len(page.json["pairs"]) == 1
     assert "one network under several names" not in page.text
+
+
+@pytest.mark.slow
+def test_the_command_for_a_pair_can_be_pasted(browser, tmp_path):
+    runs = grid(1, activation=[f'it\'s [{n}] $x "y"' for n in range(22)])
+    page = Rendered(tmp_path, evidence(runs))
+    known = known_of(page)
+    browser.read(page.path, DESKTOP)
+    browser.evaluate("document.getElementById('compare-two').click(), 1")
+    said = said_of(browser, 3, 9)
+    assert "isn't among those that the study tests" in said
+    command = shlex.split(said[said.index("sidebyside compare") :])
+    names = {own["number"]: own["key"] for own in known["variants"]}
+    assert command[2:] == ["--study", "synthetic", "--dataset", "digits", names[3], names[9]]

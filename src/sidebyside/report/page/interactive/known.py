@@ -5,6 +5,7 @@ one right, and what most of its other runs took it for, a byte each.
 """
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,13 +26,13 @@ _KEY = 12  # digits of a run key, as commands show and take it
 def known(page: Page) -> dict[str, Any]:
     """Return all that the page's script needs to know."""
     return {
-        "variants": variant_rows(page),
+        "variants": [row | {"quoted": shlex.quote(row["key"])} for row in variant_rows(page)],
         "runs": run_rows(page),
         "pairs": [_pair(page, pair) for pair in page.content["pairs"]],
         "twins": _twins(page),
         "images": _images(page) if page.evidence.folds == 1 else None,
-        "command": f"sidebyside compare --study {page.evidence.study} "
-        f"--dataset {page.evidence.dataset}",
+        "command": f"sidebyside compare --study {shlex.quote(page.evidence.study)} "
+        f"--dataset {shlex.quote(page.evidence.dataset)}",
     }
 
 

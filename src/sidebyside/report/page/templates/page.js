@@ -88,24 +88,26 @@ function open(one, other) {
   compare();
 }
 
-const twin = (number) => known.twins.find((group) => group.includes(number))?.[0] ?? number;
+const same = (a, b) => a === b || known.twins.some((group) => group.includes(a) && group.includes(b));
 
 function pairOf(one, other) {
-  const is = (a, b) => known.pairs.find((p) => (p.a === a && p.b === b) || (p.a === b && p.b === a));
-  return is(one, other) ?? is(twin(one), twin(other));
+  const among = (is) =>
+    known.pairs.find((p) => (is(p.a, one) && is(p.b, other)) || (is(p.a, other) && is(p.b, one)));
+  return among(Object.is) ?? (same(one, other) ? undefined : among(same));
 }
 
 function said(one, other, pair) {
   if (one === other) return "Choose two different variants.";
-  if (twin(one) === twin(other)) {
+  if (same(one, other)) {
     return `Variants ${one} and ${other} are the same network, bit for bit, in every common seed.`;
   }
   if (pair) {
     const others = [one, other].filter((number) => number !== pair.a && number !== pair.b);
-    const why = others.map((n) => ` Variant ${n} is variant ${twin(n)}, bit for bit.`);
+    const kept = (n) => [pair.a, pair.b].find((tested) => same(tested, n));
+    const why = others.map((n) => ` Variant ${n} is variant ${kept(n)}, bit for bit.`);
     return pair.words + why.join("");
   }
-  const names = [one, other].map((number) => variants.get(number).key).join(" ");
+  const names = [one, other].map((number) => variants.get(number).quoted).join(" ");
   return `This pair isn't among those that the study tests. ${known.command} ${names}`;
 }
 
