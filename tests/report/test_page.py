@@ -772,6 +772,41 @@ def test_a_page_prints(pages, browser):
     assert base64.b64decode(printed).startswith(b"%PDF")
 
 
+# What rows of tables name that can be seen: words, and the numbers of variants.
+ROWS = """[...document.querySelectorAll("table.data tbody tr")]
+    .filter(row => row.checkVisibility())
+    .map(row => [row.closest(".scroll").previousElementSibling.textContent, row.textContent,
+        [...row.querySelectorAll(".chip")].map(one => +one.dataset.variant)])"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [lambda: evidence(grid(3, units=[8, 16])), whole])
+def test_what_has_hidden_levels_is_in_no_table(browser, tmp_path, known):
+    runs = [replace(one, others={"log_loss": 0.1}) for one in known().runs]
+    page = Rendered(tmp_path, evidence(runs), {"baseline": runs[-1].variant})
+    factor, level = next(iter(runs[0].factors.items()))
+    without = {
+        own["number"] for own in known_of(page)["variants"] if own["levels"][0] == str(level)
+    }
+    browser.read(page.path, DESKTOP)
+    box = f"document.querySelector('#levels input[value=\"{level}\"]').click(), 1"
+
+    def above_rows_left():
+        return {
+            above
+            for above, words, numbers in browser.evaluate(ROWS)
+            if without & {*numbers} or f"{factor}={level}" in words
+        }
+
+    tables = above_rows_left()
+    for words in ("Smaller and no worse", "Nothing here is tested", "Honest selection"):
+        assert [above for above in tables if words in above]
+    browser.evaluate(box)
+    assert above_rows_left() == set()
+    browser.evaluate(box)
+    assert above_rows_left() == tables
+
+
 def known_of(page):
     return json.loads(re.search(r'id="known">(.*?)</script>', page.html, re.S)[1])
 

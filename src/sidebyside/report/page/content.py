@@ -115,6 +115,11 @@ class Page:
         return {variant["name"]: number for number, variant in enumerate(self._every, 1)}
 
     @cached_property
+    def named(self) -> dict[str, str]:
+        """The variants by what a row of a table calls them."""
+        return {spelled(name): name for name in self.numbers}
+
+    @cached_property
     def levels(self) -> Levels:
         """What tells the variants apart."""
         return Levels.of_variants(self.evidence, self.comparison.analysis.protocols)

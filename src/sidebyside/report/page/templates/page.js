@@ -43,14 +43,16 @@ async function tables() {
         { targets: "_all", columnControl: filter("search") },
       ],
     });
-    made.search.fixed("levels", (_, data, at) => {
-      const numbers = made.row(at).node().dataset.variants?.split(" ").map(Number) ?? [];
-      return !numbers.some((number) => hidden.includes(number));
-    });
+    made.search.fixed("levels", (_, data, at) => !isHidden(made.row(at).node()));
     shownTables.push(made);
   }
 }
 const shownTables = [];
+
+const isHidden = (row) => {
+  const numbers = row.dataset.variants?.split(" ").map(Number) ?? [];
+  return numbers.some((number) => hidden.includes(number));
+};
 
 // ---- levels that are hidden -------------------------------------------------------------------
 function hide() {
@@ -59,6 +61,7 @@ function hide() {
   hidden = known.variants.filter(away).map((variant) => variant.number);
   tell("hidden", hidden);
   for (const table of shownTables) table.draw();
+  for (const row of all("table.data:not(.dataTable) tbody tr")) row.hidden = isHidden(row);
 }
 
 // ---- two variants that are picked -------------------------------------------------------------
