@@ -907,3 +907,45 @@ def test_the_command_for_a_pair_can_be_pasted(browser, tmp_path):
     command = shlex.split(said[said.index("sidebyside compare") :])
     names = {own["number"]: own["key"] for own in known["variants"]}
     assert command[2:] == ["--study", "synthetic", "--dataset", "digits", names[3], names[9]]
+
+
+@pytest.mark.slow
+def test_every_table_is_printed(pages, browser):
+    browser.read(pages("whole").path, DESKTOP)
+    unseen = """[...document.querySelectorAll("main table")]
+        .filter(one => !one.checkVisibility({ contentVisibilityAuto: true })
+                       || !one.getBoundingClientRect().height)
+        .map(one => one.closest("details")?.querySelector("summary").textContent)"""
+    try:
+        assert browser.evaluate(unseen) == ["All 28 pairs"]
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        assert browser.evaluate(unseen) == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+# By WCAG 2.1, where text and what is behind it are opaque.
+FAINT = """(() => {
+    const light = (colour) => {
+        const parts = colour.match(/[\\d.]+/g).slice(0, 3).map(one => one / 255)
+            .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+    };
+    const behind = (one) => {
+        const own = getComputedStyle(one).backgroundColor;
+        return own === "rgba(0, 0, 0, 0)" ? behind(one.parentElement) : own;
+    };
+    const told = [...document.querySelectorAll("main *:not(svg *, .legend *)")].filter(one =>
+        [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()));
+    return told.filter(one => {
+        const [a, b] = [light(getComputedStyle(one).color), light(behind(one))];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+    }).map(one => one.outerHTML.slice(0, 80));
+})()"""
+
+
+@pytest.mark.slow
+def test_no_text_is_too_faint_to_read(pages, browser):
+    browser.read(pages("whole").path, DESKTOP)
+    assert browser.evaluate("!!document.querySelector('.badge')")
+    assert browser.evaluate(FAINT) == []
