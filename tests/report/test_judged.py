@@ -19,6 +19,7 @@ from sidebyside.config.factors import variant_name
 from sidebyside.config.metrics import ERROR, OwnMetric, metric_of
 from sidebyside.config.schema import Study
 from sidebyside.report.compare import compare_study
+from sidebyside.report.page.index import write_index
 from sidebyside.report.text.claims import claims
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import read_evidence, write_evidence
@@ -229,6 +230,17 @@ def test_all_that_is_told_is_told_by_the_metric(folder, chosen):
     rows = [json.loads(path.read_text()) for path in (folder / "metrics").iterdir()]
     assert sorted(row[metric.name] for row in rows) == pytest.approx(sorted(means))
     assert all({"n", f"{metric.name}_low", f"{metric.name}_high"} < row.keys() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "title"), [("error", "Test error"), ("log_loss", "Test log loss")]
+)
+def test_the_index_says_what_a_picture_is_of(folder, chosen, title):
+    compared(folder, chosen)
+    (folder / "pictures").mkdir(exist_ok=True)
+    (folder / "pictures" / "variants.svg").write_text("<svg/>")
+    index = write_index(folder.parent.parent).read_text()
+    assert f'alt="{title} of each variant of judged on made"' in index
 
 
 def test_a_higher_gain_is_better(folder):

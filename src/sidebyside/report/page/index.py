@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sidebyside.files import read_json, write_text
 from sidebyside.report.page.environment import environment
+from sidebyside.report.text.note import metric_of
+from sidebyside.report.text.scale import Scale
 
 _FOUND = 2  # statements of each
 
@@ -21,6 +23,7 @@ class Entry:
     found: list[str]
     page: str
     picture: str
+    title: str
 
     @property
     def command(self) -> str:
@@ -57,4 +60,5 @@ def _entry(report: Path, folder: Path) -> Entry:
         found=content["statements"][:_FOUND],
         page=beside("report.html"),
         picture=beside("pictures/variants.svg"),
+        title=Scale(metric_of(content)).title,
     )
