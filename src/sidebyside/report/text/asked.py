@@ -8,7 +8,7 @@ def of_asked(asked: Entry | None) -> str:
     """Return which pairs were tested and what they are corrected for; nothing where all were."""
     if asked is None:
         return ""
-    named = f", {asked['named']} that the study names" if asked["named"] else ""
+    named = f", {asked['named']} more that the study names" if asked["named"] else ""
     families = [
         f"the {count_text(own['pairs'])} {_chosen(own)} are corrected for "
         f"{count_text(own['corrected_for'])} tests"
