@@ -118,6 +118,14 @@ def test_only_what_chooses_files_is_composed_again(of_hydra):
     assert [own.content["seed"] for own in composed] == [0, 1, 7] * 8
 
 
+def test_a_seed_that_is_forced_is_composed_once_too(of_hydra):
+    counted, grid = Counted(of_hydra), points({"seed": "range(0,9)"}, ["++seed=3,5"])
+    composed = list(compose_points(grid, counted))
+    assert counted.times == 1
+    for own, point in zip(composed, grid, strict=True):
+        assert (own.content, own.config) == _as_hydra(of_hydra, point)
+
+
 @pytest.mark.parametrize("seed", ["-1", "x", "1.5", "true"])
 def test_a_seed_that_is_none_is_refused(of_hydra, seed):
     grid = points({"model.kernel_size": "3,5"}, [f"seed=0,{seed}"])

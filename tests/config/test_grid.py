@@ -19,10 +19,28 @@ def test_the_command_line_takes_the_place_of_a_studys_sweep():
 
 
 @pytest.mark.parametrize(
+    "forced", ["seed=0,1", "data_format=channels_first", "protocol=clean,tf55k"]
+)
+def test_a_key_that_is_forced_is_the_key(forced):
+    study = {"model.kernel_size": "3,5", "data_format": "channels_last", "seed": "range(0,3)"}
+    plain, other = points(study, [forced]), points(study, [f"++{forced}"])
+    assert [run.factors for run in other] == [run.factors for run in plain]
+    assert [[own.lstrip("+") for own in run.overrides] for run in other] == [
+        run.overrides for run in plain
+    ]
+
+
+def test_a_setting_that_a_study_adds_gives_way_to_that_of_the_command_line():
+    (run,) = points({"+model.rate": "0.1,0.2"}, ["++model.rate=0.3"])
+    assert (run.factors, run.overrides) == ({"rate": 0.3}, ["++model.rate=0.3"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["tracking.enabled=true,false"], "can't be swept: it changes no network"),
         (["store.uri=/a,/b"], "can't be swept: it changes no network"),
+        (["++evaluate=true,false"], "can't be swept: it changes no network"),
         (["study=factorial", "dataset=mnist,mnist5k"], "dataset can't be swept in a study"),
     ],
 )

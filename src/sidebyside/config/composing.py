@@ -82,14 +82,14 @@ def _parts(overrides: Sequence[str]) -> _Parts:
     values = [own for own in overrides if "." in _key(own) and _is_plain(parsed(own))]
     rest = [own for own in overrides if own not in values and own not in seed]
     # One that changes a whole node counts where it stands: before or after a value within it.
-    nodes = [_key(own).lstrip("+~") for own in rest if not _chooses(parsed(own))]
+    nodes = [_key(own).lstrip("~") for own in rest if not _chooses(parsed(own))]
     if any(_touch(_key(own), node) for own in values for node in nodes):
         values, rest = [], [own for own in overrides if own not in seed]
     return _Parts(tuple(rest), tuple(values), seed)
 
 
 def _key(override: str) -> str:
-    return override.partition("=")[0]
+    return override.partition("=")[0].lstrip("+")
 
 
 def _is_plain(override: Override) -> bool:

@@ -1,6 +1,6 @@
 """A grid of runs: what a study and a command line sweep, point by point."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -47,12 +47,13 @@ def points(params: Mapping[str, Any], arguments: Sequence[str], loader: Any = No
         )
     parser = OverridesParser.create(config_loader=loader)
     by_hand = parser.parse_overrides(list(arguments))
-    swept = [f"{key}={value}" for key, value in params.items()]
-    asked = [*parser.parse_overrides(swept), *by_hand]
+    swept = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+    # The last of a key counts, be it forced, as ++seed=0,1.
+    asked = list({_key(own): own for own in (*swept, *by_hand)}.values())
     _refuse_senseless(asked)
     _refuse_unswept_seeds(by_hand, asked)
     _refuse_pinned(by_hand, asked)
-    factors = _factor_names(asked, params)
+    factors = _factor_names(asked, {_key(own) for own in swept})
     (grid,) = BasicSweeper.split_arguments(asked, max_batch_size=None)
     if not grid:
         raise UserError(
@@ -69,25 +70,26 @@ def parsed(override: str) -> Override:
     return own
 
 
-def _factor_names(asked: Sequence[Override], params: Mapping[str, Any]) -> dict[str, str]:
+def _key(override: Override) -> str:
+    """Return what an override is of, whether it sets, adds (+) or forces it (++)."""
+    return str(override.get_key_element()).lstrip("+")
+
+
+def _factor_names(asked: Sequence[Override], params: Collection[str]) -> dict[str, str]:
     """Return the short name of each factor by its key: what is swept, or named by a study."""
-    keys = dict.fromkeys(
-        override.get_key_element()
-        for override in asked
-        if override.is_sweep_override() or override.get_key_element() in params
-    )
+    keys = [_key(own) for own in asked if own.is_sweep_override() or _key(own) in params]
     return short_names([key for key in keys if key != REPLICATE])
 
 
 def _levels(overrides: Sequence[Override], factors: Mapping[str, str]) -> dict[str, Level]:
-    values = {override.get_key_element(): override.value() for override in overrides}
+    values = {_key(override): override.value() for override in overrides}
     return {name: as_level(values[key]) for key, name in factors.items()}
 
 
 def _refuse_senseless(asked: Sequence[Override]) -> None:
-    names = [override.get_key_element() for override in asked]
+    names = [_key(override) for override in asked]
     for override in asked:
-        name = override.get_key_element()
+        name = _key(override)
         if override.is_sweep_override() and name.split(".")[0] in NOT_FACTORS:
             why = "each study is a sweep of its own" if name == "study" else "it changes no network"
             raise UserError(
@@ -103,8 +105,8 @@ def _refuse_senseless(asked: Sequence[Override]) -> None:
 
 def _refuse_unswept_seeds(by_hand: Sequence[Override], asked: Sequence[Override]) -> None:
     """Refuse a number of seeds where neither the study nor the command line sweeps any."""
-    seeds = [own for own in by_hand if own.get_key_element().lstrip("+") == "training.seeds"]
-    if seeds and not any(own.get_key_element() == REPLICATE for own in asked):
+    seeds = [own for own in by_hand if _key(own) == "training.seeds"]
+    if seeds and not any(_key(own) == REPLICATE for own in asked):
         raise UserError(
             f"{seeds[-1].input_line} would change nothing, as this study sweeps no seed: add "
             "seed: range(0,${training.seeds}) to hydra.sweeper.params in its file, or sweep "
