@@ -6,6 +6,7 @@ from dataclasses import replace
 import mlflow
 import pytest
 
+from sidebyside.config.metrics import LOG_LOSS, OwnMetric, metric_of
 from sidebyside.files import read_json
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.reports import publish_report
@@ -136,6 +137,24 @@ def test_another_launch_of_before_still_ends_its_variants(client):
     assert variant.data.metrics["test_error"] == 4.0
 
 
+def test_a_variant_with_a_run_that_is_not_evaluated_gets_no_mean(client):
+    tracker = Tracker(TRACKING)
+    tracker.prepare()
+    parent = tracker.open_study("factorial", "mnist5k")
+    variants, tested = Variants(tracker, parent), {}
+    made = [made_up(seed, FACTORS, seed, 6.0 + seed) for seed in (0, 1)]
+    cards = variants.open([replace(card, parent=parent) for card, _, _ in made])
+    for card, (_, run, evaluation) in zip(cards, made, strict=True):
+        variants.close(cards, {own.key for _, own, _ in made}, tested.get)
+        (variant,) = found(client, "variant").values()
+        assert variant.data.metrics == {}
+        tracker.publish(card, run, evaluation)
+        tested[run.key] = evaluation
+    variants.close(cards, tested.keys(), tested.get)
+    (variant,) = found(client, "variant").values()
+    assert (variant.data.metrics["test_error"], variant.data.metrics["n"]) == (6.5, 2)
+
+
 def test_a_report_is_told_by_its_study_and_variants(client, monkeypatch):
     parent = publish_study(Tracker(TRACKING), {3: [6.0, 7.0], 5: [4.0, 5.0]})
     folder = report_of(SOURCE)
@@ -200,3 +219,20 @@ def test_views_are_kept_once_and_follow_the_study(client):
     state = json.loads(kept["state"])
     assert state["selectedColumns"][-2:] == ["params.`dropout`", "tags.`protocol`"]
     assert state["orderByKey"] == "metrics.`test_error`"
+
+
+def test_the_table_of_variants_has_the_metric_that_its_intervals_are_by():
+    def table(*metric):
+        view, *_ = study_views("factorial", "mnist5k", ["optimizer"], *metric)
+        names = [column.partition(".")[2].strip("`") for column in view.state["selectedColumns"]]
+        return names, view.state["orderByKey"], view.state["orderByAsc"]
+
+    judged = ["interval_low", "interval_high", "verdict", "n", "sd"]
+    more = ["optimizer", "protocol"]
+    error = ["rank", "test_error", *judged, "test_loss", *more]
+    assert table() == (error, "metrics.`test_error`", True)
+    columns = ["rank", "log_loss", *judged, "test_error", "test_loss", *more]
+    assert table(LOG_LOSS) == (columns, "metrics.`log_loss`", True)
+    gain = metric_of(OwnMetric(name="gain", target="own.gain", better="higher"))
+    columns = ["rank", "test_gain", *judged, "test_error", "test_loss", *more]
+    assert table(gain) == (columns, "metrics.`test_gain`", False)

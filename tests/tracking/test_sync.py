@@ -1,6 +1,7 @@
 """A study's results to another tracking store."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ import time
 import mlflow
 import pytest
 
-from support.processes import start
+from support.processes import run_here, start
 from support.projects import TINY, copy_project, environment
 
 pytestmark = pytest.mark.slow
@@ -82,6 +83,65 @@ def test_a_new_store_gets_what_the_original_has_once(studied, tmp_path):
         assert content(client, run) == content(original_client, originals[key])
     parents = client.search_runs(["1"], "tags.level = 'parent'")
     assert [parent.info.status for parent in parents] == ["FINISHED"]
+
+
+def test_a_damaged_evaluation_is_refused_before_anything_is_published(studied, tmp_path):
+    path, *_ = studied.glob("results/mnist5k/factorial/evaluate/*/predicted.npy")
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"x")
+    sync = [sys.executable, "-m", "sidebyside.cli.main", "sync"]
+    sync += ["--to", f"sqlite:///{tmp_path / 'other.db'}"]
+    done = run_here(sync, studied, tmp_path)
+    path.write_bytes(whole)
+    assert done.returncode == 2, done.stdout
+    assert f"{path.parent} is missing or damaged: delete that folder and run the" in done.stderr
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_figures_of_variants_are_all_by_the_metric_of_their_report(project, tmp_path):
+    root = copy_project(tmp_path / "project")
+    os.symlink(project / "data", root / "data")
+    judged = ["study=factorial", "++study.metric=log_loss", "++study.margin=0.05"]
+    grid = [*STUDY[1:], "data_format=channels_last", "seed=0,1"]
+
+    def command(name, *arguments):
+        done = run_here([sys.executable, *name.split(), *arguments], root, root)
+        assert done.returncode == 0, done.stderr
+
+    def told(database):
+        client = mlflow.MlflowClient(f"sqlite:///{database}")
+        tag = client.get_experiment("1").tags["mlflow.sharedViewState.factorial-mnist5k"]
+        variants = client.search_runs(["1"], "tags.level = 'variant'")
+        names = ("log_loss", "sd", "interval_low", "test_error", "n")
+        figures = {
+            run.data.tags["variant"]: [run.data.metrics[name] for name in names] for run in variants
+        }
+        return json.loads(json.loads(tag)["state"])["orderByKey"], figures
+
+    train, compare = (str(root / "pipelines" / f"{name}.py") for name in ("train", "compare"))
+    command(train, "-m", *TINY, *judged, *grid)
+    command(compare, *judged)
+    report = json.loads((root / "reports/mnist5k/factorial/comparison.json").read_text())
+    known = {own["name"]: own["log_loss"] for own in report["variants"]}
+    key, figures = told(root / "mlflow.db")
+    assert key == "metrics.`log_loss`"
+    assert {name: own[:2] for name, own in figures.items()} == {
+        name: [own["mean"], own["sd"]] for name, own in known.items()
+    }
+    command(train, "-m", *TINY, *judged, *grid)
+    assert told(root / "mlflow.db") == (key, figures)
+    command("-m sidebyside.cli.main", "sync")
+    assert told(root / "mlflow.db") == (key, figures)
+    command("-m sidebyside.cli.main", "sync", "--to", f"sqlite:///{root / 'other.db'}")
+    assert told(root / "other.db") == (key, figures)
+    histories = _sd_of_variants(root / "other.db")
+    assert all(len(history) == 1 for history in histories)
+
+
+def _sd_of_variants(database):
+    client = mlflow.MlflowClient(f"sqlite:///{database}")
+    variants = client.search_runs(["1"], "tags.level = 'variant'")
+    return [client.get_metric_history(run.info.run_id, "sd") for run in variants]
 
 
 @pytest.mark.release

@@ -30,6 +30,7 @@ _MOST_NAMED = 3  # models in the name of a launch
 
 def open_parent(tracker: "Tracker", jobs: Sequence[Job], launch_id: str) -> str:
     """Return the id of the MLflow run above those of a launch."""
+    from sidebyside.tracking.shown.judged import reported_metric
     from sidebyside.tracking.shown.views import study_views, sweeps_view
 
     config, factors = jobs[0].config, list(jobs[0].run.factors)
@@ -37,7 +38,8 @@ def open_parent(tracker: "Tracker", jobs: Sequence[Job], launch_id: str) -> str:
     if config.study:
         study = config.study.name
         parent = tracker.open_study(study, dataset)
-        tracker.show([*study_views(study, dataset, factors), sweeps_view(dataset)])
+        views = study_views(study, dataset, factors, reported_metric(study, dataset))
+        tracker.show([*views, sweeps_view(dataset)])
         return parent
     tags = {"launch": launch_id, "level": "parent", "dataset": dataset}
     parent = tracker.open_parent(_name(jobs, factors), tags, reopen=False)

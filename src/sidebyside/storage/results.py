@@ -86,6 +86,10 @@ class StudyResults:
                 f"damaged: {reason}. Delete {self.folder} and run `dvc repro` again."
             ) from None
 
+    def is_evaluated(self, run: StudyRun) -> bool:
+        """Whether the evaluate stage left something of one run, be it damaged."""
+        return self._evaluation_folder(run).is_dir()
+
     def evaluation(self, run: StudyRun) -> Evaluation:
         """Return what the evaluate stage left of one run.
 
@@ -94,7 +98,10 @@ class StudyResults:
         sidebyside.storage.store.DamagedError
             If a file is missing or its content isn't what was stored.
         """
-        return load_evaluation(paths.results(self.dataset, self.study, "evaluate") / run.key)
+        return load_evaluation(self._evaluation_folder(run))
+
+    def _evaluation_folder(self, run: StudyRun) -> Path:
+        return paths.results(self.dataset, self.study, "evaluate") / run.key
 
 
 def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from sidebyside.report.files import training_seconds
 from sidebyside.report.text.note import metric_of, note, variant_rows
 from sidebyside.storage.evidence_files import FILE, read_evidence
 from sidebyside.storage.results import has_results
-from sidebyside.tracking.shown.views import TRAINING, key_for, link
+from sidebyside.tracking.shown.views import TRAINING, key_for, link, study_views
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -34,8 +34,9 @@ def publish_report(folder: Path, study: str, dataset: str, tracking: Tracking) -
     """Let a study's MLflow run and its variants' say what a report says; say whether it was done.
 
     The study's run gets its opening and table as description, its figures and factors, and its
-    files under ``report/``. A variant's run gets means, intervals, rank and verdict. Networks
-    become models, see `publish_models`, where the study's results are here. A report can be made
+    files under ``report/``. A variant's run gets means, intervals, rank and verdict, and the table
+    of variants the columns of what the report is judged by. Networks become models, see
+    `publish_models`, where the study's results are here. A report can be made
     where no tracking store is, from committed evidence: that is no mistake, and a store that can't
     be reached doesn't undo a report.
     """
@@ -80,9 +81,9 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
         if row["name"] in known:
             figures = tested.get(row["name"], {}) | _of_variant(content, row)
             tracker.complete(known[row["name"]], figures, {}, {"verdict": row["verdict"]})
-    identity = read_evidence(folder / FILE).runs[0].identity
+    first = read_evidence(folder / FILE).runs[0]
     known_parent = tracker.run(parent)
-    tracker.log_dataset(known_parent, identity)
+    tracker.log_dataset(known_parent, first.identity)
     factors = {
         name: ", ".join(map(level_text, levels)) for name, levels in content["factors"].items()
     }
@@ -102,6 +103,8 @@ def _publish(tracker: "Tracker", parent: str, folder: Path) -> None:
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copy)
         tracker.log_files(parent, Path(temporary), "report")
+    names = content["study"], content["dataset"]
+    tracker.show(study_views(*names, list(first.factors), metric_of(content)))
 
 
 def _chosen(folder: Path) -> str | None:

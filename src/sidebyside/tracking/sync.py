@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from sidebyside import paths
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Tracking
+from sidebyside.errors import UserError
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, load_study
 from sidebyside.storage.store import DamagedError
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.reports import publish_report
+from sidebyside.tracking.shown.judged import reported_metric
 from sidebyside.tracking.shown.variants import Variants, study_cards
 from sidebyside.tracking.shown.views import study_views
 
@@ -44,13 +46,13 @@ def sync(dataset: Dataset, study: str, tracking: Tracking) -> Iterator[Synced]:
     """
     results = load_study(dataset.name, study)
     loaded = [results.load(run) for run in results.trained]  # before anything is logged
+    tested = {run.key: _evaluation(results, run) for run in results.trained}
     tracker = Tracker(tracking)
     tracker.prepare()
     tracker.close_dead()
     parent = tracker.open_study(study, dataset.name)
     with tracker.finishing(parent):
         variants = Variants(tracker, parent)
-        tested = {run.key: _evaluation(results, run) for run in results.trained}
         cards = variants.open(study_cards(results, loaded, parent, dataset.class_names))
         for card, trained in zip(cards, loaded, strict=True):
             with store.locked(card.run.key):
@@ -58,12 +60,15 @@ def sync(dataset: Dataset, study: str, tracking: Tracking) -> Iterator[Synced]:
             yield Synced(card.run, status)
         variants.close(cards, tested.keys(), tested.get)
     if cards:
-        tracker.show(study_views(study, dataset.name, list(cards[0].run.factors)))
+        factors, metric = list(cards[0].run.factors), reported_metric(study, dataset.name)
+        tracker.show(study_views(study, dataset.name, factors, metric))
     publish_report(paths.reports(dataset.name, study), study, dataset.name, tracking)
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:
+    if not results.is_evaluated(run):
+        return None  # yet: what the training left is published all the same
     try:
         return results.evaluation(run)
-    except DamagedError:
-        return None  # not evaluated yet: what the training left is published all the same
+    except DamagedError as reason:
+        raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None

@@ -6,11 +6,13 @@ from statistics import mean, stdev
 
 from mlflow.entities import Run as MlflowRun
 
+from sidebyside.config.metrics import ERROR
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults
 from sidebyside.storage.store import Run
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.published.contents import Card
+from sidebyside.tracking.shown.judged import reported_metric
 
 
 class Variants:
@@ -44,7 +46,9 @@ class Variants:
     ) -> None:
         """End those that were opened, with mean and standard deviation of the test error.
 
-        Intervals, ranks and verdicts come with the report, see `publish_report`.
+        Of a variant with runs that aren't finished, or not evaluated, nothing is logged. Intervals,
+        ranks and verdicts come with the report, see `publish_report`, and so does the deviation
+        where that goes by another metric.
 
         Parameters
         ----------
@@ -61,14 +65,14 @@ class Variants:
         for card in cards:
             if card.run.variant in by_variant:
                 by_variant[card.run.variant].append(card)
+        by_error = _judged_by_error(cards)
         for name, own in by_variant.items():
             done = [card for card in own if card.run.key in finished]
             self._tracker.supersede(self._opened[name], done)
             whole = len(done) == len(own)
-            evaluations = [tested(card.run.key) for card in own] if whole else []
             self._tracker.complete(
                 self._opened[name],
-                _figures([one for one in evaluations if one is not None]),
+                _figures([tested(card.run.key) for card in own], by_error) if whole else {},
                 own[0].variant_params(),
                 {},
                 "FINISHED" if whole else status,
@@ -85,8 +89,9 @@ def study_cards(
     ]
 
 
-def _figures(tested: Sequence[Evaluation]) -> dict[str, float]:
-    if not tested:
+def _figures(evaluations: Sequence[Evaluation | None], by_error: bool) -> dict[str, float]:
+    tested = [own for own in evaluations if own is not None]
+    if len(tested) < len(evaluations):
         return {}
     errors = [own.test_error for own in tested]
     # The UI's comparison of variants opens on the first.
@@ -95,6 +100,12 @@ def _figures(tested: Sequence[Evaluation]) -> dict[str, float]:
         "test_loss": mean(own.test_loss for own in tested),
         "n": len(tested),
     }
-    if len(errors) > 1:
+    if len(errors) > 1 and by_error:
         figures["sd"] = stdev(errors)
     return {name: round(figure, 6) for name, figure in figures.items()}  # as in a report
+
+
+def _judged_by_error(cards: Sequence[Card]) -> bool:
+    """Whether the deviation that MLflow shows is that of the test error."""
+    studies = {(card.study, card.recipe.dataset) for card in cards if card.study}
+    return all(reported_metric(*names) == ERROR for names in studies)

@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sidebyside.config.metrics import ERROR, Metric
+
 _TAG = "mlflow.sharedViewState."
 _TREE = "attributes.start_time"  # the one order in which the UI nests runs
 _RESULTS = ("test_error", "test_loss")
-_OF_VARIANT = ("rank", "test_error", "interval_low", "interval_high")
-_MORE_OF_VARIANT = ("n", "sd", "test_loss")
+_INTERVAL = ("interval_low", "interval_high")
 # What the UI calls columns that it always shows, and how wide they are, in pixels.
 _NAME, _CREATED = "attributes.`Run Name`", "runDateAndNestInfo"
 _WIDTHS = {_NAME: 250, _CREATED: 130, "metrics.`rank`": 65, "metrics.`n`": 50}
@@ -83,18 +84,35 @@ class View:
         return json.dumps(self.state)
 
 
-def study_views(study: str, dataset: str, factors: Sequence[str]) -> list[View]:
-    """Return the views of a study: the table of its variants, its runs, and all as a tree."""
+def study_views(
+    study: str, dataset: str, factors: Sequence[str], metric: Metric = ERROR
+) -> list[View]:
+    """Return the views of a study: the table of its variants, its runs, and all as a tree.
+
+    Parameters
+    ----------
+    study, dataset : str
+    factors : sequence of str
+    metric : sidebyside.config.metrics.Metric
+        What rank, interval, standard deviation and verdict of the variants are by.
+    """
     key, title = key_for({"study": study, "dataset": dataset}), f"{study} on {dataset}"
     of_study = f"tags.study = '{study}' and tags.dataset = '{dataset}'"
     varied = [_param(name) for name in factors]
     results = [_metric(name) for name in _RESULTS]
-    of_variant = [*map(_metric, _OF_VARIANT), "tags.`verdict`", *map(_metric, _MORE_OF_VARIANT)]
-    of_variant += [*varied, _PROTOCOL]
+    judged = [*map(_metric, ("rank", metric.name, *_INTERVAL)), "tags.`verdict`"]
+    more = [name for name in ("n", "sd", *_RESULTS) if name != metric.name]
+    of_variant = [*judged, *map(_metric, more), *varied, _PROTOCOL]
+    best_first = _metric(metric.name)
     of_run = [*results, *varied, _param("seed"), _PROTOCOL]
     runs = _state(f"tags.level = 'run' and {of_study}", of_run) | {"groupBy": _ALL_BUT_SEED}
     return [
-        View(key, title, _state(f"tags.level = 'variant' and {of_study}", of_variant)),
+        View(
+            key,
+            title,
+            _state(f"tags.level = 'variant' and {of_study}", of_variant, best_first)
+            | {"orderByAsc": not metric.higher_is_better},
+        ),
         View(f"{key}-runs", f"{title}: runs", runs),
         View(f"{key}-tree", f"{title}: tree", _state(of_study, of_run, _TREE)),
     ]
