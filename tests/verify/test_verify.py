@@ -309,6 +309,47 @@ def test_bits_are_drawn_from_runs_that_have_a_numeric_class(committed):
     assert words in done.stderr
 
 
+def test_runs_that_a_study_took_from_evidence_are_held_against_it(committed, tmp_path):
+    root = tmp_path / "completed"
+    shutil.copytree(committed, root, symlinks=True)
+    study = ("-m", "study=factorial", "training.epochs=3", "training.complete_evidence=true")
+    train(root, *study, "data_format=channels_last,channels_first", "seed=0,1")
+    assert folders(root) == []
+    outcome = verified(root, "bits", "--count", "1")
+    assert (outcome["passed"], len(outcome["verdicts"])) == (True, 1)
+    assert outcome["summary"].startswith("1 of 1 runs have the same bits")
+    predict = [sys.executable, "-m", "sidebyside.cli.main", "predict", "--test-index", "0"]
+    done = run_here(predict, root, root)
+    assert done.returncode == 2
+    assert "has no networks here, as all its runs are known from committed evidence" in done.stderr
+    train(root, *study, "data_format=channels_last", "seed=1,2")  # one of them is there
+    (trained,) = folders(root)
+    outcome = verified(root, "predictions", "--all")
+    assert outcome["summary"].startswith("2 of 2 runs have the same predictions")
+    assert trained.name in {verdict["key"] for verdict in outcome["verdicts"]}
+    (root / "results/mnist5k/factorial/train/evidence.npz").unlink()
+    said = verify(root, "bits", "--all", code=2)
+    assert "isn't in the evidence that the study was to complete: run the study again" in said
+    card = root / "results/mnist5k/factorial/train/study.json"
+    write_json(card, read_json(card) | {"runs": []})
+    assert "has no run that could be trained again" in verify(root, "bits", code=2)
+
+
+@pytest.mark.parametrize("check", ["bits", "predictions"])
+def test_a_run_that_is_not_evaluated_is_not_called_damaged(untested, check):
+    said = verify(untested, check, code=2)
+    assert "1 of the 1 runs to train again have no predictions to be held against" in said
+    assert "python pipelines/evaluate.py study=factorial dataset=mnist5k" in said
+
+
+@pytest.fixture(scope="module")
+def untested(project, tmp_path_factory):
+    """A workspace with a study of one run, which was trained alone."""
+    root = workspace(project, tmp_path_factory.mktemp("untested"))
+    train(root, "-m", "study=factorial", "data_format=channels_last", "seed=0", "evaluate=false")
+    return root
+
+
 def test_another_number_of_threads_is_explained(studied):
     folder = folders(studied)[0]
     outcome = verified(studied, "bits", "--runs", folder.name, "--threads", "3", code=1)

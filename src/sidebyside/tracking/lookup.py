@@ -67,9 +67,15 @@ def best_run(dataset: str, study: str) -> Run:
     Raises
     ------
     UserError
-        If the study has no results here, or validated on test images alone.
+        If the study has no results here, or no networks, or validated on test images alone.
     """
     results = load_study(dataset, study)
+    if not results.trained:
+        raise UserError(
+            f"study={study} on dataset={dataset} has no networks here, as all its runs are known "
+            "from committed evidence: train them, python pipelines/train.py -m "
+            f"study={study} dataset={dataset} training.complete_evidence=false."
+        )
     best = best_of_variants(results)
     if not best:
         raise UserError(

@@ -29,7 +29,15 @@ from sidebyside.storage import cards, journal, keys
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import has_results, load_study
-from sidebyside.verify.kept import Source, damage, first_difference, identity_of, kept_of, runs_of
+from sidebyside.verify.kept import (
+    Source,
+    check_evaluated,
+    damage,
+    first_difference,
+    identity_of,
+    kept_of,
+    runs_of,
+)
 from sidebyside.verify.outcome import Outcome
 from sidebyside.verify.progress import note_epoch, watch
 from sidebyside.verify.test_set import looks
@@ -123,7 +131,8 @@ def verify_runs(
 ) -> Outcome[Verdict]:
     """Train runs of a study again and hold bits or predictions against the stored ones.
 
-    Where there are no results, they are held against those in the committed evidence.
+    Where there are no results, they are held against those in the committed evidence, and so are
+    runs that the results have from there alone.
 
     Parameters
     ----------
@@ -136,13 +145,15 @@ def verify_runs(
     Raises
     ------
     UserError
-        If there are neither, or no such runs, or a process dies.
+        If there are neither, or no such runs, or one that isn't evaluated yet, or a process dies.
     """
     dataset, before = base.dataset.name, journal.entries()
     known = None if has_results(dataset, study) else committed(dataset, study)
     source = known or load_study(dataset, study)
-    runs = _choose(source, chosen, bits=check == "bits")
-    verdicts = train_again([Again(source, run, base) for run in runs], chosen.threads)
+    kept = [Again(own, run, base) for own, run in runs_of(source)]
+    agains = _choose(kept, chosen, bits=check == "bits")
+    check_evaluated([(again.source, again.run) for again in agains])
+    verdicts = train_again(agains, chosen.threads)
     same = sum(getattr(verdict, f"same_{check}") for verdict in verdicts)
     return Outcome(
         check=check,
@@ -154,17 +165,17 @@ def verify_runs(
     )
 
 
-def _choose(source: Source, chosen: Chosen, bits: bool) -> list[Any]:
-    runs = runs_of(source)
+def _choose(kept: list[Again], chosen: Chosen, bits: bool) -> list[Again]:
     if chosen.keys is None:
-        if chosen.count is None or chosen.count >= len(runs):
-            return runs
-        drawn = _of_a_class(source, runs) if bits else runs
+        if chosen.count is None or chosen.count >= len(kept):
+            return kept
+        drawn = _of_a_class(kept) if bits else kept
         return random.sample(drawn, min(chosen.count, len(drawn)))
     named = []
     for prefix in chosen.keys:
-        matching = [run for run in runs if run.key.startswith(prefix)]
+        matching = [again for again in kept if again.run.key.startswith(prefix)]
         if len(matching) != 1:
+            source = kept[0].source
             raise UserError(
                 f"{len(matching)} runs of study={source.study} on dataset={source.dataset} have "
                 f"a key that begins with {prefix}: give more of its digits, or another study."
@@ -173,25 +184,26 @@ def _choose(source: Source, chosen: Chosen, bits: bool) -> list[Any]:
     return named
 
 
-def _of_a_class(source: Source, runs: list[Any]) -> list[Any]:
+def _of_a_class(kept: list[Again]) -> list[Again]:
     """Return the runs whose bits are those of a numeric class, or all where none's are."""
-    if not isinstance(source, Evidence):
-        return runs
-    # What nobody has compared between processors has its own in the key, beside the class.
-    environments = [run.identity["environment"] for run in runs]
-    held = [
-        run
-        for run, own in zip(runs, environments, strict=True)
-        if "numerics" in own and "cpu" not in own
-    ]
-    if held and (others := len(runs) - len(held)):
+    held = [again for again in kept if _has_class(again)]
+    if held and (others := len(kept) - len(held)):
         print(
-            f"{others} of {len(runs)} runs have the bits of one processor, not of a numeric class, "
+            f"{others} of {len(kept)} runs have the bits of one processor, not of a numeric class, "
             "so none of them is drawn (--runs KEY takes any).",
             file=sys.stderr,
             flush=True,
         )
-    return held or runs
+    return held or kept
+
+
+def _has_class(again: Again) -> bool:
+    """Whether a run has the bits of a numeric class, or is held against its own files."""
+    if not isinstance(again.source, Evidence):
+        return True
+    # What nobody has compared between processors has its own in the key, beside the class.
+    environment = again.run.identity["environment"]
+    return "numerics" in environment and "cpu" not in environment
 
 
 def train_again(agains: Sequence[Again], threads: int | None = None) -> list[Verdict]:

@@ -1,6 +1,6 @@
 """What is kept of a run that was trained: in a study's results, or in committed evidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.config.protocols import folds_of
+from sidebyside.errors import UserError
 from sidebyside.files import read_json
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
@@ -50,9 +51,55 @@ class Kept:
         return max((int((a != b).sum()) for a, b in pairs), default=None)
 
 
-def runs_of(source: Source) -> list[Any]:
-    """Return the runs that something is kept of to hold them against."""
-    return list(source.trained if isinstance(source, StudyResults) else source.runs)
+def runs_of(source: Source) -> list[tuple[Source, Any]]:
+    """Return the runs of a study, each after what it is kept in: results, or evidence.
+
+    Raises
+    ------
+    UserError
+        If there are none, or one is neither there nor in the evidence that results complete.
+    """
+    runs = list(_runs_of(source))
+    if not runs:
+        raise UserError(
+            f"study={source.study} on dataset={source.dataset} has no run that could be trained "
+            "again: run the study."
+        )
+    return runs
+
+
+def _runs_of(source: Source) -> Iterator[tuple[Source, Any]]:
+    if isinstance(source, Evidence):
+        yield from ((source, run) for run in source.runs)
+        return
+    evidence = source.evidence()
+    known = {run.key: run for run in evidence.runs} if evidence else {}
+    for run in source.runs:
+        if not run.in_evidence:
+            yield source, run
+        elif evidence and run.key in known:
+            yield evidence, known[run.key]
+        else:
+            raise UserError(
+                f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: "
+                "run the study again."
+            )
+
+
+def check_evaluated(runs: Sequence[tuple[Source, Any]]) -> None:
+    """Raise a UserError if results have no predictions of a run yet."""
+    missing = [
+        (source, run)
+        for source, run in runs
+        if isinstance(source, StudyResults) and not source.is_evaluated(run)
+    ]
+    if missing:
+        source, run = missing[0]
+        raise UserError(
+            f"{len(missing)} of the {len(runs)} runs to train again have no predictions to be held "
+            f"against, as they aren't evaluated yet ({run}): run the evaluate stage first, python "
+            f"pipelines/evaluate.py study={source.study} dataset={source.dataset}."
+        )
 
 
 def identity_of(source: Source, run: Any) -> dict[str, Any] | None:
