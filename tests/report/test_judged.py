@@ -315,7 +315,8 @@ def test_an_error_has_other_scores_where_they_are_asked_for(folder):
     assert "metric" not in found
     markdown = (folder / "comparison.md").read_text()
     assert "<summary>Other scores, without claims" in markdown
-    assert "dataset=made ++study.other_scores=true ++study.margin=0.02`." in markdown
+    asked = "++study.other_scores=true ++study.margin=0.02 '++study.expected_equal=[dropout]'"
+    assert f"dataset=made {asked}`." in markdown
 
 
 def test_evidence_keeps_scores_and_metric_and_none_of_it_for_the_error(tmp_path):
