@@ -289,7 +289,8 @@ def test_exports_are_tried_and_open_only_on_trust(command, studied):
     assert said.count("same labels as run") == 4
     assert "on 1000 test images" in said
     exported = f"out/{key[:12]}.keras"
-    assert "is no run key" in command("predict", "--model", exported, "--test-index", 0, code=2)
+    refused = command("predict", "--model", exported, "--test-index", 0, code=2)
+    assert f"{exported} is a file that nothing vouches for: add --trust" in refused
     trusted = command("predict", "--model", exported, "--trust", "--test-index", 0, "--json")
     known = command("predict", "--model", key, "--test-index", 0, "--json")
     assert json.loads(trusted)["predictions"] == json.loads(known)["predictions"]
