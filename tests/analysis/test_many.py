@@ -86,6 +86,7 @@ def test_a_baseline_that_validation_chose_counts_as_all_pairs(sixty):
     assert content["asked"]["families"][0]["chosen"]
 
 
+@pytest.mark.slow
 def test_of_few_variants_all_pairs_are_told_as_ever(sixty, names, monkeypatch):
     few = replace(sixty, runs=[run for run in sixty.runs if run.variant in names[:20]])
     content = analysed(few)
@@ -96,6 +97,7 @@ def test_of_few_variants_all_pairs_are_told_as_ever(sixty, names, monkeypatch):
     assert len(analysed(few)["pairs"]) < 2 * 20
 
 
+@pytest.mark.slow
 def test_naming_a_pair_that_is_tested_anyway_changes_no_family(sixty, names):
     content = analysed(sixty, baseline=names[7])
     named = analysed(sixty, baseline=names[7], pairs=[[names[7], names[30]]])

@@ -18,6 +18,7 @@ def test_tests_that_were_chosen_count_as_all_they_were_chosen_from():
     assert holm([0.01, 0.04], chosen_from=1) == holm([0.01, 0.04])
 
 
+@pytest.mark.slow
 def test_it_is_that_of_statsmodels():
     p_values = np.random.default_rng(0).random(12) ** 4
     p_values[3] = p_values[7]

@@ -127,6 +127,7 @@ def test_a_mean_in_the_middle_is_one_number(committed_factorial):
     assert mean["mean"] == floor["with"] == 1.175
 
 
+@pytest.mark.slow
 def test_networks_that_diverged_say_nothing_of_layouts(committed_factorial):
     study = Study("factorial", expected_equal=["data_format"])
     checks = [{"images": 400, "flips": 0, "largest_difference": size} for size in (1e-6, math.nan)]

@@ -256,6 +256,7 @@ def test_what_rounding_hides_is_that_of_the_smallest_fold(evidence, metric, scor
     assert hidden == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_few_simulated_studies_find_what_is_not_there_without_the_correction():
     spec = importlib.util.spec_from_file_location("benchmark_of_folds", BENCHMARK)
     simulation = sys.modules[spec.name] = importlib.util.module_from_spec(spec)

