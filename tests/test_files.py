@@ -1,6 +1,9 @@
 """Files and folders that appear whole or not at all."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +51,18 @@ def test_a_file_that_has_no_room_leaves_nothing_beside_it(tmp_path):
     with pytest.raises(OSError, match="No space"):
         full()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_text_is_utf_8_in_any_locale(tmp_path):
+    program = (
+        "import pathlib, sys; from sidebyside.files import write_text; "
+        "write_text(pathlib.Path(sys.argv[1]), '9\\u202f000 \\u2013 \\u00fc')"
+    )
+    without = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    command = [sys.executable, "-c", program, str(tmp_path / "it.md")]
+    subprocess.run(command, env=os.environ | without, check=True)
+    assert (tmp_path / "it.md").read_bytes() == "9\u202f000 \u2013 \u00fc".encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["it.md"]
 
 
 def test_a_folder_is_replaced_as_a_whole(filled):

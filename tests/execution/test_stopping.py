@@ -176,3 +176,6 @@ def test_independent_seeds_are_of_each_variant_its_own(project, tmp_path):
     (pair,) = found["pairs"]
     assert (pair["n"], pair["seeds"]) == (2, "independent")
     assert "2 independent seeds" in pair["statement"]
+    told = (project / "reports/mnist5k/factorial/comparison.md").read_text()
+    assert "runs of the same number paired, each with a seed of its own" in told
+    assert "the same seeds paired" not in told

@@ -390,3 +390,21 @@ def test_a_pair(verdict, words):
 def test_simple_effects_and_interactions_that_are_not_shown_are_no_findings():
     assert of_simple_effect(simple("adam", -0.1, 0.2)) is None
     assert of_interaction(INTERACTION | {"p_holm": 0.2}) is None
+
+
+def test_of_equal_parameters_the_network_with_fewer_multiply_adds_is_the_smallest():
+    def smaller(name, multiply_adds):
+        costs = (multiply_adds, 9_000)
+        return {
+            "smaller": name,
+            "larger": "large",
+            "sizes": [{"parameters": 1_000, "multiply_adds": own} for own in costs],
+            "shown": True,
+            "margin": 0.1,
+            "difference": 0.01,
+            "worst": 0.05,
+            "p_holm": 0.002,
+        }
+
+    (sentence,) = said(no_worse=[smaller("wide", 8_000), smaller("narrow", 2_000)])
+    assert "narrow is the smallest that is no worse" in sentence
