@@ -11,6 +11,8 @@ from sidebyside.storage.keys import device, numeric_class
 from sidebyside.storage.own_sources import check_unchanged
 from sidebyside.storage.store import Run
 
+MODEL_FILES = (".keras", ".h5")  # their endings
+
 
 def load_network(run: Run) -> Any:
     """Return the Keras network of a verified run.
@@ -35,7 +37,7 @@ def load_trusted(path: Path) -> Any:
     UserError
         If Keras can't or won't load it.
     """
-    if path.suffix not in (".keras", ".h5") or not path.is_file():
+    if path.suffix not in MODEL_FILES or not path.is_file():
         raise UserError(f"{path} is no model file: give a .keras or .h5 file.")
     with greetings_hidden():
         import keras

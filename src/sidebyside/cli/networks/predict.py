@@ -22,8 +22,6 @@ from sidebyside.storage import journal
 if TYPE_CHECKING:
     from sidebyside.inference.predict import Prediction
 
-_FILES = (".keras", ".h5")
-
 
 @click.command("predict", cls=SeveralValues)
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
@@ -42,12 +40,12 @@ def command(
 ) -> None:
     """Say what IMAGES show: PNG, JPEG or, of digits, IDX files."""
     from sidebyside.data.image_files import are_marks, read_images
-    from sidebyside.inference.load import load_network, load_trusted
+    from sidebyside.inference.load import MODEL_FILES, load_network, load_trusted
     from sidebyside.inference.predict import image_shape, normalised, of_test_set, predict
 
     if not images and not test_index:
         raise UserError("Nothing to predict: name image files, or test images with --test-index.")
-    if not trust and Path(model).suffix in _FILES:
+    if not trust and Path(model).suffix in MODEL_FILES:
         raise UserError(
             f"{model} is a file that nothing vouches for: add --trust if you trust who made it."
         )
