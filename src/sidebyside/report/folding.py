@@ -45,16 +45,20 @@ def shown(content: Mapping[str, Any], baseline: str, metric: Metric) -> list[str
 
 
 def folded(content: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return what ``comparison.json`` has without what is of other variants than these."""
+    """Return what ``comparison.json`` has without what is of other variants than these.
+
+    ``other_groups`` is the number of groups of identical variants that hold none of these.
+    """
     kept = set(names)
     if len(kept) == len(content["variants"]):
-        return dict(content)
-    less = {
+        return {**content, "other_groups": 0}
+    less: dict[str, Any] = {
         "variants": [own for own in content["variants"] if own["name"] in kept],
         "pairs": [own for own in content["pairs"] if {own["a"], own["b"]} <= kept],
         "no_worse": [own for own in content["no_worse"] if own["smaller"] in kept],
         "identical": [group for group in content["identical"] if not kept.isdisjoint(group)],
     }
+    less["other_groups"] = len(content["identical"]) - len(less["identical"])
     for part in ("ensemble", "floor"):
         if content[part] is not None:
             entries = [own for own in content[part]["variants"] if own["variant"] in kept]

@@ -76,11 +76,6 @@ class Page:
         return of_folding(len(self._shown), len(self.numbers))
 
     @property
-    def other_groups(self) -> int:
-        """How many groups of identical variants hold none that is shown."""
-        return len(self.comparison.content["identical"]) - len(self.content["identical"])
-
-    @property
     def tested(self) -> str:
         """Which pairs of many variants were tested, nothing where all were."""
         return of_asked(self.content.get("asked"))

@@ -19,7 +19,7 @@ def analysis_text(analysis: Analysis) -> str:
     scale = Scale(analysis.metric)
     sections = [
         *_effects(analysis, scale),
-        *_identical(content["identical"]),
+        *_identical(content["identical"], content["other_groups"]),
         *_pairs(analysis, named, scale),
         *_equivalence(content["equivalence"], scale),
         *_smaller(content["no_worse"], scale),
@@ -179,15 +179,17 @@ def _difference(scale: Scale, pair: Entry) -> float:
     return float("inf") if mean is None else scale.metric.rank(float(mean))
 
 
-def _identical(groups: Sequence[Sequence[str]]) -> list[str]:
-    if not groups:
+def _identical(groups: Sequence[Sequence[str]], others: int) -> list[str]:
+    if not groups and not others:
         return []
     text = (
         "These gave the same weights, bit for bit, in every common seed: one network under several "
         "names."
     )
     names = "\n".join(f"- {' = '.join(spelled(name) for name in group)}" for group in groups)
-    return ["## Identical variants", text, names]
+    more = f"Of {counted(others, 'other group')} of identical variants none is shown."
+    told = [*([text, names] if groups else []), *([more] if others else [])]
+    return ["## Identical variants", *told]
 
 
 def _not_shown(entry: Entry) -> str:
