@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.evidence import Ensemble, Evidence, RunEvidence
 from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyResults, StudyRun, has_results, load_study
-from sidebyside.storage.store import DIGESTS, DamagedError
+from sidebyside.storage.store import DIGESTS
 
 _GALLERY = 24  # test images kept for the report's gallery
 _SAMPLES = 40  # training images kept for the picture of samples
@@ -90,7 +89,7 @@ def _of_files(
     evaluations = dict(
         zip(
             (run.key for run in results.trained),
-            each(partial(_evaluation, results), results.trained),
+            each(results.evaluation, results.trained),
             strict=True,
         )
     )
@@ -140,13 +139,6 @@ def _known(run: StudyRun, before: Mapping[str, RunEvidence]) -> RunEvidence:
         f"Run {run.key[:12]} ({run}) isn't in the evidence that the study was to complete: run "
         "the study again."
     )
-
-
-def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation:
-    try:
-        return results.evaluation(run)
-    except DamagedError as reason:
-        raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None
 
 
 def _ensembles(

@@ -88,19 +88,25 @@ class StudyResults:
 
     def is_evaluated(self, run: StudyRun) -> bool:
         """Whether the evaluate stage left something of one run, be it damaged."""
-        return self._evaluation_folder(run).is_dir()
+        return self.evaluated_folder(run).is_dir()
 
     def evaluation(self, run: StudyRun) -> Evaluation:
         """Return what the evaluate stage left of one run.
 
         Raises
         ------
-        sidebyside.storage.store.DamagedError
-            If a file is missing or its content isn't what was stored.
+        UserError
+            If its files are missing or damaged.
         """
-        return load_evaluation(self._evaluation_folder(run))
+        try:
+            return load_evaluation(self.evaluated_folder(run))
+        except DamagedError as reason:
+            raise UserError(
+                f"{reason}: delete that folder and run the evaluate stage again."
+            ) from None
 
-    def _evaluation_folder(self, run: StudyRun) -> Path:
+    def evaluated_folder(self, run: StudyRun) -> Path:
+        """Return where the evaluate stage leaves a run's evaluation."""
         return paths.results(self.dataset, self.study, "evaluate") / run.key
 
 

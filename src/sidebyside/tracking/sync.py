@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from sidebyside import paths
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Tracking
-from sidebyside.errors import UserError
 from sidebyside.storage import store
 from sidebyside.storage.evaluations import Evaluation
 from sidebyside.storage.results import StudyResults, StudyRun, load_study
-from sidebyside.storage.store import DamagedError
 from sidebyside.tracking.client import Tracker
 from sidebyside.tracking.reports import publish_report
 from sidebyside.tracking.shown.judged import reported_metric
@@ -66,9 +64,5 @@ def sync(dataset: Dataset, study: str, tracking: Tracking) -> Iterator[Synced]:
 
 
 def _evaluation(results: StudyResults, run: StudyRun) -> Evaluation | None:
-    if not results.is_evaluated(run):
-        return None  # yet: what the training left is published all the same
-    try:
-        return results.evaluation(run)
-    except DamagedError as reason:
-        raise UserError(f"{reason}: delete that folder and run the evaluate stage again.") from None
+    # Of one that isn't evaluated yet, what the training left is published all the same.
+    return results.evaluation(run) if results.is_evaluated(run) else None

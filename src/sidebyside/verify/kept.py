@@ -16,7 +16,7 @@ from sidebyside.config.protocols import folds_of
 from sidebyside.errors import UserError
 from sidebyside.files import read_json
 from sidebyside.storage import store
-from sidebyside.storage.evaluations import is_evaluated, stored_evaluation
+from sidebyside.storage.evaluations import is_evaluated, load_evaluation, stored_evaluation
 from sidebyside.storage.evidence import Evidence, RunEvidence
 from sidebyside.storage.results import StudyResults, StudyRun
 from sidebyside.storage.store import DamagedError
@@ -123,7 +123,7 @@ def damage(source: Source, run: Any) -> list[str]:
         return []  # it was read whole
     copies: list[tuple[str, Callable[[], object]]] = [
         ("among the results", partial(store.load, source.folder / run.key)),
-        ("among the results", partial(source.evaluation, run)),
+        ("among the results", partial(load_evaluation, source.evaluated_folder(run))),
     ]
     if store.holds(run.key):
         copies.append(("in the run store", partial(store.load, paths.run(run.key))))
@@ -146,7 +146,9 @@ def _in_results(results: StudyResults, run: StudyRun) -> Kept:
     for member in results.trained:
         if member.variant == run.variant:
             with suppress(DamagedError):  # which is told of the run itself
-                replicate.append(results.evaluation(member).read("predicted"))
+                replicate.append(
+                    load_evaluation(results.evaluated_folder(member)).read("predicted")
+                )
     return Kept(
         stored[0].identity,
         [
