@@ -46,6 +46,14 @@ def test_of_few_variants_nothing_is_learnt():
     assert (choice.corrected, choice.bias, choice.flattery) == (None, None, None)
 
 
+@pytest.mark.parametrize("value", [0.0, 16.118095])  # no loss at all, that of all that diverged
+def test_where_all_runs_have_one_value_nothing_is_to_be_corrected(value):
+    made = [replace(own, test=[value] * 5) for own in candidates([1.0, 1.1, 1.2, 1.3])]
+    choice = choice_of(made)
+    assert choice.corrected == pytest.approx({"mean": value, "low": value, "high": value})
+    assert (choice.bias, choice.flattery) == (pytest.approx(0), pytest.approx(0))
+
+
 def test_a_choice_has_the_interval_that_its_variant_has():
     ends = {"low": 0.8, "high": 1.4}
     choice = select(candidates([1.0, 2.0]), {"0": ends, "1": None})

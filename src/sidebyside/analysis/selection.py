@@ -180,10 +180,13 @@ def corrected_for_choice(candidates: Sequence[Candidate], chosen: int) -> MeanEs
     along = directions.T @ scaled[:, chosen]
     given_variants = float((of_test**2 * kept).sum()) * (1 - 1 / count)
     unsure = float((of_test * (1 - kept) * along) ** 2 @ np.ones(2)) * 2 / max(count - 3, 1)
+    mean = of_all.mean + float(of_test @ (kept * along))
     variance = of_all.variance + given_variants + unsure
+    if not variance:  # all runs of all variants have one value
+        return MeanEstimate(mean, 0.0, of_all.freedom)
     parts = [(of_all.variance, of_all.freedom), (given_variants, (count - 1) * (n - 1))]
     freedom = satterthwaite(variance, [*parts, (unsure, count - 1)])
-    return MeanEstimate(of_all.mean + float(of_test @ (kept * along)), variance, freedom)
+    return MeanEstimate(mean, variance, freedom)
 
 
 def _apart_and_noise(errors: _Array) -> tuple[_Array, _Array]:
