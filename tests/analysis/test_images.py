@@ -76,3 +76,10 @@ def test_mcnemar_is_exact_when_few_are_disputed():
     a[9:11] = False
     corrected = (abs(38 - 2) - 1) ** 2 / 40
     assert mcnemar_p(a, b) == pytest.approx(stats.chi2.sf(corrected, 1), abs=1e-9)
+
+
+@pytest.mark.parametrize("each", [12, 13, 500])
+def test_as_many_images_on_either_side_are_no_difference(each):
+    a, b = np.zeros(1_000, bool), np.zeros(1_000, bool)
+    a[:each], b[-each:] = True, True
+    assert mcnemar_p(a, b) == 1

@@ -102,11 +102,13 @@ def mcnemar_p(wrong_a: NDArray[np.bool_], wrong_b: NDArray[np.bool_]) -> float:
     """Return the p value of McNemar's test of two runs, each of shape (images,).
 
     Exact with fewer than 25 disputed images, else the chi-squared approximation with continuity
-    correction (McNemar 1947; Edwards 1948).
+    correction (McNemar 1947; Edwards 1948), which would make a difference of as many images on
+    either side: there p is 1.
     """
     only_a, only_b = int((wrong_a & ~wrong_b).sum()), int((wrong_b & ~wrong_a).sum())
     table = [[int((wrong_a & wrong_b).sum()), only_a], [only_b, int((~wrong_a & ~wrong_b).sum())]]
-    return float(mcnemar(table, exact=only_a + only_b < _FEW).pvalue)
+    exact = only_a + only_b < _FEW
+    return float(mcnemar(table, exact=exact, correction=only_a != only_b).pvalue)
 
 
 def _bootstrap(per_image: NDArray[np.int_]) -> NDArray[np.float64]:
