@@ -11,8 +11,10 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import balanced_accuracy_score
 
 from sidebyside import UserError
+from sidebyside.analysis.analyse import analyse
 from sidebyside.analysis.metrics.scores import all_values, scores_by_image, value_of_run
 from sidebyside.config.datasets import Dataset, File
 from sidebyside.config.factors import variant_name
@@ -269,6 +271,19 @@ def test_a_metric_that_is_no_mean_over_images_says_what_there_is_not(folder):
     sentence = "is no mean over images, so there are no intervals for new images"
     assert sentence in (folder / "comparison.md").read_text()
     assert sentence in (folder / "report.html").read_text()
+
+
+def test_without_disputed_labels_the_classes_that_are_left_count_alike():
+    known, disputed = evidence(metric_of("balanced_error")), [0, 6, 12, 18, 1]
+    floor = analyse(known, study("balanced_error"), disputed).content["floor"]
+    left = np.setdiff1d(np.arange(IMAGES), disputed)
+    for told in floor["variants"]:
+        for name, images in (("with", np.arange(IMAGES)), ("without", left)):
+            recalls = [
+                balanced_accuracy_score(TARGET[images], run.predicted[images])
+                for run in known.of_variant(told["variant"])
+            ]
+            assert told[name] == pytest.approx(100 * (1 - np.mean(recalls)), abs=1e-4)
 
 
 def test_a_choice_by_another_figure_says_so(folder):

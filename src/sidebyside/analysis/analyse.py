@@ -27,7 +27,7 @@ from sidebyside.analysis.looks import Looks, looks_of
 from sidebyside.analysis.many.families import Asked, Family, asked_of, with_reasons
 from sidebyside.analysis.many.parallel import each
 from sidebyside.analysis.metrics.replicate import Replicate
-from sidebyside.analysis.metrics.scores import in_unit, is_counted, unit_of
+from sidebyside.analysis.metrics.scores import in_unit, is_counted, mean_without, unit_of
 from sidebyside.analysis.power import power, rows_in_common
 from sidebyside.analysis.selection import Selection, select
 from sidebyside.analysis.tables import (
@@ -170,7 +170,7 @@ def analyse(evidence: Evidence, study: Study, disputed: Sequence[int]) -> Analys
             power(common, against.size, study.margin, least_variance_of(evidence), evidence.folds)
         ),
         "ensemble": ensembles(evidence, names).as_json(evidence.metric.name),
-        "floor": _floor(distinct, disputed) if evidence.folds == 1 else None,
+        "floor": _floor(distinct, evidence.target, disputed) if evidence.folds == 1 else None,
         "selection": chosen and chosen.as_json(),
         **asked.as_json(),
     }
@@ -275,21 +275,20 @@ def _exact(runs: Sequence[RunEvidence]) -> dict[str, Any] | None:
     }
 
 
-def _floor(replicates: Sequence[Replicate], disputed: Sequence[int]) -> dict[str, Any] | None:
+def _floor(
+    replicates: Sequence[Replicate], target: NDArray[np.uint8], disputed: Sequence[int]
+) -> dict[str, Any] | None:
     """Return the means with and without the images whose labels are disputed."""
     if not disputed or not replicates[0].metric.by_image:
         return None
-    undisputed: NDArray[np.bool_] = np.ones(replicates[0].scores.shape[1], bool)
-    undisputed[list(disputed)] = False
     return {
         "images": len(disputed),
         "variants": [
             {
-                "variant": replicate.name,
-                "with": unit_of(scores) * float(scores.mean(dtype=float)),
-                "without": unit_of(scores) * float(scores[:, undisputed].mean(dtype=float)),
+                "variant": own.name,
+                "with": unit_of(own.scores) * float(own.scores.mean(dtype=float)),
+                "without": mean_without(own.metric, own.scores, target, disputed),
             }
-            for replicate in replicates
-            for scores in (replicate.scores,)
+            for own in replicates
         ],
     }

@@ -138,6 +138,29 @@ def in_unit(scores: Scores) -> NDArray[np.float64]:
     return unit_of(scores) * scores.astype(np.float64)
 
 
+def mean_without(
+    metric: Metric, scores: Scores, target: NDArray[np.uint8], left_out: Sequence[int]
+) -> float:
+    """Return the mean over runs of what they are worth on all but some of the images.
+
+    Of the balanced error those that are left weigh as if there had been no others.
+
+    Parameters
+    ----------
+    metric : Metric
+        A mean over images.
+    scores : ndarray, shape (runs, images)
+    target : ndarray of uint8, shape (images,)
+    left_out : sequence of int
+    """
+    kept = np.ones(len(target), bool)
+    kept[list(left_out)] = False
+    of_kept = scores[:, kept]
+    if metric == BALANCED_ERROR:
+        of_kept = (of_kept > 0) * _weights(target[kept])
+    return unit_of(scores) * float(of_kept.mean(dtype=float))
+
+
 def least_variance(metric: Metric, target: NDArray[np.uint8], scores: Sequence[Scores]) -> float:
     """Return the variance that is left in a run's value whatever its runs show.
 
