@@ -128,6 +128,37 @@ def test_a_pair_of_identical_networks_holds_if_they_are_again():
     assert few.verdict == "holds"
 
 
+def test_a_pair_of_identical_networks_fails_if_they_differ_however_little():
+    (claim,) = (own for own in claimed(of_one_network(OLD))[1] if "pair" in own.kind)
+    other = of_one_network(FRESH)
+    runs = [
+        replace(one, weights_digest=f"{one.key} again") if one.seed == FRESH[-1] else one
+        for one in other.runs
+    ]
+    (again,) = retest([claim], replace(other, runs=runs), 0.5)
+    assert (again.verdict, again.difference) == ("fails", 0)
+    assert again.p_holm < 0.05  # within the margin they are
+
+
+@pytest.mark.parametrize(("kernels", "verdict"), [((), "holds"), ((5,), "fails")])
+def test_levels_of_bit_identical_networks_fail_if_some_are_not(kernels, verdict):
+    def of_layouts(seeds, kernels=()):
+        made = study(seeds, sd=0)
+        runs = [
+            one
+            if one.factors["kernel"] in kernels
+            else replace(one, weights_digest=f"{one.factors['kernel']}-{one.seed}")
+            for one in made.runs
+        ]
+        return replace(made, runs=runs)
+
+    definite = [own for own in claimed(of_layouts(OLD))[1] if own.kind == "equivalence"]
+    assert [claim.text for claim in definite] == [
+        "last and first (layout) give bit-identical networks"
+    ]
+    assert verdicts(definite, of_layouts(FRESH, kernels)) == {LAYOUT: verdict}
+
+
 def test_what_cannot_be_told_is_no_claim():
     _, definite = claimed(study(range(2), sd=1))
     assert definite == []

@@ -67,13 +67,17 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class _Fresh:
-    """A claim's difference by the fresh runs, with interval and p not yet corrected."""
+    """A claim's difference by the fresh runs, with interval and p not yet corrected.
+
+    ``identical`` networks are the same again, bit for bit: then there is nothing to test.
+    """
 
     n: int
     difference: float | None
     low: float | None
     high: float | None
     p: float | None
+    identical: bool = False
 
 
 def verify_claims(study: Study, base: Config, seeds: int | None) -> Outcome[ClaimVerdict]:
@@ -147,8 +151,9 @@ def retest(claimed: Sequence[Claim], fresh: Evidence, margin: float) -> list[Cla
     A claimed difference holds if it has the claimed sign, its 95 % interval excludes zero and the
     corrected p value is below 0.05. It fails if that interval has no value of the claimed sign, or,
     where the report claims more than the margin, none above the margin; no correction makes it
-    harder to fail. A claimed equivalence holds if both one-sided p values are
-    below 0.05, and fails if the 90 % interval is wholly outside the margin.
+    harder to fail. A claimed equivalence holds if both one-sided p values are below 0.05, and fails
+    if the 90 % interval is wholly outside the margin. Networks that are claimed to be the same, bit
+    for bit, hold if all are again, else they fail.
 
     Parameters
     ----------
@@ -205,8 +210,8 @@ def _of_levels(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     factor, (a, b) = claim.subject["factor"], claim.subject["levels"]
     least = least_variance_of(fresh)
     levels = compare_levels(equivalence_table(fresh), factor, (a, b), margin, least)
-    if levels.all_identical:  # bit for bit again: nothing is left to test
-        return _Fresh(levels.pairs, 0.0, 0.0, 0.0, 0.0)
+    if levels.all_identical:
+        return _Fresh(levels.pairs, 0.0, 0.0, 0.0, 0.0, identical=True)
     return _of_equivalence(levels.test)
 
 
@@ -214,7 +219,7 @@ def _of_pair(claim: Claim, fresh: Evidence, margin: float) -> _Fresh:
     a, b = (replicate_of(fresh, claim.subject[name]) for name in ("a", "b"))
     pair = compare_pair(a, b, margin)
     if claim.of_equivalence and pair.identical:
-        return _Fresh(pair.n, 0.0, 0.0, 0.0, 0.0)
+        return _Fresh(pair.n, 0.0, 0.0, 0.0, 0.0, identical=True)
     if claim.of_equivalence:
         return _of_equivalence(tost(pair.differences, margin, pair.least_variance))
     ends = pair.difference
@@ -237,6 +242,8 @@ def _corrected(claimed: Sequence[Claim], measured: Sequence[_Fresh]) -> list[flo
 
 
 def _answer(claim: Claim, effect: _Fresh, p: float | None, margin: float) -> Answer:
+    if claim.identical:
+        return "holds" if effect.identical else "fails"
     _, low, high = claim.turned(effect.difference, effect.low, effect.high)
     if low is None or high is None or p is None:
         return "underpowered"

@@ -45,12 +45,15 @@ class Claim:
         As the report has it; the claim is of its sign, where it claims a difference.
     text : str
         As the report says it, without a full stop.
+    identical : bool
+        Whether it says that networks are the same, bit for bit.
     """
 
     kind: Kind
     subject: dict[str, Any]
     difference: float
     text: str
+    identical: bool = False
 
     @property
     def of_equivalence(self) -> bool:
@@ -111,7 +114,10 @@ def _claim(kind: Kind, entry: Mapping[str, Any], text: str | None) -> Claim | No
     if text is None:
         return None
     named = {name: entry[name] for name in _NAMED_BY[kind]}
-    return Claim(kind, named, entry["difference"] or 0.0, text)
+    identical = entry.get("verdict") == "identical"
+    if kind == "equivalence":
+        identical = entry["pairs"] == entry["identical"]
+    return Claim(kind, named, entry["difference"] or 0.0, text, identical)
 
 
 def _negative(value: float | None) -> float | None:
