@@ -68,8 +68,10 @@ which is one of these.
   One that is decided gets no more seeds. Without a baseline the variants race: one that is shown
   to be worse than another is out.
 - `[one variant, another]`: this pair alone.
-- `factors`: each of them makes a difference, or none beyond the margin; all variants go on
-  together. One that is expected to make none has to at each level of those that it interacts with.
+- `factors`: each of them makes a difference, or none beyond the margin; of an average that an
+  interaction contradicts neither counts, a difference at a level of the other factor does. All
+  variants go on together. One that is expected to make none has to at each level of those that it
+  interacts with.
 
 A variant's name is all its factors in the study's order, with commas and no spaces between them;
 because of the commas it stands in quotes within the shell's own:
@@ -96,8 +98,9 @@ beside, and no number of seeds makes it narrower than the images do.
 
 **Until narrow** (Stein 1945): the first five seeds of a variant say how many it takes for a 95 %
 interval of +-`study.halfwidth` points, and its interval takes its width from these five alone. It
-keeps its 95 % also where `study.max_seeds` cuts the second stage short. Tests, and intervals of
-anything else, are nominal then.
+keeps its 95 % also where `study.max_seeds` cuts the second stage short; the interval for new seeds
+and new images takes the same width of seeds. Tests, and intervals of anything else, are nominal
+then.
 
 `study.seeds` are `common` to all variants, so that what a seed does to all of them leaves their
 difference alone: for a pair of the committed factorial's first five seeds its sd is

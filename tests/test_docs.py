@@ -57,6 +57,15 @@ def test_rules_are_chosen_and_variants_named_as_the_page_says():
         assert len(first_runs(compose_grid(overrides))) in (3 * 16, 5 * 16)
 
 
+def test_the_page_on_adding_seeds_is_what_writes_it():
+    """Its numbers take `make sequential`, its sentences don't."""
+    program = (SOURCE / "benchmarks" / "sequential.py").read_text()
+    page = (SOURCE / "docs" / "sequential.md").read_text()
+    (written,) = re.findall(r'^TEXT = """(.*?)"""$', program, flags=re.DOTALL | re.MULTILINE)
+    between = [re.escape(part) for part in re.split(r"\{\w+\}", written)]
+    assert re.fullmatch(".*?".join(between), page, flags=re.DOTALL)
+
+
 def test_every_variable_of_the_environment_is_told():
     sources = [*(SOURCE / "src").rglob("*.py"), *(SOURCE / "conf").rglob("*.yaml")]
     name = re.compile(r"\b(?:SIDEBYSIDE|MLFLOW_TRACKING)_[A-Z_]+\b")
