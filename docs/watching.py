@@ -96,7 +96,8 @@ def _findings(recipes: Sequence[Watched]) -> str:
         f"{sum(map(_lower, recipes))} of {runs} runs another epoch has a lower error than the "
         "last.",
         f"The most it gains is {_points(largest.mean(largest.over_last))} points, of "
-        f"{largest.preset}.",
+        f"{largest.preset}, the largest of {len(recipes)}: neither mean nor interval is corrected "
+        "for that choice.",
         _of_selection(recipes),
     ]
     return _filled(sentences)
