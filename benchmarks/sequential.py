@@ -94,7 +94,8 @@ studies allow:
 {levels}
 
 Seeds decide here, for the same test images: the interval for new seeds and new images stands
-beside, and no number of seeds makes it narrower than the images do.
+beside, and no number of seeds makes it narrower than the images do. How many more seeds would
+tell what is open is said as of a study without looks: with them it takes rather more.
 
 **Until narrow** (Stein 1945): the first five seeds of a variant say how many it takes for a 95 %
 interval of +-`study.halfwidth` points, and its interval takes its width from these five alone. It
