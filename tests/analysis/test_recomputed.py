@@ -127,6 +127,22 @@ def test_a_mean_in_the_middle_is_one_number(committed_factorial):
     assert mean["mean"] == floor["with"] == 1.175
 
 
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_runs_of_which_no_image_varies_are_as_doubtful_of_new_images_as_one(
+    committed_factorial, wrong
+):
+    target = committed_factorial.target
+    runs = [
+        replace(run, predicted=(target + wrong) % 10, weights_digest=run.key)
+        for run in committed_factorial.runs[:3]
+    ]
+    told = analyse(replace(committed_factorial, runs=runs), Study("factorial"), [])
+    (both,), (images,) = told.seeds_and_images.values(), told.over_images.values()
+    by_scipy = stats.binomtest(wrong * len(target), len(target)).proportion_ci(method="wilson")
+    assert both == {"low": close(100 * by_scipy.low), "high": close(100 * by_scipy.high)}
+    assert both == {"low": images["low"], "high": images["high"]}
+
+
 @pytest.mark.slow
 def test_networks_that_diverged_say_nothing_of_layouts(committed_factorial):
     study = Study("factorial", expected_equal=["data_format"])

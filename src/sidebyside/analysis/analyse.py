@@ -15,7 +15,7 @@ from sidebyside.analysis.effects.estimates import Effects
 from sidebyside.analysis.effects.of_study import effects_of, equivalence_of
 from sidebyside.analysis.ensembles import ensembles
 from sidebyside.analysis.identical import counted_once, identical_variants
-from sidebyside.analysis.images import mean_over_images
+from sidebyside.analysis.images import mean_over_images, widened
 from sidebyside.analysis.intervals import (
     CONFIDENCE,
     MeanEstimate,
@@ -236,7 +236,10 @@ def _seeds_and_images(
         replicate.rounding,
         skewed=not is_counted(replicate.scores),
     )
-    return None if mean is None else mean.clipped_ends(confidence, replicate.metric.bounds)
+    if mean is None:
+        return None
+    ends = mean.clipped_ends(confidence, replicate.metric.bounds)
+    return widened(ends, replicate.scores, confidence)
 
 
 def _baseline(study: Study, names: Sequence[str], chosen: Selection | None) -> str:

@@ -58,10 +58,32 @@ def error_over_images(wrong: NDArray[np.bool_]) -> dict[str, float]:
     per_image = wrong.sum(axis=0)
     mean = float(per_image.mean()) / runs
     if runs == 1 or mean in (0, 1):
-        low, high = proportion_confint(round(mean * images), images, 1 - CONFIDENCE, "wilson")
-    else:
-        low, high = _bootstrap(per_image) / runs
+        return {"mean": 100 * mean} | _wilson(round(mean * images), images)
+    low, high = _bootstrap(per_image) / runs
     return {"mean": 100 * mean, "low": 100 * float(low), "high": 100 * float(high)}
+
+
+def widened(ends: dict[str, float], scores: Scores, confidence: float) -> dict[str, float]:
+    """Return an interval for new images that is no narrower than Wilson's where no image varies.
+
+    Runs that get all images right, or all wrong, show no variance over images, though there is one.
+
+    Parameters
+    ----------
+    ends : dict
+        "low" and "high" of the mean of the runs.
+    scores : ndarray, shape (runs, images)
+    confidence : float
+    """
+    if not is_counted(scores) or scores.any() != scores.all():
+        return ends
+    own = _wilson(int(scores[0].sum()), scores.shape[1], confidence)
+    return {"low": min(ends["low"], own["low"]), "high": max(ends["high"], own["high"])}
+
+
+def _wilson(errors: int, images: int, confidence: float = CONFIDENCE) -> dict[str, float]:
+    low, high = proportion_confint(errors, images, 1 - confidence, "wilson")
+    return {"low": 100 * float(low), "high": 100 * float(high)}
 
 
 def difference_over_images(a: Scores, b: Scores) -> dict[str, float]:
