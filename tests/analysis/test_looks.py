@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from sidebyside.analysis.analyse import analyse
-from sidebyside.analysis.equivalence import tost
+from sidebyside.analysis.cost.no_worse import no_worse_than
+from sidebyside.analysis.cost.sizes import Size
+from sidebyside.analysis.effects.effects import effects
+from sidebyside.analysis.equivalence import compare_levels, corrected, tost
 from sidebyside.analysis.looks import CALIBRATED, COUNTS, Looks, looks_of, looks_up_to
 from sidebyside.analysis.metrics.replicate import Replicate
 from sidebyside.analysis.pairs import compare_pair, compare_pairs
@@ -124,6 +128,30 @@ def test_a_pair_that_is_the_only_one_takes_what_simulation_allows():
     two = compare_pairs(replicates, [("a", "b"), ("a", "c")], 0.1, looks=LOOKS)
     assert alone.p_holm == pytest.approx(alone.p * 0.05 / 0.0636)
     assert two[0].p_holm == pytest.approx(2 * alone.p)
+
+
+@pytest.mark.parametrize("t", [14, 16.5, 17.5, 19])  # with c = 0.0636 from 15.9 on, 0.05 from 18.0
+def test_an_effect_that_is_the_only_one_is_shown_where_its_interval_has_no_zero(t):
+    apart = t / 3**0.5 + np.array([-1, 0, 1])
+    rows = [("a", seed, 1.0) for seed in range(3)]
+    rows += [("b", seed, 1 + own) for seed, own in enumerate(apart)]
+    runs = pd.DataFrame(rows, columns=["kernel", "seed", "test_value"])
+    (effect,) = effects(runs, ["kernel"], looks=LOOKS).main
+    assert effect.estimate.p == pytest.approx(stats.ttest_1samp(apart, 0).pvalue * 49 / 3)
+    assert effect.estimate.shown == (effect.estimate.low > 0) == (t > 16)
+
+
+@pytest.mark.parametrize("t", [10, 11.3, 12.3, 14])  # from 11.0 on, and from 12.7
+def test_an_equivalence_that_is_the_only_one_is_shown_where_its_interval_is_within(t):
+    margin = t / 3**0.5
+    runs = pd.DataFrame({"kernel": ["a"] * 3 + ["b"] * 3, "seed": [0, 1, 2] * 2})
+    runs = runs.assign(test_value=[1.0] * 3 + [0.0, 1, 2], weights=list("abcdef"))
+    (entry,) = corrected([compare_levels(runs, "kernel", ("a", "b"), margin, looks=LOOKS)], LOOKS)
+    assert entry.equivalent == (entry.test.high < margin) == (t > 11)
+    smaller = replicate("small", [0.0, 1, 2]), replicate("large", [1.0] * 3)
+    sizes = {"small": Size(1, None), "large": Size(2, None)}
+    (test,) = no_worse_than(smaller[1], smaller, sizes, margin, looks=LOOKS)
+    assert test.shown == (test.worst < margin) == (t > 11)
 
 
 def test_no_seed_counts_by_its_place_in_the_list():

@@ -191,11 +191,19 @@ def compare_levels(
     )
 
 
-def corrected(entries: Sequence[LevelEquivalence]) -> list[LevelEquivalence]:
-    """Return tests of equivalence with p values corrected after Holm over all of them."""
+def corrected(
+    entries: Sequence[LevelEquivalence], looks: Looks | None = None
+) -> list[LevelEquivalence]:
+    """Return tests of equivalence with p values corrected after Holm over all of them.
+
+    That of the only one at the ``looks`` of a study that grew takes what these allow.
+    """
+    p_values = holm([entry.test.p for entry in entries])
+    if looks and sum(p is not None for p in p_values) == 1:
+        p_values = [looks.p_alone_of_equivalence(p) for p in p_values]
     return [
         replace(entry, test=replace(entry.test, p_holm=p))
-        for entry, p in zip(entries, holm([entry.test.p for entry in entries]), strict=True)
+        for entry, p in zip(entries, p_values, strict=True)
     ]
 
 

@@ -96,6 +96,8 @@ def no_worse_than(
         if sizes[own.name].is_smaller_than(of_larger)
     ]
     corrected = holm([test.p for test in tests], chosen_from if tests else 0)
+    if looks and max(len(tests), chosen_from) == 1:
+        corrected = [looks.p_alone_of_equivalence(p) for p in corrected]
     return [replace(test, p_holm=p) for test, p in zip(tests, corrected, strict=True)]
 
 

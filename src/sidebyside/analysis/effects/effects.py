@@ -97,16 +97,16 @@ def effects(
         [(names, next(estimates)) for names, _ in family] for family in families
     )
     interactions = [
-        Interaction(**names, estimate=estimate) for names, estimate in _corrected(between)
+        Interaction(**names, estimate=estimate) for names, estimate in _corrected(between, looks)
     ]
     simple = [
         SimpleEffect(**names, estimate=estimate)
         for family in by_level
-        for names, estimate in _corrected(family)
+        for names, estimate in _corrected(family, looks)
     ]
     averages = [
         MainEffect(**names, estimate=estimate)
-        for names, estimate in _corrected(main, expected_equal)
+        for names, estimate in _corrected(main, looks, expected_equal)
     ]
     qualified = [_qualified(effect, interactions, simple) for effect in averages]
     return Effects(qualified, interactions, simple)
@@ -225,14 +225,16 @@ def _estimate(
 
 
 def _corrected(
-    family: Sequence[tuple[Names, Estimate]], untested: Sequence[str] = ()
+    family: Sequence[tuple[Names, Estimate]], looks: Looks | None, untested: Sequence[str] = ()
 ) -> list[tuple[Names, Estimate]]:
-    """Return a family of estimates with Holm's p values."""
+    """Return a family of estimates with Holm's p values; of one test at looks, that of them."""
     tested = [None if names.get("factor") in untested else estimate.p for names, estimate in family]
-    size = sum(p is not None for p in tested)
+    size, p_values = sum(p is not None for p in tested), holm(tested)
+    if looks and size == 1:
+        p_values = [looks.p_alone(p) for p in p_values]
     return [
         (names, replace(estimate, p_holm=p, family=size))
-        for (names, estimate), p in zip(family, holm(tested), strict=True)
+        for (names, estimate), p in zip(family, p_values, strict=True)
     ]
 
 

@@ -85,7 +85,7 @@ def equivalence_of(evidence: Evidence, study: Study, found: Effects) -> list[Lev
         entries += [_compared(kept, study, factor, pair) for pair in combinations(levels, 2)]
     return [
         replace(entry, contradicted_by=_unlike(kept, study, entry, found))
-        for entry in corrected(entries)
+        for entry in corrected(entries, looks_of(evidence.stopping))
     ]
 
 
