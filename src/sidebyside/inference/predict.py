@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sidebyside.config.datasets import Dataset
 from sidebyside.data.arrays import ProcessedArrays
 from sidebyside.data.image_files import InputImage
 from sidebyside.errors import UserError
@@ -58,6 +59,11 @@ def predict(
     targets : sequence of int or None
     class_names : sequence of str
         Empty where classes are numbers.
+
+    Raises
+    ------
+    UserError
+        If what it gives for an image isn't between 0 and 1.
     """
 
     def named(label: int) -> str:
@@ -67,7 +73,12 @@ def predict(
     if _channels_first(network):
         pixels = np.moveaxis(pixels, -1, 1)
     with greetings_hidden():
-        probabilities = network.predict(pixels, verbose=0)
+        probabilities = np.asarray(network.predict(pixels, verbose=0), float)
+    if len(odd := probabilities[~((probabilities >= 0) & (probabilities <= 1))]):  # NaN among them
+        raise UserError(
+            f"This network gives {odd[0]:.4g}, which is no probability: choose one that ends with "
+            "activation softmax, and whose training didn't diverge."
+        )
     return [
         Prediction(
             image=image.name,
@@ -88,7 +99,7 @@ def image_shape(network: Any) -> tuple[int, int, int]:
     UserError
         If it doesn't take images with one channel or three, or doesn't give each its classes.
     """
-    takes, makes = (getattr(network, name, None) for name in ("input_shape", "output_shape"))
+    takes, makes = _shapes(network)
     if (shape := _of_images(takes)) is None:
         raise UserError(
             f"This network takes input of shape {takes}, not images of one channel or three."
@@ -99,6 +110,32 @@ def image_shape(network: Any) -> tuple[int, int, int]:
     raise UserError(
         f"This network makes {makes} of images, where a classifier makes (None, classes)."
     )
+
+
+def check_dataset_fits(network: Any, dataset: Dataset) -> None:
+    """Raise a UserError if a network is for other images or other classes than a dataset's."""
+    takes, (_, classes) = image_shape(network), _shapes(network)[1]
+    if (takes, classes) != (dataset.shape, dataset.classes):
+        raise UserError(
+            f"This network takes images of shape {takes} and knows {classes} classes, and those of "
+            f"dataset={dataset.name} have {dataset.shape} and are of {dataset.classes}: choose "
+            "another --dataset, or leave it out and give image files."
+        )
+
+
+def _shapes(network: Any) -> tuple[Any, Any]:
+    """Return what a network takes and makes, None each where it doesn't say.
+
+    A class of one's own has no such attributes, and is asked.
+    """
+    if hasattr(network, "input_shape"):
+        return network.input_shape, network.output_shape
+    takes = (network.get_build_config() or {}).get("input_shape")
+    if takes is None:
+        return None, None
+    import keras
+
+    return takes, getattr(network(keras.Input(takes[1:])), "shape", None)
 
 
 def _of_images(takes: Any) -> tuple[int, int, int] | None:
@@ -112,8 +149,8 @@ def _of_images(takes: Any) -> tuple[int, int, int] | None:
 
 
 def _channels_first(network: Any) -> bool:
-    shape: tuple[int | None, ...] = network.input_shape[1:]
-    return shape != image_shape(network)
+    takes, _ = _shapes(network)
+    return tuple(takes[1:]) != image_shape(network)
 
 
 def normalised(images: Sequence[InputImage], arrays: ProcessedArrays) -> list[InputImage]:

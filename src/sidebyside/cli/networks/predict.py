@@ -41,7 +41,13 @@ def command(
     """Say what IMAGES show: PNG, JPEG or, of digits, IDX files."""
     from sidebyside.data.image_files import are_marks, read_images
     from sidebyside.inference.load import MODEL_FILES, load_network, load_trusted
-    from sidebyside.inference.predict import image_shape, normalised, of_test_set, predict
+    from sidebyside.inference.predict import (
+        check_dataset_fits,
+        image_shape,
+        normalised,
+        of_test_set,
+        predict,
+    )
 
     if not images and not test_index:
         raise UserError("Nothing to predict: name image files, or test images with --test-index.")
@@ -52,7 +58,9 @@ def command(
     run = None if trust else find(model, study, dataset)
     network = load_trusted(Path(model)) if run is None else load_network(run)
     shape = image_shape(network)
-    described = dataset_of(run, dataset) if run else None
+    described = dataset_of(run, dataset) if run or dataset or test_index else None
+    if described and not run:
+        check_dataset_fits(network, described)
     marks = True
     if images and described and shape[2] == 1 and described.format != "idx":  # as MNIST's are
         marks = are_marks(arrays_of(run, dataset).some_pixels())
