@@ -35,6 +35,20 @@ def test_every_shipped_config_is_valid(compose, choice, monkeypatch):
         ("data_format=sideways", "'channels_last' or 'channels_first'"),
         ("protocol=peek", 'protocol="peek"'),
         ("optimizer.learning_rate=0", "optimizer.learning_rate=0"),
+        (
+            "optimizer.learning_rate=inf",
+            "learning_rate=inf won't do: it should be a finite",
+        ),
+        (
+            "+optimizer.weight_decay=nan",
+            "weight_decay=nan won't do: it should be a finite",
+        ),
+        ("augmentation.layers=[{factor:nan}]", "augmentation.layers.0.factor=nan won't do"),
+        ("tracking.wait=inf", "tracking.wait=inf won't do"),
+        (
+            "dataset.image_shape=[28]",
+            "image_shape=[28] won't do: it should have at least 2",
+        ),
         ("optimizer._target_=os.system", 'optimizer._target_="os.system"'),
         ("+optimizer.use_ema=true", "optimizer.use_ema won't do: training.ema=0.99"),
         ("+optimizer.ema_momentum=0.9", "Leave optimizer.ema_momentum out"),
@@ -52,6 +66,12 @@ def test_what_is_not_allowed_is_refused_by_name(compose, override, words):
     with pytest.raises(UserError) as refused:
         check(compose(override))
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["-1", "true", "null"])
+def test_a_length_that_is_none_is_refused(compose, value):
+    with pytest.raises(UserError, match=f"schedule.decay_epochs={value} won't do"):
+        check(compose("schedule=exponential", f"schedule.decay_epochs={value}"))
 
 
 def test_a_kernel_size_that_changes_nothing_is_refused(compose):

@@ -1,8 +1,10 @@
 """A composed config, checked against the schema before any work starts."""
 
 import json
+import math
+import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +26,7 @@ T = TypeVar("T")
 SCHEDULE_PACKAGE = "keras.optimizers.schedules"
 AUGMENTATION_PACKAGE = "keras.layers"
 _AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")  # arguments of Keras' optimizers
+_CHANGE = "Change it on the command line, in params.yaml or under conf/."
 _EXAMPLES = {SCHEDULE_PACKAGE: "CosineDecay", AUGMENTATION_PACKAGE: "RandomFlip"}
 
 
@@ -47,6 +50,7 @@ def check(config: DictConfig) -> Config:
     _check_address(checked.tracking)
     _check_files(checked.dataset)
     _check_targets(checked)
+    _check_lengths(checked)
     _check_model(checked)
     _check_batch_size(checked)
     _check_early_stopping(checked)
@@ -120,12 +124,22 @@ def _validate(schema: type[T], config: DictConfig, node: str) -> T:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"The config can't be resolved: {str(error).splitlines()[0]}.") from None
+    _check_finite(plain, node)
     try:
         # By way of JSON, where strict still lets a list be a list whatever its Python type.
         return TypeAdapter(schema).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise UserError(" ".join(_sentence(own, node, config) for own in details)) from None
+
+
+def _check_finite(value: Any, path: str) -> None:
+    """Raise a UserError for NaN and infinities, which no record of a run could tell as JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{path}={value} won't do: it should be a finite number. {_CHANGE}")
+    within = value.items() if isinstance(value, dict) else ()
+    for key, own in enumerate(value) if isinstance(value, list) else within:
+        _check_finite(own, f"{path}.{key}" if path else str(key))
 
 
 def _sentence(detail: ErrorDetails, node: str, config: DictConfig) -> str:
@@ -135,12 +149,9 @@ def _sentence(detail: ErrorDetails, node: str, config: DictConfig) -> str:
         return f"{path} is missing: set it under conf/ or on the command line."
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return unknown_key(path, _whole(config, node))
-    message = detail["msg"].removeprefix("Input ").removeprefix("String ")
+    message = re.sub(r"^(Input|String|List|Dictionary) ", "", detail["msg"])
     value = json.dumps(detail["input"])
-    return (
-        f"{path}={value} won't do: it {message}. "
-        "Change it on the command line, in params.yaml or under conf/."
-    )
+    return f"{path}={value} won't do: it {message}. {_CHANGE}"
 
 
 def _whole(config: DictConfig, node: str) -> DictConfig:
@@ -183,6 +194,19 @@ def _check_targets(config: Config) -> None:
             raise UserError(
                 f"{key} names _target_={json.dumps(target)}: choose one of {package}, "
                 f"{package}.{_EXAMPLES[package]} for instance."
+            )
+
+
+def _check_lengths(config: Config) -> None:
+    """Raise a UserError for a length of a schedule that is none."""
+    if not isinstance(config.schedule, Instance):
+        return
+    for name, value in config.schedule.arguments.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if name.endswith("_epochs") and not (number and value >= 0):
+            raise UserError(
+                f"schedule.{name}={json.dumps(value)} won't do: it should be a number of epochs, "
+                f"not less than 0. {_CHANGE}"
             )
 
 
