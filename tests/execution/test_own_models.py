@@ -30,6 +30,7 @@ _HEAD = "import keras, numpy\n"
 _BEGUN = _HEAD + "def make(input_shape, classes):\n    image = keras.Input(input_shape)\n"
 _DENSE = "keras.layers.Dense(classes, activation='softmax')(keras.layers.Flatten()(image))"
 SOUND = _BEGUN + f"    return keras.Model(image, {_DENSE})\n"
+UNDEFINED = _BEGUN + f"    return keras.Model(image, keras.ops.log(-{_DENSE}))\n"
 OUTSIDE = (
     _HEAD
     + """
@@ -87,6 +88,19 @@ def test_a_sound_model_is_built_trained_and_loaded_alike(wanted, source, target,
     np.testing.assert_array_equal(read_network(tmp_path)(images), made(images))
 
 
+def test_probabilities_of_eight_bits_are_probabilities(wanted):
+    # A sixth is 0.16699 then, and six of them are 1.002.
+    network = wanted(SOUND.replace("'softmax'", "'softmax', kernel_initializer='zeros'"))
+    recipe = replace(network.recipe, precision="mixed_bfloat16")
+    check_own(replace(network, recipe=recipe, classes=6))
+
+
+def test_a_step_that_diverges_is_no_fault_of_the_model(wanted):
+    network = wanted(SOUND)
+    optimizer = {**network.recipe.optimizer, "learning_rate": 1e38}
+    check_own(replace(network, recipe=replace(network.recipe, optimizer=optimizer)))
+
+
 def test_a_network_of_keras_applications_works_as_it_is(wanted):
     mobile = wanted.installed(
         "keras.applications.MobileNetV3Small", weights="null", include_preprocessing="false"
@@ -105,6 +119,7 @@ def test_a_network_of_keras_applications_works_as_it_is(wanted):
         (UNSEEDED, "built twice with the same seed"),
         (_BEGUN + "    return keras.Model(image, image)\n", r"is needed: a probability for each"),
         (SOUND.replace("'softmax'", "'relu'"), "isn't a probability for each class"),
+        (UNDEFINED, "isn't a probability for each class"),
         (SOUND.replace("return", "raise ValueError('so it is')\n    return"), "ValueError: so it"),
         (_HEAD + "def make(classes):\n    return 3\n", "returns int, no keras.Model"),
         ("import nosuch\n", "there is no own_[0-9]+.make .*nosuch"),
