@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sidebyside import UserError
 from sidebyside.analysis.analyse import analyse
 from sidebyside.analysis.multiplicity import holm
 from sidebyside.config.schema import Study
@@ -141,6 +142,12 @@ def test_runs_of_which_no_image_varies_are_as_doubtful_of_new_images_as_one(
     by_scipy = stats.binomtest(wrong * len(target), len(target)).proportion_ci(method="wilson")
     assert both == {"low": close(100 * by_scipy.low), "high": close(100 * by_scipy.high)}
     assert both == {"low": images["low"], "high": images["high"]}
+
+
+def test_a_disputed_label_is_of_a_test_image(committed_factorial):
+    few = replace(committed_factorial, runs=committed_factorial.runs[:2])
+    with pytest.raises(UserError, match=r"test image 10000, and there are 10000"):
+        analyse(few, Study("factorial"), [9_999, 10_000])
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """``sidebyside data add``: folders of images and files of every format, by path and by address."""
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -266,6 +267,29 @@ def test_a_dataset_that_is_shipped_is_not_replaced(command, zoo, name):
     assert "is there already" in sentence(said)
 
 
+def test_a_dataset_of_the_library_is_not_hidden(command, zoo, tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(tmp_path / "own"))
+    code, said = command("data", "add", zoo, "--name", "digits")
+    assert code == 2
+    assert "dataset=digits is one of the library's" in sentence(said)
+
+
+def test_a_link_is_read_by_its_own_name(added, tmp_path):
+    (tmp_path / "5d41402abc").write_bytes(npz_file(GREY))
+    (tmp_path / "some.npz").symlink_to("5d41402abc")
+    assert_read(added(tmp_path / "some.npz"), GREY)
+
+
+def test_disputed_labels_are_those_of_test_images(added, configs, tmp_path):
+    (tmp_path / "some.npz").write_bytes(npz_file(GREY))
+    added(tmp_path / "some.npz")
+    with (configs / "some.yaml").open("a") as stream:
+        stream.write(f"disputed: [0, {len(GREY['test_labels'])}]\n")
+    with pytest.raises(UserError, match="label of test image 8 is disputed, and there are 8"):
+        prepare(composed("some"), "channels_last")
+
+
 REFUSED = {
     "a path as name": (["{zoo}", "--name", "../zoo"], "--name ../zoo won't do: use letters"),
     "a hidden name": (["{zoo}", "--name", ".zoo"], "--name .zoo won't do: use letters"),
@@ -275,6 +299,11 @@ REFUSED = {
     "another format": (["{zoo}/ant/0.png", "--name", "zoo"], "0.png is none of the formats"),
     "a missing file": (["{url}/none.npz", "--name", "zoo"], "none.npz answers 404"),
     "nobody": (["http://127.0.0.1:9/a.npz", "--name", "zoo"], "a.npz can't be read"),
+    "no address at all": (
+        ["http://[::1/a.npz", "--name", "zoo"],
+        "[::1/a.npz is no address",
+    ),
+    "nobody's folder": (["~nobody-is-called-so/a.npz", "--name", "zoo"], "a.npz isn't there"),
     "no address": (["http:///a.npz", "--name", "zoo"], "a.npz can't be read"),
     "a transfer broken off": (["{cut}/some.npz", "--name", "some"], "/cut/some.npz"),
     "a name too long": (
@@ -365,6 +394,7 @@ ODD = {
     "test images of another size": (archived(x_test=np.ones((8, 3, 3), np.uint8)), "some"),
     "a class in the test set alone": (archived(y_test=np.full(8, 3)), "some"),
     "a folder called 1e5": (called("1e5"), "some"),
+    "a folder called in bytes": (called(os.fsdecode(b"\xff\xfe")), "some"),
     "a folder called as a variable": (called("${oc.env:HOME}"), "some"),
     "too few to hold some out": (few, "some"),
 }

@@ -284,8 +284,13 @@ def _floor(
     """Return the means with and without the images whose labels are disputed."""
     if not disputed or not replicates[0].metric.by_image:
         return None
+    if beyond := [at for at in disputed if at >= target.size]:
+        raise UserError(
+            f"dataset.disputed names the test image {beyond[0]}, and there are {target.size}, "
+            "counted from 0: correct it in the dataset's config."
+        )
     return {
-        "images": len(disputed),
+        "images": len(set(disputed)),
         "variants": [
             {
                 "variant": own.name,

@@ -44,6 +44,8 @@ def add(place: str, name: str, test_fraction: float) -> None:
     path = paths.root() / "conf" / "dataset" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path} is there already: choose another --name, or delete it.")
+    if (paths.library_conf() / "dataset" / path.name).is_file():
+        raise UserError(f"dataset={name} is one of the library's: choose another --name.")
     described = describe(place, name, test_fraction)
     content = described.content
     text = _text(content)

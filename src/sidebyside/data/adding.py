@@ -113,10 +113,22 @@ def describe(place: str, name: str, test_fraction: float) -> Described:
         content["class_names"] = found.class_names
     if found.source.startswith("images:"):
         content["test_fraction"] = test_fraction
+    _check_text(place, content)
     _check(place, content, raw)
     present = np.unique(raw["train_labels"])  # the highest label is among them
     absent = np.setdiff1d(np.arange(present[-1]), present)
     return Described(content, absent.tolist())
+
+
+def _check_text(place: str, content: Mapping[str, Any]) -> None:
+    """Raise a UserError for a name on the disk that no text holds."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{place!a} has names of folders or files that aren't UTF-8, which a config is: rename "
+            "them."
+        ) from None
 
 
 def _check(place: str, content: Mapping[str, Any], raw: Raw) -> None:
@@ -142,7 +154,7 @@ def _check(place: str, content: Mapping[str, Any], raw: Raw) -> None:
 
 def _find(place: str, name: str, test_fraction: float) -> Found:
     if place.startswith(("http://", "https://")):
-        if urlsplit(place).username:
+        if _user_of(place):
             raise UserError(
                 "The address holds a user name, which would be written to the config: leave it "
                 "out, or download the file and give its path."
@@ -153,9 +165,11 @@ def _find(place: str, name: str, test_fraction: float) -> Found:
                 place.rstrip("/"), ".gz", lambda own: _download(f"{place.rstrip('/')}/{own}")
             )
         return _by_name(file, base, place, lambda own: _download(f"{base}/{own}"))
-    path = Path(place).expanduser().resolve()
+    path = Path(os.path.expanduser(place))
     if path.is_file():
+        path = path.parent.resolve() / path.name  # a link is read by its own name
         return _by_name(path.name, str(path.parent), place, lambda own: _read(path.parent / own))
+    path = path.resolve()
     if not path.is_dir():
         raise UserError(f"{place} isn't there: give a folder, a file or an address.")
     for ending in (".gz", ""):
@@ -164,6 +178,13 @@ def _find(place: str, name: str, test_fraction: float) -> Found:
     packed = pack(path, test_fraction)
     archive = {"archive": (f"{name}.npz", packed.content)}
     return Found("npz", archive, f"images:{path}", packed.class_names)
+
+
+def _user_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).username
+    except ValueError as error:
+        raise UserError(f"{address} is no address: {error}.") from None
 
 
 def _of_idx(source: str, ending: str, read: Callable[[str], bytes]) -> Found:

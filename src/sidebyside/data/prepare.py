@@ -154,6 +154,7 @@ def check_raw(dataset: Dataset, raw: Mapping[str, NDArray[Any]]) -> None:
     """Raise a UserError if images and labels don't fit a dataset's config, or each other."""
     for part in _PARTS:
         _check(dataset, part, raw[f"{part}_images"], raw[f"{part}_labels"])
+    _check_disputed(dataset, len(raw["test_labels"]))
 
 
 def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[Any]) -> None:
@@ -177,6 +178,14 @@ def _check(dataset: Dataset, part: str, images: NDArray[Any], labels: NDArray[An
         raise UserError(
             f"dataset={dataset.name}: its config says classes: {dataset.classes}, but its {part} "
             f"labels go up to {labels.max()}: set dataset.classes to what the files hold."
+        )
+
+
+def _check_disputed(dataset: Dataset, images: int) -> None:
+    if beyond := [at for at in dataset.disputed if at >= images]:
+        raise UserError(
+            f"dataset={dataset.name}: its config says that the label of test image {beyond[0]} is "
+            f"disputed, and there are {images}, counted from 0: correct disputed in it."
         )
 
 
