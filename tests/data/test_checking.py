@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from sidebyside.data.checking import check_images
+from sidebyside.data.prepare import prepare
 from support.formats import (
     CLASSES,
     COUNTS,
@@ -15,6 +16,7 @@ from support.formats import (
     Arrays,
     Sound,
     archive,
+    composed,
     draw,
     idx_files,
     npz_file,
@@ -97,6 +99,17 @@ def test_samples_in_no_folder_are_drawn_or_refused(command, zoo, tmp_path):
     code, said = command("data", "check", "zoo", "--samples", path)
     assert code == 0, said
     assert path.exists()
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_of_any_number_of_channels_have_samples(command, tmp_path, channels):
+    images = {key: np.stack([GREY[key]] * channels, axis=-1) for key in GREY if "images" in key}
+    (tmp_path / "some.npz").write_bytes(npz_file(GREY | images))
+    command("data", "add", tmp_path / "some.npz", "--name", "some")
+    code, said = command("data", "check", "some", "--samples", tmp_path / "samples.png")
+    assert code == 0, said
+    pixels = prepare(composed("some"), "channels_first").some_pixels()
+    np.testing.assert_array_equal(pixels, GREY["train_images"])
 
 
 def test_a_check_of_nothing_is_refused(command):

@@ -19,6 +19,7 @@ from sidebyside.files import file_digest, read_json
 from sidebyside.storage import journal
 
 DESCRIPTION = "arrays.json"
+_COLOURS = 3  # red, green and blue
 _SOME = 500  # images, which tell what all of them are like
 _BACK_WITHIN = 30  # seconds that preprocess may take
 
@@ -72,10 +73,15 @@ class ProcessedArrays:
         return after[1] if self.folder.name == "channels_first" else after[-1]
 
     def pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return what images are to look at: (N, height, width), in colour (N, .., channels)."""
+        """Return what images are to look at: (N, height, width), of three channels (N, .., 3).
+
+        Two channels, or more than three, have no colours, so their mean is shown.
+        """
         axis = 1 if self.folder.name == "channels_first" else -1
         last = np.moveaxis(pixels_of(np.asarray(images), self.levels, axis), axis, -1)
-        return last[..., 0] if last.shape[-1] == 1 else last
+        if last.shape[-1] == _COLOURS:
+            return last
+        return last[..., 0] if last.shape[-1] == 1 else last.mean(axis=-1).astype(np.uint8)
 
     def some_pixels(self) -> NDArray[np.uint8]:
         """Return some training images to look at, see `pixels`."""
