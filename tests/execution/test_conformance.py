@@ -130,6 +130,31 @@ def test_each_task_ends_for_itself(engine, run, tmp_path):
         assert re.search("died|failed", str(outcomes[4]))
 
 
+def kills(file, done):
+    """Kill the worker whose id is in a file, once it has no task any more."""
+    wait_until(file.exists, 60)
+    time.sleep(1)
+    os.kill(int(file.read_text()), signal.SIGKILL)
+    time.sleep(1)
+    done.touch()
+
+
+def test_a_worker_that_dies_without_a_task_is_replaced(engine, run, tmp_path):
+    if engine.name != "local":
+        pytest.skip(f"hydra/launcher={engine.name} looks after its workers itself, or has none")
+    file, done = tmp_path / "pid", tmp_path / "done"
+
+    def more():
+        later = [Task(os.getpid, tmp_path / "later.log")] * 4 if done.exists() else []
+        done.unlink(missing_ok=True)
+        return later
+
+    calls = [partial(kills, file, done), lambda: file.write_text(str(os.getpid()))]
+    outcomes = dict(run(calls, more, costs=(2, 1), graphs="ab", workers=2))
+    assert len(outcomes) == 6
+    assert not any(isinstance(outcome, Exception) for outcome in outcomes.values())
+
+
 _THEIRS = """
 class NeedsBatch(Exception):
     def __init__(self, wanted, got):

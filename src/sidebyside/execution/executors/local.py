@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
@@ -181,6 +182,8 @@ class LocalExecutor:
             if error.exitcode == OVER_MEMORY:
                 return WorkerDiedError(f"it took more than memory_limit={self._memory_limit} MiB")
             return WorkerDiedError(f"its process died ({_exit(error.exitcode)})")
+        except BrokenProcessPool:  # in the moment in which it was given the task
+            return WorkerDiedError("its process died before it began")
         except TimeoutError as error:
             if error.args[:1] != (_TIMED_OUT,):  # one that the task itself met, of a disk say
                 return error
@@ -231,12 +234,16 @@ class _Worker:
         return self._graphs[-1] if self._graphs else None
 
     def pool_for(self, graph: str) -> ProcessPool:
-        """Return the pool for a task, of a new process where this one has grown too large."""
+        """Return the pool for a task, of a new process where this one has grown too large.
+
+        So it is where the process died without a task: such a pool takes none any more.
+        """
+        too_large = graph != self.graph and len(self._graphs) == _MOST_GRAPHS
+        if too_large or not self.pool.active:
+            self.pool.stop()
+            self.pool.join()
+            self.pool, self._graphs = self._new_pool(), []
         if graph != self.graph:
-            if len(self._graphs) == _MOST_GRAPHS:
-                self.pool.stop()
-                self.pool.join()
-                self.pool, self._graphs = self._new_pool(), []
             self._graphs.append(graph)
         return self.pool
 
@@ -248,6 +255,6 @@ class _Worker:
 
 
 def _exit(code: int | None) -> str:
-    if code is not None and code < 0:
+    if code is not None and -code in set(signal.Signals):
         return signal.Signals(-code).name
     return f"exit code {code}"
