@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -15,9 +16,10 @@ from sidebyside.cli.main import main
 from sidebyside.config.compose import compose_grid
 from sidebyside.data.preprocessing import idx
 from sidebyside.execution.study import run_grid
+from sidebyside.storage.evidence_files import write_evidence
 from support.executors import InThisProcess
 from support.processes import run as run_to_its_end
-from support.projects import in_place
+from support.projects import copy_project, in_place
 
 pytestmark = pytest.mark.slow
 
@@ -455,6 +457,45 @@ def test_two_runs_are_compared_by_image(command, studied):
     ]
     expected = errors[0]["test_error"] - errors[1]["test_error"]
     assert pair["difference"]["mean"] == pytest.approx(expected)
+
+
+def test_runs_that_came_with_results_alone_are_compared_each_time(
+    command, project, tmp_path, monkeypatch
+):
+    keys = sorted(
+        path.parent.name for path in (project / "results").glob("*/factorial/train/*/run.json")
+    )
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path / "new"))
+    first, again = (json.loads(command("compare", *keys[:2], "--json")) for _ in range(2))
+    assert first == again
+
+
+def test_levels_that_are_lists_tell_variants_apart(
+    tmp_path, monkeypatch, capsys, committed_factorial
+):
+    names = ["units=[1,2,3,4],dropout=true", "units=[1,3,2,4],dropout=true"]
+    known = list(dict.fromkeys(run.variant for run in committed_factorial.runs))
+    renamed = dict(zip(known, names, strict=False))
+    runs = [
+        replace(run, variant=renamed[run.variant])
+        for run in committed_factorial.runs
+        if run.variant in renamed
+    ]
+    root = copy_project(tmp_path)
+    folder = root / "reports" / "mnist" / "factorial"
+    folder.mkdir(parents=True)
+    evidence = replace(committed_factorial, runs=runs, ensembles=[])
+    write_evidence(folder / "evidence.npz", evidence)
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(root))
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(root))
+    asked = ["compare", "--study", "factorial", "--dataset", "mnist"]
+    turned = "dropout=true,units=[1,3,2,4]"
+    main([*asked, names[0], turned, "--json"])
+    (pair,) = json.loads(capsys.readouterr().out)
+    assert [pair["a"], pair["b"]] == names
+    with pytest.raises(SystemExit):
+        main([*asked, names[1], turned])
+    assert "against itself" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

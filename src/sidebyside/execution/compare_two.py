@@ -1,6 +1,7 @@
 """Two variants, two studies or two runs held against each other."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,10 +22,12 @@ from sidebyside.data.arrays import open_arrays
 from sidebyside.errors import UserError
 from sidebyside.execution.evaluate import evaluate
 from sidebyside.report.gathering import gather
-from sidebyside.storage import journal
+from sidebyside.storage import journal, store
 from sidebyside.storage.evidence import Evidence
 from sidebyside.storage.store import Run
 from sidebyside.tracking.lookup import find_run, may_name_run
+
+_BETWEEN_FACTORS = re.compile(r",(?=[^,=]+=)")  # in the name of a variant, and in no level's list
 
 
 def compare_two(
@@ -55,12 +58,14 @@ def compare_two(
         If a name is unknown, the two are of different kinds or were tested on other images.
     """
     if first == second:
-        raise UserError(f"{first} against itself says nothing: name two.")
+        raise _itself(first)
     if first in studies and second in studies:
         return _studies(studies[first], studies[second], dataset)
     if "=" in first and "=" in second:
         evidence = gather(dataset, study, allow_partial=True)
         a, b = (_variant(evidence, name) for name in (first, second))
+        if a.name == b.name:
+            raise _itself(a.name)
         margin = as_asked(study, evidence.stopping).margin
         return compare_pairs([a, b], [(a.name, b.name)], margin, looks=_looks([evidence]))
     for name in (first, second):
@@ -71,7 +76,13 @@ def compare_two(
                 "or two runs by their keys or MLflow's ids."
             )
     runs = [find_run(name, tracking) for name in (first, second)]
+    if runs[0].key == runs[1].key:
+        raise _itself(f"run {runs[0].key[:12]}")
     return _runs(runs, study)
+
+
+def _itself(name: str) -> UserError:
+    return UserError(f"{name} against itself says nothing: name two.")
 
 
 def _studies(first: Study, second: Study, dataset: Dataset) -> list[Pair]:
@@ -118,8 +129,9 @@ def _looks(pieces: Sequence[Evidence]) -> Looks | None:
 
 def _variant(evidence: Evidence, name: str) -> Replicate:
     """Return a variant's runs, its levels named in any order."""
+    asked = sorted(_BETWEEN_FACTORS.split(name))
     for variant in variants(evidence):
-        if sorted(variant.split(",")) == sorted(name.split(",")):
+        if sorted(_BETWEEN_FACTORS.split(variant)) == asked:
             return replicate_of(evidence, variant)
     near = difflib.get_close_matches(name, variants(evidence), n=3, cutoff=0)
     raise UserError(
@@ -138,8 +150,9 @@ def _runs(runs: Sequence[Run], study: Study) -> list[Pair]:
             "paired: compare the variants of their study instead."
         )
     replicates = []
-    for run in runs:
-        evaluation = evaluate(run)
+    for run in map(store.adopt, runs):  # where it came with results alone
+        with store.locked(run.key):
+            evaluation = evaluate(run)
         target, metric = _target(run), study.judged_by
         probabilities = evaluation.read("probabilities")
         scores = scores_by_image(metric, probabilities, target)
