@@ -86,6 +86,20 @@ def test_a_folder_stays_when_its_replacement_fails(filled):
         assert list(unfinished.iterdir()) == []
 
 
+def test_a_stop_while_the_old_is_removed_leaves_all_of_the_new(filled, monkeypatch):
+    def stopped(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", stopped)
+        with pytest.raises(KeyboardInterrupt), replaced(filled) as unfinished:
+            (unfinished / "new").write_text("new")
+    assert [path.name for path in filled.iterdir()] == ["new"]
+    with replaced(filled):
+        pass
+    assert [path.name for path in filled.parent.iterdir()] == ["filled"]
+
+
 def test_of_a_link_only_the_link_is_removed(filled, tmp_path):
     (tmp_path / "folder").mkdir()
     for link in (tmp_path / "link", tmp_path / "folder" / "link"):

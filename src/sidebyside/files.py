@@ -102,14 +102,25 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def move_into_place(unfinished: Path, folder: Path) -> None:
-    """Flush a folder's files to disk and give the folder its name in one step."""
+    """Flush a folder's files to disk and give the folder its name in one step.
+
+    What is in its place is removed after that: it takes seconds of a large one, and whoever is
+    stopped meanwhile has all of the new one.
+    """
     for path in sorted(unfinished.rglob("*")):
         if path.is_file():
             _flush(path)
     _flush(unfinished)
-    remove(folder)
+    before = folder.with_name(f".{folder.name}.before")
+    remove(before)  # left by a kill
+    if os.path.lexists(folder):
+        try:
+            os.replace(folder, before)
+        except OSError:  # of a container's image, whose folders can be removed and not renamed
+            remove(folder)
     os.replace(unfinished, folder)
     _flush(folder.parent)
+    remove(before)
 
 
 def without_links(folder: Path) -> Path:
