@@ -96,6 +96,19 @@ def test_a_view_has_a_line_for_each_run_and_tells_failures(launch):
     assert "1/3 runs" in said
 
 
+def test_a_view_shows_levels_that_are_lists(launch):
+    names = {"aa": "activation=[relu,tanh],seed=0", "bb": "folder=[/data/a],seed=0"}
+    launch.add({key: RunShown(name, 3, 1) for key, name in names.items()})
+    for key in names:
+        under_way(key, 1)
+    console = Console(record=True, width=100, force_terminal=True)
+    with View(console) as view:
+        view.show(state_of(launch))
+        view._bars.refresh()
+        said = console.export_text()
+    assert all(name in said for name in names.values())
+
+
 def test_any_terminal_sees_a_launch_while_it_runs_and_not_after(launch, capsys):
     with noted(launch):
         under_way("aa", 2)

@@ -19,7 +19,10 @@ class View(AbstractContextManager["View"]):
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(
-            TextColumn("{task.description}", table_column=Column(no_wrap=True, ratio=2)),
+            # No markup: a level may be a list, whose brackets would be taken for it.
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=2)
+            ),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[said]}", table_column=Column(no_wrap=True)),
             console=console,
