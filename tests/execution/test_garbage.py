@@ -108,6 +108,21 @@ def test_runs_of_a_study_and_its_checkpoints_stay(kept, capsys, monkeypatch):
     }
 
 
+def test_runs_of_a_study_by_machines_of_another_class_stay(home):
+    """As those of a cluster's nodes do where its login node is an older machine."""
+    from sidebyside.config.compose import compose_grid
+    from sidebyside.execution.planned import Planned
+
+    job = Planned().add(compose_grid(["study=factorial", "seed=7"]))[0]
+    for numerics in ("avx512", "avx2", "native"):
+        environment = job.identity["environment"] | {"numerics": numerics}
+        card = home / "runs" / numerics / store.CARD
+        card.parent.mkdir(parents=True)
+        write_json(card, {"identity": job.identity | {"environment": environment}})
+    main(["gc", "--yes"])
+    assert keys_in(home) == {"avx512", "avx2", "native"}
+
+
 def test_what_a_kill_has_left_of_a_run_that_is_finished_goes(kept, capsys):
     one, other = sorted(keys_in(kept))
     for key in (one, other):

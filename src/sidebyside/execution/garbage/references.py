@@ -14,13 +14,15 @@ from sidebyside import paths
 from sidebyside.config.compose import compose_config, compose_grid
 from sidebyside.config.validate import check_study
 from sidebyside.data.prepare import prepared
-from sidebyside.engine.training.numerics import resolve
+from sidebyside.engine.training.numerics import CLASSES
 from sidebyside.errors import UserError
 from sidebyside.execution.planned import Planned, Wanted
 from sidebyside.execution.running.launches import Launch
 from sidebyside.files import read_json
 from sidebyside.storage import keys
 from sidebyside.storage.evidence_files import FILE as EVIDENCE
+
+_OF_A_MACHINE = ("gpu", "cpu", "numerics")  # parts of a run's environment; others share the home
 
 
 def written() -> set[str]:
@@ -94,7 +96,7 @@ class Studies:
 
     def _ask(self, wanted: Sequence[Wanted]) -> None:
         for config, _ in wanted:
-            identity = keys.identity(config.recipe(), "", resolve(config.training.numerics))
+            identity = keys.identity(config.recipe(), "", CLASSES[0])  # of whichever class
             self._asked.add(_but_for_seed(identity))
         with_data = [own for own in wanted if prepared(own[0].dataset, own[0].data_format)]
         if with_data:
@@ -138,7 +140,7 @@ def _but_for_seed(identity: Mapping[str, Any]) -> str:
     """Return what all seeds of a variant have in common, on whichever card or processor."""
     recipe = {name: own for name, own in identity["recipe"].items() if name != "seed"}
     environment = {
-        name: own for name, own in identity["environment"].items() if name not in ("gpu", "cpu")
+        name: own for name, own in identity["environment"].items() if name not in _OF_A_MACHINE
     }
     return json.dumps([recipe, environment, identity["sources"]], sort_keys=True)
 
