@@ -3,9 +3,12 @@
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidebyside import UserError
+from sidebyside.execution.executors.serial import SerialExecutor
 from sidebyside.execution.executors.tasks import Queue, Task
 
 GRAPHS = ["a", "b", "c", ""]
@@ -87,3 +90,11 @@ def test_many_tasks_are_taken_soon():
         own[number % workers] = taken.graph
     assert not queue
     assert time.monotonic() - began < 60  # looking at all takes over 15 minutes
+
+
+def test_one_process_refuses_tasks_of_different_settings_before_it_does_any():
+    done = []
+    tasks = [Task(lambda: done.append(1), Path("log"), process) for process in "xxy"]
+    with pytest.raises(UserError, match=r"different settings.* \(x and y\): choose local"):
+        list(SerialExecutor().run(tasks))
+    assert not done

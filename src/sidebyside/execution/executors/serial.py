@@ -36,14 +36,13 @@ class SerialExecutor:
         queue = Queue(tasks)
         own: str | None = None
         process: str | None = None
+        if other := next((task for task in tasks if task.process != tasks[0].process), None):
+            raise _unlike(tasks[0].process, other.process)  # before the first is done
         while queue or queue.add(more()):
             process = process or queue.first.process
             taken = queue.take(process, own, ())
             if taken is None:
-                raise UserError(
-                    "These runs need processes of different settings, which hydra/launcher=serial "
-                    f"hasn't got ({process} and {queue.first.process}): choose local."
-                )
+                raise _unlike(process, queue.first.process)
             number, task = taken
             own = task.graph
             try:
@@ -51,6 +50,13 @@ class SerialExecutor:
             except (Exception, SystemExit) as error:  # Ctrl-C ends the others too
                 outcome = error
             yield number, outcome
+
+
+def _unlike(one: str, other: str) -> UserError:
+    return UserError(
+        "These runs need processes of different settings, which hydra/launcher=serial hasn't got "
+        f"({one} and {other}): choose local."
+    )
 
 
 def _done(task: Task) -> Any:
