@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from sidebyside import UserError
+from sidebyside import UserError, compose, paths
 from sidebyside.config.schema import Study
-from sidebyside.execution.stopping import check_rule
+from sidebyside.execution.stopping import check_rule, next_stage
+from sidebyside.storage.results import StudyRun
 from support.processes import read_until, run_here, start
 from support.projects import TINY, copy_project
 
@@ -84,6 +85,17 @@ def test_averages_that_no_seed_would_tell_are_not_asked_for():
     half = {f"{a}{b}": {"a": a, "b": b, "c": a ^ b} for a in (0, 1) for b in (0, 1)}
     with pytest.raises(UserError, match="never decided for a, b, c"):  # each an interaction too
         check_rule(rule, half)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_damaged_at_a_look_is_named(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_ROOT", str(project))
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    (folder := paths.run("ab" * 32)).mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    run = StudyRun("ab" * 32, "k=3", {"k": 3}, 0)
+    with pytest.raises(UserError, match=r"abababababab \(k=3,seed=0\) is damaged: .* Delete"):
+        next_stage(compose("study=factorial", *DECIDED), [run])
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sidebyside import paths
 from sidebyside.config.factors import Level
@@ -20,6 +21,7 @@ from sidebyside.storage.evidence import Evidence, RunEvidence
 from sidebyside.storage.evidence_files import committed
 from sidebyside.storage.results import StudyRun
 from sidebyside.storage.rules import record_look
+from sidebyside.storage.store import DamagedError
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _seconds_a_run(runs: Sequence[RunEvidence]) -> float:
 
 def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) -> Evidence:
     """Return what statistics need of evaluated runs."""
-    from sidebyside.analysis.metrics.judged import refuse_other_metric, run_evidence
+    from sidebyside.analysis.metrics.judged import refuse_other_metric
 
     assert config.study is not None
     study, name = config.study, config.study.name
@@ -237,13 +239,7 @@ def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) ->
         runs=[
             replace(by_key[run.key], variant=run.variant, factors=run.factors)
             if run.in_evidence
-            else run_evidence(
-                run,
-                store.load(paths.run(run.key), [store.DIGESTS]),
-                stored_evaluation(run.key),
-                target,
-                study,
-            )
+            else _of_files(run, target, study)
             for run in runs
         ],
         target=target,
@@ -256,3 +252,17 @@ def _evidence(config: Config, runs: Sequence[StudyRun], rule: dict[str, Any]) ->
         stopping=rule,
         metric=study.judged_by,
     )
+
+
+def _of_files(run: StudyRun, target: NDArray[np.uint8], study: Study) -> RunEvidence:
+    """Return what statistics need of a run that was found whole before."""
+    from sidebyside.analysis.metrics.judged import run_evidence
+
+    try:
+        stored = store.load(paths.run(run.key), [store.DIGESTS])
+        return run_evidence(run, stored, stored_evaluation(run.key), target, study)
+    except DamagedError as reason:
+        raise UserError(
+            f"Run {run.key[:12]} ({run}) is damaged: {reason}. Delete {paths.run(run.key)}, and "
+            "the same command trains it again."
+        ) from None

@@ -18,8 +18,8 @@ from sidebyside.storage.evaluations import (
     ARRAYS,
     CARD,
     Evaluation,
-    evaluation_folder,
     load_evaluation,
+    stored_evaluation,
 )
 from sidebyside.storage.evaluations import FOLDER as EVALUATION
 from sidebyside.storage.evidence import Evidence
@@ -114,6 +114,11 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
     """Assemble ``results/<dataset>/<study>/train/`` from the run store, in one step.
 
     What is there already isn't touched: a stage of DVC's may be reading it.
+
+    Raises
+    ------
+    UserError
+        If a run isn't whole any more that was found whole before.
     """
     assert config.study is not None
     dataset, study = config.dataset.name, config.study.name
@@ -136,11 +141,21 @@ def write_train_results(config: Config, runs: Sequence[StudyRun], missing: Seque
             return
         with replaced(place) as folder:
             for key in trained:
-                store.copy(store.load(paths.run(key)), folder / key)
+                store.copy(_whole(key), folder / key)
             write_json(folder / _LIST, content)
             if from_evidence:
                 # DVC removes compare's outputs before it starts, the committed evidence among them.
                 shutil.copyfile(paths.reports(dataset, study) / EVIDENCE, folder / EVIDENCE)
+
+
+def _whole(key: str) -> Run:
+    """Return a finished run; one that is damaged is moved aside, to be trained again."""
+    if (run := store.find(key)) is None:
+        raise UserError(
+            f"Run {key[:12]} isn't whole any more, so results stay as they are: the same command "
+            "again trains it."
+        )
+    return run
 
 
 def _listed(place: Path) -> Any:
@@ -155,7 +170,7 @@ def write_evaluate_results(dataset: str, study: str, keys: Sequence[str]) -> Non
 
     Raises
     ------
-    sidebyside.storage.store.DamagedError
+    UserError
         If the run store's evaluation of one of the runs isn't what was stored.
     """
     place = paths.results(dataset, study, "evaluate")
@@ -165,11 +180,20 @@ def write_evaluate_results(dataset: str, study: str, keys: Sequence[str]) -> Non
             return
         with replaced(place) as folder:
             for key in keys:
-                evaluation = load_evaluation(evaluation_folder(key))
+                evaluation = _whole_evaluation(key)
                 destination = folder / key
                 destination.mkdir()
                 for name in [CARD, *(f"{array}.npy" for array in ARRAYS)]:
                     shutil.copy2(evaluation.folder / name, destination / name)
+
+
+def _whole_evaluation(key: str) -> Evaluation:
+    try:
+        return stored_evaluation(key)
+    except DamagedError as reason:
+        raise UserError(
+            f"{reason}: delete that folder, and the same command tests the run again."
+        ) from None
 
 
 def _locked(dataset: str, study: str) -> AbstractContextManager[None]:
