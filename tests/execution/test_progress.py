@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,8 @@ from sidebyside.execution.progress import watch
 from sidebyside.execution.running.launches import Launch, RunShown, dead, noted, running
 from sidebyside.execution.running.states import state_of
 from sidebyside.execution.running.view import View
+from sidebyside.execution.submitted.records import Submitted
+from sidebyside.files import write_json
 from sidebyside.storage import store
 
 
@@ -121,6 +124,19 @@ def test_any_terminal_sees_a_launch_while_it_runs_and_not_after(launch, capsys):
         assert told["now"]["running"] == [{"key": "aa", "name": "seed=aa", "done": 2, "epochs": 3}]
     main(["status"])
     assert "Nothing runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("spoilt", ["launch", "process", "progress", "ended"])
+def test_a_record_that_a_power_failure_has_spoilt_hides_no_other(launch, capsys, spoilt):
+    for name in ("1111", "2222"):
+        folder = paths.runs() / ".submitted" / name
+        folder.mkdir(parents=True)
+        write_json(folder / "launch.json", asdict(Submitted(name, [], "local", "it", 1, 0.0)))
+    (paths.runs() / ".submitted" / "1111" / f"{spoilt}.json").write_text("")
+    main(["status", "--json"])
+    told = {own["id"]: own["state"] for own in json.loads(capsys.readouterr().out)}
+    assert told["2222"] == "killed"
+    assert told.get("1111") == (None if spoilt == "launch" else "killed")
 
 
 def test_a_launch_that_was_killed_runs_no_more(launch):

@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,11 @@ def write(submitted: Submitted) -> None:
 
 
 def everything() -> list[Submitted]:
-    """Return all launches, the newest last."""
-    known = [Submitted(**read_json(path)) for path in folder().glob(f"*/{_LAUNCH}")]
+    """Return all launches, the newest last, but those whose record a power failure has spoilt."""
+    known = []
+    for path in folder().glob(f"*/{_LAUNCH}"):
+        with suppress(OSError, ValueError, TypeError):
+            known.append(Submitted(**read_json(path)))
     return sorted(known, key=lambda submitted: submitted.at)
 
 
@@ -154,5 +158,6 @@ def exit_code(submitted: Submitted) -> int | None:
 
 
 def _read(submitted: Submitted, name: str) -> Any:
-    path = folder(submitted.id) / name
-    return read_json(path) if path.is_file() else None
+    with suppress(OSError, ValueError):
+        return read_json(folder(submitted.id) / name)
+    return None
