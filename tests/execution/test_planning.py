@@ -183,6 +183,13 @@ def test_a_long_launch_asks_on_a_terminal_alone(project, home):
         compose_grid(["ask_above=-1"])
 
 
+def test_whoever_has_closed_the_input_is_not_asked(tmp_path):
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, LIMIT]
+    named = environment(tmp_path, tmp_path)
+    done = subprocess.run(command, env=named, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("started\n", "")
+
+
 def asked(project, home, answer):
     """Return what is said on a terminal where somebody answers so."""
     ours, theirs = pty.openpty()

@@ -64,7 +64,7 @@ def _print(found: "Sequence[Garbage]") -> None:
 
 
 def _agreed(found: "Sequence[Garbage]") -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # None where it is closed
         print("Nothing was removed: there is nobody to ask; --yes removes.", file=sys.stderr)
         return False
     return click.confirm(f"Remove {len(found)} of them?", err=True)

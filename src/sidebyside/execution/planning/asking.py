@@ -45,7 +45,7 @@ def ask(plan: Plan, limit: float | None) -> None:
     """
     if limit is None or plan.seconds <= 60 * limit or "DVC_STAGE" in os.environ:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):  # None where it is closed
         return
     print(
         f"That is more than ask_above={limit:g} minutes. Start it? [y/N] ", end="", file=sys.stderr
