@@ -214,6 +214,8 @@ def test_whatever_byte_is_changed_a_bundle_arrives_as_it_was_or_not_at_all(
     [
         ("relative/folder", "no absolute path"),
         ("file:relative", "no absolute path"),
+        ("file://tmp", "on a machine called tmp. .* three slashes: file:///tmp"),
+        ("file://mnt/tmp", "three slashes: file:///mnt/tmp"),
         ("/no/such/folder", "is no folder here: make it once, or mount it"),
         ("nothing://a:secret@host/x", "Protocol not known: nothing"),
         ("gs://bucket/folder", "needs a package that isn't installed"),
@@ -224,6 +226,12 @@ def test_an_address_that_will_not_do_is_named_in_a_sentence(bare_home, address, 
         check_usable(SharedStore(objects_at(address)))
     assert "secret" not in str(raised.value)
     assert address.partition("secret")[0] in str(raised.value)
+
+
+def test_a_folder_is_the_one_that_its_address_names(tmp_path):
+    (folder := tmp_path / "50 % #1?").mkdir()
+    for address in (str(folder), folder.as_uri(), f"file://localhost{tmp_path}/50 %25 #1?"):
+        assert objects_at(address).address == str(folder)
 
 
 def test_a_folder_that_cannot_be_written_is_named(bare_home, tmp_path):

@@ -2,7 +2,6 @@
 
 import uuid
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from sidebyside.errors import UserError
@@ -48,7 +47,7 @@ def objects_at(uri: str) -> Objects:
 
 
 def _folder_at(uri: str) -> Folder:
-    path = Path(url2pathname(urlsplit(uri).path) if uri.startswith("file:") else uri)
+    path = Path(_path_of(uri) if uri.startswith("file:") else uri)
     if not path.is_absolute():
         raise UserError(
             f"store.uri={uri} is no absolute path, so other machines can't know where it is. "
@@ -57,6 +56,21 @@ def _folder_at(uri: str) -> Folder:
     if not path.is_dir():  # made here, it would be on this machine alone where a mount is missing
         raise UserError(f"store.uri={uri} is no folder here: make it once, or mount it.")
     return Folder(path)
+
+
+def _path_of(uri: str) -> str:
+    """Return the path in an address that begins with "file:", of which # and ? are parts."""
+    path = uri.removeprefix("file:")
+    if path.startswith("//"):
+        host, slash, below = path[2:].partition("/")
+        if host not in ("", "localhost"):
+            host = host.rpartition("@")[2]
+            raise UserError(
+                f"store.uri={without_passwords(uri)} is an address on a machine called {host}. A "
+                f"folder here has three slashes: file:///{host}{slash}{below}."
+            )
+        path = slash + below
+    return url2pathname(path)
 
 
 def check_usable(store: SharedStore) -> None:
