@@ -88,6 +88,13 @@ def first(machine, prepared, tmp_path_factory):
         return first, shared, train(compose(*TINY, f"store.uri={shared}"))
 
 
+def flip(path):
+    """Change a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def entries_of(machine, key):
     with machine.at():
         entries = journal.entries()
@@ -193,20 +200,25 @@ def test_a_launch_whose_workers_have_homes_of_their_own_has_all_that_they_made(f
     assert not list((driver.home / "runs" / ".launches").glob("*"))
 
 
-def test_a_study_is_tested_on_machines_that_have_none_of_it(first, machine):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_study_is_tested_on_machines_that_have_none_of_it(first, machine, damaged):
     driver, shared, _ = first
     trainer, node = machine(), machine()
     shutil.copytree(driver.root / "data", trainer.root / "data")
     with trainer.at():
         grid = compose_grid(
-            [*TINY, *STUDY, "seed=5", "data_format=channels_last", "evaluate=false"]
+            [*TINY, *STUDY, f"seed={5 + damaged}", "data_format=channels_last", "evaluate=false"]
         )
         assert not run_grid(grid, InThisProcess(), trainer.home / "logs").failures
         tracking = Tracking(f"sqlite:///{trainer.home / 'mlflow.db'}", "sidebyside")
         results = load_study("mnist5k", "factorial")
+        [run] = results.trained
+        if damaged:  # what it has is as good as nothing
+            spoilt = node.home / "runs" / run.key
+            shutil.copytree(paths.run(run.key), spoilt)
+            flip(spoilt / "model.weights.h5")
         logs, asked = trainer.home / "logs", Store(str(shared))
         assert evaluate_study(results, tracking, OnANode(node), logs, asked) == {}
-        [run] = results.trained
         assert results.evaluation(run).test_error == stored_evaluation(run.key).test_error
     assert node.files.items() <= trainer.files.items()
     assert [entry.event for entry in entries_of(trainer, run.key)] == ["begun", "finished", "look"]
@@ -307,9 +319,7 @@ def test_a_damaged_run_is_trained_again_and_replaced(first, machine, tmp_path, c
     copied = tmp_path / "copied"
     shutil.copytree(shared, copied)
     [stored] = copied.glob(f"runs/*/{run.key}.*")
-    content = bytearray(stored.read_bytes())
-    content[len(content) // 2] ^= 1
-    stored.write_bytes(content)
+    flip(stored)
     other = machine()
     with other.at():
         again = train(compose(*TINY, NOWHERE, f"store.uri={copied}"))

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sidebyside import paths
 from sidebyside.config.datasets import Dataset
 from sidebyside.config.schema import Store, Tracking
 from sidebyside.data.shared_arrays import fetch_arrays, fetch_by_digest
@@ -60,8 +59,10 @@ class RunExchange:
         if self._runs is None:
             return
         with self._tolerated(), store.locked(self._key):
-            if store.holds(self._key) or self._runs.fetch_run(self._key):
-                run = store.load(paths.run(self._key))
+            run = store.find(self._key)
+            if run is None and self._runs.fetch_run(self._key):
+                run = store.find(self._key)
+            if run is not None:
                 recipe, digest = run.recipe, run.identity["arrays"]
                 fetch_by_digest(self._runs.shared, recipe.dataset, recipe.data_format, digest)
 
