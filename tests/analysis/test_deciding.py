@@ -78,15 +78,15 @@ def factorial(committed_factorial):
     return looked
 
 
-def test_of_the_committed_factorial_38_pairs_are_decided_at_its_second_look(factorial):
+def test_of_the_committed_factorial_30_pairs_are_decided_at_its_second_look(factorial):
     first, second = factorial(3), factorial(5)
     assert first.asked == second.asked == 66  # eight variants are four networks
     assert (first.decided, first.out) == (0, [])
-    assert second.decided == 38
+    assert second.decided == 30
     assert {name.partition(",data_format")[0] for name in second.out} == {
-        f"kernel_size=3,dropout={dropout},optimizer={optimizer}"
-        for dropout in ("true", "false")
-        for optimizer in ("adam", "adadelta")
+        "kernel_size=3,dropout=true,optimizer=adam",
+        "kernel_size=3,dropout=false,optimizer=adam",
+        "kernel_size=3,dropout=false,optimizer=adadelta",
     }
 
 
