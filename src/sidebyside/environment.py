@@ -6,8 +6,8 @@ import platform
 from sidebyside import paths
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # what TensorFlow has it switched by
+GPUS = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden by it
 
-_CHOSEN = "SIDEBYSIDE_GPUS"  # what CUDA_VISIBLE_DEVICES was, as GPUs are hidden by it
 _ALL = "all"
 _OURS = ("SIDEBYSIDE_", "DVC_ROOT")  # names that begin so say where everything lives
 
@@ -36,7 +36,7 @@ def set_environment() -> None:
     if is_x86():
         os.environ.setdefault(ONEDNN, "1")
     # A GPU is used where it is asked for alone, in a process that isn't forked.
-    os.environ.setdefault(_CHOSEN, os.environ.get("CUDA_VISIBLE_DEVICES", _ALL))
+    os.environ.setdefault(GPUS, os.environ.get("CUDA_VISIBLE_DEVICES", _ALL))
     if not _given:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # A pickle runs what it likes when it is opened, and nothing here is kept as one.
@@ -74,7 +74,7 @@ def adopt(variables: dict[str, str]) -> None:
 
 def gpus_chosen() -> str | None:
     """Return which GPUs there are to choose from, as CUDA names them; None is all."""
-    chosen = os.environ.get(_CHOSEN, _ALL)
+    chosen = os.environ.get(GPUS, _ALL)
     return None if chosen == _ALL else chosen
 
 

@@ -124,6 +124,13 @@ def test_what_is_set_once_for_a_process_keeps_tasks_apart(slurm, task):
     assert done[0] == done[2] != done[1]
 
 
+def test_what_is_set_for_a_launch_reaches_jobs_that_take_nothing_over(slurm, task, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
+    alone = slurm(parameters={"export": "NONE"})
+    done = dict(alone.run([task(partial(os.environ.get, "SIDEBYSIDE_RETRAIN"))]))
+    assert done == {0: "1"}
+
+
 def test_tasks_that_come_later_are_submitted_too(slurm, task):
     begun = iter([[], [task(job_of_this), task(job_of_this)], []])
     done = dict(slurm().run([task(job_of_this)], lambda: next(begun, [])))

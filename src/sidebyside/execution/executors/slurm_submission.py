@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidebyside import paths
 from sidebyside.config.launchers import Slurm
+from sidebyside.environment import GPUS, ours
 from sidebyside.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,18 +89,20 @@ def refused(said: str) -> UserError:
 def exports() -> list[str]:
     """Return the shell's commands by which a job finds what this process does.
 
-    Whatever of the environment a cluster lets through.
+    Whatever of the environment a cluster lets through: where that is nothing, srun in the job
+    passes nothing on either, unless told.
     """
     modules = [str(_SOURCE), *(path for path in sys.path if path)]
-    named = {
+    named = ours() | {  # SIDEBYSIDE_RETRAIN among them
+        "SLURM_EXPORT_ENV": "ALL",
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(modules)),
         "SIDEBYSIDE_ROOT": str(paths.root()),
         "SIDEBYSIDE_HOME": str(paths.home()),
         "OPENBLAS_NUM_THREADS": "1",  # as in workers of this machine
     }
-    # Which GPUs there are is for Slurm to say, on the node.
+    named.pop(GPUS, None)  # which there are is for Slurm to say, on the node
     return [
-        "unset SIDEBYSIDE_GPUS",
+        f"unset {GPUS}",
         *(f"export {name}={shlex.quote(value)}" for name, value in named.items()),
     ]
 
