@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,9 +59,9 @@ def compare() -> Reality:
         Run(Task(int, Path("log"), graph=size, cost=float(size)), end - start)
         for size, start, end in sorted(spans)
     ]
-    nothing_else = {"tracing": 0.0, "service": 0.0, "latency": 0.0, "bandwidth": float("inf")}
-    cluster = Cluster(
-        workers=WORKERS, epochs=1, start=before, composing=0, per_task=per_task, **nothing_else
+    nothing_else = replace(Cluster(), tracing=0, service=0, latency=0, bandwidth=float("inf"))
+    cluster = replace(
+        nothing_else, workers=WORKERS, epochs=1, start=before, composing=0, per_task=per_task
     )
     return Reality(
         command=f"python pipelines/train.py -m {shlex.join(SWEEP)}",

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from cluster_given import HOUR, Cluster
 from cluster_model import Outcome, simulate
@@ -20,7 +21,7 @@ LIFETIMES = (None, 24 * HOUR, 4 * HOUR, HOUR)
 RUN_SECONDS = (10.0, 300.0, HOUR)
 WORKERS = (10, 100, 1_000)
 FOR_EVER = 10**9
-POLICIES = {
+POLICIES: dict[str, dict[str, Any]] = {
     "a lost task is started again once (ours)": {},
     "a run fails at two losses without an epoch between them": {"forgiven": True},
     "a lost node counts against no run": {"losses": FOR_EVER},
@@ -65,9 +66,9 @@ class Sweeps:
         self._runs = runs
         self._fewer = fewer
 
-    def cluster(self, fewer: bool = False, **given: object) -> Cluster:
+    def cluster(self, fewer: bool = False, **given: Any) -> Cluster:
         """Return a cluster with so many runs for each worker."""
-        cluster = replace(Cluster(), **given)  # type: ignore[arg-type]
+        cluster = replace(Cluster(), **given)
         return replace(cluster, runs=cluster.workers * (self._fewer if fewer else self._runs))
 
     def grid(self) -> list[Case]:
@@ -90,7 +91,7 @@ class Sweeps:
     def losses(self) -> list[tuple[str, Cluster, Outcome]]:
         """Return what comes of each policy for lost tasks."""
         asked = [
-            (name, self.cluster(True, **{"run_seconds": seconds, "lifetime": lifetime} | policy))
+            (name, self.cluster(True, run_seconds=seconds, lifetime=lifetime, **policy))
             for seconds, lifetime in ((300.0, HOUR), (HOUR, 24 * HOUR), (HOUR, HOUR))
             for name, policy in POLICIES.items()
         ]
@@ -156,7 +157,7 @@ PARAMETERS: dict[str, tuple[str, _Values, str, float]] = {
         1 / HOUR,
     ),
 }
-REMEDIES: dict[str, dict[str, float]] = {
+REMEDIES: dict[str, dict[str, Any]] = {
     "16 processes at the tracking server instead of 4": {"servers": 16},
     "a third of the requests (all figures of a run at once)": {"opening": 2, "closing": 7},
     "a checkpoint at most once a minute": {"checkpoint_every": 60.0},

@@ -370,7 +370,7 @@ def images_study(
 ) -> Iterator[Outcome]:
     """Simulate runs of two variants on images, some of them hard, see `wrong_images`."""
     a, b, truth = wrong_images(generator, images, runs, ratio, of_seed)
-    together = new_seeds_and_images(100.0 * a, least_variance=rounding_variance(images))
+    together = new_seeds_and_images(100 * a.astype(float), least_variance=rounding_variance(images))
     by_image = 100.0 * (a.astype(int) - b.astype(int))
     apart = new_seeds_and_images(by_image, least_variance=rounding_variance(images, 2))
     if of_seed and together and apart:
@@ -477,7 +477,7 @@ def losses_study(
         for factor, own in ((1, skill[1]), (ratio, skill[2]))
     )
     truth, drawn = float(population.mean()), float(hard.mean())
-    pair = compare_pair(*(_judged(name, own) for name, own in (("a", a), ("b", b))), MARGIN)
+    pair = compare_pair(_judged("a", a), _judged("b", b), MARGIN)
     kinds = "log loss of a variant", "difference of log losses"
     covered = _holds(interval(a.mean(axis=1).tolist()), drawn)
     yield f"{kinds[0]}, over seeds", "coverage", covered
@@ -674,7 +674,7 @@ def decided_images_study(
         confidence = looks.confidence(count)
         apart = 100.0 * (a[:count].astype(int) - b[:count].astype(int))
         for what, values, of_counts, is_true in (
-            ("error of a variant", 100.0 * a[:count], 1, truth),
+            ("error of a variant", 100 * a[:count].astype(float), 1, truth),
             ("difference of a pair", apart, 2, truth * (1 - ratio)),
         ):
             least = rounding_variance(images, of_counts)

@@ -2,10 +2,12 @@
 
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -100,8 +102,8 @@ def levers_table() -> str:
         "channels_first": (partial(ours, changed["first"], "auto"), "by choice"),
         "without dropout": (partial(ours, changed["plain"], "auto"), "by choice"),
     }
-    for name in CLASSES[CLASSES.index(resolve("auto")) :]:
-        levers[f"numeric class {name}"] = (partial(ours, config, name), "by choice")
+    for numerics in CLASSES[CLASSES.index(resolve("auto")) :]:
+        levers[f"numeric class {numerics}"] = (partial(ours, config, numerics), "by choice")
     with TemporaryDirectory() as folder:
         tasks = [
             Task(call, Path(folder) / str(number), process=str(number))
@@ -147,7 +149,7 @@ def profile(config: Config) -> dict[str, float]:
             loops.train(loaded, loaded.indices, 128)
         (path,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    taken: Counter[str] = Counter()
+    taken: dict[str, float] = defaultdict(float)
     for plane in space.planes:
         for event in (event for line in plane.lines for event in line.events):
             name = plane.event_metadata[event.metadata_id].name
@@ -164,13 +166,13 @@ def operations_table() -> str:
         ((_, taken),) = LocalExecutor(workers=1).run([task])
     if isinstance(taken, BaseException):
         raise SystemExit(f"TensorFlow's profiler: {taken}")
-    parts: Counter[str] = Counter()
+    parts: dict[str, float] = defaultdict(float)
     for name, milliseconds in taken.items():
         place, _, operation = name.rpartition(":")
         layer = re.search(r"/(conv_\d|dense_\d|output|pool_\d|dropout_\d|adam)", place)
         parts[f"{operation} ({layer.group(1) if layer else 'images'})"] += milliseconds
     whole = sum(parts.values())
-    shown = parts.most_common(_OPERATIONS)
+    shown = nlargest(_OPERATIONS, parts.items(), key=itemgetter(1))
     rest = whole - sum(milliseconds for _, milliseconds in shown)
     rows = [
         {"operation (layer)": name, "of a step's time %": f"{100 * milliseconds / whole:.1f}"}

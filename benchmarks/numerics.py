@@ -191,7 +191,7 @@ def this_machine() -> str:
 
 
 def _can(numerics: str) -> bool:
-    return resolve("auto") in CLASSES[: 1 + CLASSES.index(numerics)]  # type: ignore[arg-type]
+    return resolve("auto") in CLASSES[: 1 + CLASSES.index(numerics)]
 
 
 def _config(variant: str) -> Config:

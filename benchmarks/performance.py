@@ -29,6 +29,7 @@ import yaml
 from levers import levers_table, operations_table
 from tabulate import tabulate
 
+from sidebyside.engine.blocks import Model
 from sidebyside.engine.summary import operations
 from sidebyside.report.pictures.style import BLUE, GREY, STYLE, new_figure, save
 from sidebyside.storage.keys import processor
@@ -238,6 +239,7 @@ def share_of_rate(bench: Bench, seconds: float, images: int, seeds: int, rate: f
     total = 0
     for size, dropout in product(bench.levels["kernel_size"], bench.levels["dropout"]):
         model = compose(f"model.kernel_size={size}", f"model.dropout={dropout}").model
+        assert isinstance(model, Model)
         total += operations(model, (28, 28, 1), 10)
     per_pair = bench.variants // (len(bench.levels["kernel_size"]) * len(bench.levels["dropout"]))
     done = total * per_pair * seeds * EPOCHS * images * A_STEP

@@ -14,7 +14,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # no channels_first without it on old
 import hydra
 import numpy as np
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 
 def train(config: DictConfig) -> float:
@@ -50,7 +50,7 @@ def train(config: DictConfig) -> float:
     mlflow.set_experiment("plain")
     mlflow.keras.autolog()
     with mlflow.start_run():
-        mlflow.log_params(OmegaConf.to_container(config))
+        mlflow.log_params({str(name): level for name, level in config.items()})
         network.fit(
             images[training],
             labels[training],

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from sidebyside import compose, train  # noqa: E402
+from sidebyside.config.factors import Level  # noqa: E402
 from sidebyside.config.schema import Tracking  # noqa: E402
 from sidebyside.engine.recipe import Recipe  # noqa: E402
 from sidebyside.storage.evaluations import Evaluation  # noqa: E402
@@ -102,7 +103,7 @@ def made_up(folder: Path, number: int, recipe: Recipe) -> tuple[StudyRun, Run, E
     tested = Evaluation(
         key, own, float(np.mean(errors)), 0.5, errors, confusion, key[:12], layout=None
     )
-    factors = {"kernel_size": 3 + 2 * (number % 2), "dropout": number % 4 < 2}
+    factors: dict[str, Level] = {"kernel_size": 3 + 2 * (number % 2), "dropout": number % 4 < 2}
     variant = ",".join(f"{name}={level}" for name, level in factors.items())
     return StudyRun(key, variant, factors, number // 4), run, tested
 
@@ -242,8 +243,10 @@ def trained(uri: str, delay: float, seed: int) -> list[Any]:
 
 def report(loads: list[Load], looks: list[list[Any]], slow: list[list[Any]]) -> str:
     """Return the document."""
-    columns = ("runs published", "writers", "runs a second", "requests a run")
-    columns += ("a request, median ms", "95 % of requests, ms")
+    columns = (
+        *("runs published", "writers", "runs a second", "requests a run"),
+        *("a request, median ms", "95 % of requests, ms"),
+    )
     rows = [list(asdict(one).values()) for one in loads]
     looked = ("runs there", "a run by its key, ms", "a study, ms", "runs left open, ms")
     waited = ("added to each answer, s", "training, s", "whole run, s", "requests")

@@ -5,7 +5,7 @@ of study=fashion on Fashion-MNIST.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sidebyside.analysis.effects.carried import (
@@ -57,15 +57,15 @@ def page(first: Evidence | None, second: Evidence | None) -> str:
     """Return the page; where evidence is None it says that the report isn't there yet."""
     absent = [name for name, own in ((FIRST, first), (SECOND, second)) if own is None]
     if first is None or second is None:
-        names = " and ".join(f"`reports/{name}/`" for name in absent)
-        return _HEAD + _ABSENT.format(names=f"{names} {'are' if len(absent) > 1 else 'is'}n't")
+        missing = " and ".join(f"`reports/{name}/`" for name in absent)
+        return _HEAD + _ABSENT.format(names=f"{missing} {'are' if len(absent) > 1 else 'is'}n't")
     half, study = at_level(first, _LAYOUT, _HALF), Study("carry_over")
-    effects = [effects_of(evidence, study) for evidence in (half, second)]
-    factors = carried_factors(*effects, study.margin)
+    of_first, of_second = (effects_of(evidence, study) for evidence in (half, second))
+    factors = carried_factors(of_first, of_second, study.margin)
     names = [half.dataset, second.dataset]
     rows = [entry for entries in factors.values() for entry in entries]
     sentences = [
-        _of_factor(name, entries, names) + _asked_for(entries, effects[1], names[1])
+        _of_factor(name, entries, names) + _asked_for(entries, of_second, names[1])
         for name, entries in factors.items()
     ]
     parts = [
@@ -77,7 +77,7 @@ def page(first: Evidence | None, second: Evidence | None) -> str:
         table([_row(entry, names) for entry in rows]),
         _RULE.format(margin=ERRORS.within(study.margin)),
         "## Interactions that either study shows\n",
-        _of_interactions(carried_interactions(*effects), names),
+        _of_interactions(carried_interactions(of_first, of_second), names),
         "",
     ]
     return "\n".join(parts)
@@ -98,8 +98,8 @@ def _of_study(evidence: Evidence) -> dict[str, str]:
     }
 
 
-def _listed(values: object) -> str:
-    return ", ".join(dict.fromkeys(map(str, values)))  # type: ignore[call-overload]
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
 
 
 def _of_factor(name: str, entries: Sequence[Carried], names: Sequence[str]) -> str:

@@ -25,7 +25,9 @@ WIDTH, HEIGHT, GAP = 2.0, 1.1, 0.45
 ROW = 2.4  # height of the stages' lower edges
 
 
-def box(axes: plt.Axes, x: float, y: float, width: float, colour: str, title: str, text: str):
+def box(
+    axes: plt.Axes, x: float, y: float, width: float, colour: str, title: str, text: str
+) -> None:
     """Draw a box with a bold first line."""
     axes.add_patch(
         FancyBboxPatch(
@@ -37,7 +39,9 @@ def box(axes: plt.Axes, x: float, y: float, width: float, colour: str, title: st
     axes.text(middle, y + 0.38, text, ha="center", va="center", size=8.5, color=INK)
 
 
-def arrow(axes: plt.Axes, begin: tuple[float, float], end: tuple[float, float], style: str = "-|>"):
+def arrow(
+    axes: plt.Axes, begin: tuple[float, float], end: tuple[float, float], style: str = "-|>"
+) -> None:
     """Draw an arrow."""
     axes.add_patch(
         FancyArrowPatch(begin, end, arrowstyle=style, mutation_scale=12, color=INK, lw=1.1)

@@ -197,15 +197,18 @@ def picture(recipes: Sequence[Watched]) -> str:
                     ("over held-out images' epoch", ORANGE, recipe.over_held_out),
                 )
             ):
-                gain, height = recipe.mean(gains), row + 0.26 * (place - 0.5)
+                gain, height = recipe.mean(gains) or {}, row + 0.26 * (place - 0.5)
                 axes.plot(
                     [*gains.values()], [height] * len(gains), "o", color=color, ms=3.5, alpha=0.35
                 )
-                if gain is not None and gain["low"] is not None:
-                    ends = [gain["low"], gain["high"]]
+                known = [
+                    value for value in map(gain.get, ("low", "high", "mean")) if value is not None
+                ]
+                if len(known) == 3:
+                    *ends, mean = known
                     axes.plot(ends, [height] * 2, color=color, lw=1.6)
                     said = f"{label}: mean and 95 % interval, dots are runs"
-                    axes.plot(gain["mean"], height, "D", color=color, ms=5, label=said, ls="none")
+                    axes.plot(mean, height, "D", color=color, ms=5, label=said)
         axes.axvline(0, color="black", lw=0.8)
         labels = [recipe.preset for recipe in recipes]
         axes.set_yticks(range(len(recipes)), labels)
