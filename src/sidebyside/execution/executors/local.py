@@ -26,6 +26,7 @@ from sidebyside.environment import give_gpu, ours
 from sidebyside.execution.executors.interface import More, WorkerDiedError
 from sidebyside.execution.executors.tasks import Queue, Task
 from sidebyside.execution.executors.worker import (
+    LEFT,
     OVER_MEMORY,
     PRELOADED,
     PROCESSES,
@@ -257,4 +258,4 @@ class _Worker:
 def _exit(code: int | None) -> str:
     if code is not None and -code in set(signal.Signals):
         return signal.Signals(-code).name
-    return f"exit code {code}"
+    return f"exit code {0 if code == LEFT else code}"

@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import multiprocessing.context
+import multiprocessing.process
 import os
 import pickle
 import signal
@@ -22,6 +23,7 @@ from sidebyside.execution.executors.sendable import sendable
 
 PRELOADED = "sidebyside.execution.executors.worker_imports"
 OVER_MEMORY = 83  # exit code of a worker that ended itself; others have no meaning for it
+LEFT = 84  # what stands for exit code 0, which a task's own code can end its process with
 _LOOK_EVERY = 0.25  # seconds between two looks at a worker's memory
 _MIB = 2**20
 
@@ -49,20 +51,28 @@ def _main_hidden() -> Iterator[None]:
         main |= hidden
 
 
-class _Spawned(multiprocessing.context.SpawnProcess):
+class _Worker(multiprocessing.process.BaseProcess):
     def start(self) -> None:
         with _main_hidden():
             super().start()
+
+    @property
+    def exitcode(self) -> int | None:
+        # Pebble waits for the task of a process that has ended with 0, as if it were under way.
+        code = super().exitcode
+        return LEFT if code == 0 else code
+
+
+class _Spawned(_Worker, multiprocessing.context.SpawnProcess):
+    pass
 
 
 PROCESSES: dict[str, type] = {"spawn": _Spawned}
 
 if start_method() == "forkserver":
 
-    class _Forked(multiprocessing.context.ForkServerProcess):
-        def start(self) -> None:
-            with _main_hidden():
-                super().start()
+    class _Forked(_Worker, multiprocessing.context.ForkServerProcess):
+        pass
 
     PROCESSES["forkserver"] = _Forked
 
