@@ -1,12 +1,14 @@
 """Sweeps on a Ray cluster of two nodes, some of which are killed."""
 
 import shutil
+import signal
 
 import pytest
 
 from sidebyside import UserError
 from sidebyside.config.launchers import Ray
 from sidebyside.execution.executors.chosen import executor_of
+from sidebyside.execution.executors.ray_core import nodes
 from sidebyside.execution.executors.ray_core.cluster import leave
 from sidebyside.execution.executors.tasks import Task
 from support.nodes import finished, two_nodes, workers
@@ -70,6 +72,22 @@ def test_a_node_that_shares_no_home_is_refused(project, tmp_path, cluster, comma
     assert fault.says in done.stderr
     assert "Traceback" not in done.stderr
     assert not digests(tmp_path)
+
+
+def test_a_node_that_says_nothing_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_HOME", str(tmp_path))
+    monkeypatch.setattr(nodes, "_ASKED_WITHIN", 2)
+    with two_nodes(health_check_failure_threshold=10**6) as cluster:
+        (node,) = cluster.worker_nodes
+        raylet = node.all_processes["raylet"][0].process
+        raylet.send_signal(signal.SIGSTOP)
+        settings = Ray(engine="ray", address=cluster.address)
+        try:
+            with pytest.raises(UserError, match=f"say nothing for 2 s: {node.node_ip_address}"):
+                executor_of(settings).first(Task(int, tmp_path / "log")).result(120)
+        finally:
+            raylet.send_signal(signal.SIGCONT)
+            leave()
 
 
 @pytest.mark.faults(

@@ -20,8 +20,11 @@ QUICK = {
 
 
 @contextmanager
-def two_nodes(*homes):
-    """Run a cluster of two nodes, a process each, with a CPU each, which may have homes."""
+def two_nodes(*homes, **system):
+    """Run a cluster of two nodes, a process each, with a CPU each, which may have homes.
+
+    ``system`` sets what Ray calls so.
+    """
     from ray.cluster_utils import Cluster
 
     common = {"num_cpus": 1, "object_store_memory": 2**27}
@@ -31,7 +34,7 @@ def two_nodes(*homes):
         for name in (*FOREIGN, "SIDEBYSIDE_HOME", "SIDEBYSIDE_ROOT", "RAY_ADDRESS"):
             patch.delenv(name, raising=False)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        head = common | first | {"include_dashboard": False, "_system_config": QUICK}
+        head = common | first | {"include_dashboard": False, "_system_config": QUICK | system}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         cluster.add_node(**common, **second)
         try:

@@ -1,8 +1,10 @@
 """The nodes of a cluster: what they have room for, and whether they share the driver's home."""
 
+from contextlib import suppress
 from typing import Any
 
 import ray
+from ray.exceptions import ActorUnschedulableError, RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sidebyside.config.launchers import Ray
@@ -65,8 +67,16 @@ def _told(amounts: dict[str, float]) -> str:
 
 
 def places(driver: Driver) -> list[Place]:
-    """Ask all nodes where they are, whatever else they do."""
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    """Ask all nodes where they are, whatever else they do.
+
+    One that dies meanwhile is left out: it gets no run.
+
+    Raises
+    ------
+    UserError
+        If a node that is there doesn't answer.
+    """
+    nodes = {n["NodeID"]: n["NodeManagerAddress"] for n in ray.nodes() if n["Alive"]}
     actors = [
         actor_class(
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
@@ -74,7 +84,18 @@ def places(driver: Driver) -> list[Place]:
         for node in nodes
     ]
     asked: list[Any] = [actor.settle.remote(driver) for actor in actors]
-    found: list[Place] = ray.get(asked, timeout=_ASKED_WITHIN)
+    told, silent = ray.wait(asked, num_returns=len(asked), timeout=_ASKED_WITHIN)
+    if silent:
+        addresses = dict(zip(asked, nodes.values(), strict=True))
+        raise UserError(
+            f"Of {len(nodes)} nodes of the Ray cluster some say nothing for {_ASKED_WITHIN} s: "
+            f"{', '.join(addresses[own] for own in silent)}. Let them leave the cluster (ray stop "
+            "there), or see what they do (ray status), and launch again."
+        )
+    found: list[Place] = []
+    for own in told:
+        with suppress(RayActorError, ActorUnschedulableError):
+            found.append(ray.get(own))
     return found
 
 
