@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -72,3 +73,22 @@ def test_without_a_standard_output_it_ends_as_ever():
     command = f"exec {sys.executable} -c '{PRINTING.format(lines=1, then='pass')}' >&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_stopped_ends_as_its_help_says(sent, tmp_path):
+    command = [sys.executable, "-m", "sidebyside.cli.main", "plan", "study=factorial"]
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"SIDEBYSIDE_HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr.readline().startswith("planning")  # all else takes seconds
+        process.send_signal(sent)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Interrupted: what is finished is kept." in said
+    assert "Traceback" not in said

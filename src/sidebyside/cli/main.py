@@ -11,7 +11,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 from click.shell_completion import shell_complete
 
 from sidebyside.cli.care.help import EXIT_CODES, SHORT, with_examples
-from sidebyside.cli.program import collect_seldom, user_errors_reported
+from sidebyside.cli.program import collect_seldom, make_interruptible, user_errors_reported
 from sidebyside.environment import set_environment
 from sidebyside.errors import UserError
 
@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, which is the program's own unless ``arguments`` are given."""
     collect_seldom()
     set_environment()
+    if arguments is None:
+        make_interruptible()
     program = commands()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if asked := os.environ.get(_COMPLETE):

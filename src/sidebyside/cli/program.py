@@ -5,7 +5,9 @@ import errno
 import gc
 import os
 import select
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from sidebyside import paths
 from sidebyside.errors import INTERRUPTED, NO_ROOM, UserError, disk_is_full
 from sidebyside.redaction import passwords_hidden
 
+_AGAIN = 0.1  # seconds
 _PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 _OF_PATHS = (  # obstacles that another path hasn't
     errno.EEXIST,
@@ -29,6 +32,20 @@ def collect_seldom() -> None:
     """Look for garbage less often, and no more when the program ends: it would take a second."""
     gc.set_threshold(50_000, 20, 20)  # what is imported stays
     atexit.register(gc.freeze)
+
+
+def make_interruptible() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, and Ctrl-C end it wherever it comes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _interrupt_again
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C that has come while Python tidies up, where exceptions go no further."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(_AGAIN, os.kill, [os.getpid(), signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

@@ -4,9 +4,7 @@ import functools
 import io
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -16,7 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from sidebyside.cli.program import collect_seldom, user_errors_reported
+from sidebyside.cli.program import collect_seldom, make_interruptible, user_errors_reported
 from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.command_line.explained import check_parameters, explained
 from sidebyside.config.compose import check_choices
@@ -27,7 +25,6 @@ from sidebyside.redaction import save_config, without_passwords
 from sidebyside.storage import store
 from sidebyside.tracking.liveness import end_with_dvc
 
-_AGAIN = 0.1  # seconds
 _SHOWING = ("--cfg", "-c", "--info", "-i", "--help", "-h")
 _RAISE = "HYDRA_FULL_ERROR"  # errors are raised, where Hydra would print them and end
 
@@ -58,7 +55,7 @@ def main(
             os.environ["SIDEBYSIDE_ROOT"] = str(root)
             collect_seldom()
             set_environment()
-            _make_interruptible()
+            make_interruptible()
             end_with_dvc()
             os.environ[_RAISE] = "1"
             logging.raiseExceptions = False  # a log that can't be written is no reason for pages
@@ -95,20 +92,6 @@ def _shown_without_passwords(arguments: list[str]) -> Iterator[None]:
             yield
     finally:
         print(without_passwords(shown.getvalue()), end="")
-
-
-def _make_interruptible() -> None:
-    """Let SIGTERM end the program as Ctrl-C does, and Ctrl-C end it wherever it comes."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.unraisablehook = _interrupt_again
-
-
-def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Repeat a Ctrl-C that has come while Python tidies up, where exceptions go no further."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        threading.Timer(_AGAIN, os.kill, [os.getpid(), signal.SIGINT]).start()
-    else:
-        sys.__unraisablehook__(unraisable)
 
 
 def _write_hydra_folder(config: DictConfig) -> None:
