@@ -79,6 +79,9 @@ def test_a_shell_completes_commands_options_and_overrides():
     assert completed("sidebyside plan study = fac") == ["factorial"]  # as bash cuts it
     assert "study=factorial" in completed("sidebyside submit study=fac", "zsh")
     assert completed("sidebyside compare --study fac") == ["factorial"]
+    assert "model=mlp_784" in completed("sidebyside summary model=mlp_", "zsh")
+    assert "study=factorial" in completed("sidebyside report study=fac", "zsh")
+    assert completed("sidebyside data check fash") == ["fashion_mnist"]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sidebyside import paths
+from sidebyside.cli.plans import completing
 from sidebyside.cli.tables import print_table
 from sidebyside.config.command_line.arguments import check_choosable
 from sidebyside.config.compose import compose_config
@@ -92,7 +93,7 @@ def _text(content: dict[str, object]) -> str:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.dataset)
 @click.option(
     "--samples",
     type=click.Path(path_type=Path, dir_okay=False),

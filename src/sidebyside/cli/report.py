@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sidebyside import paths
+from sidebyside.cli.plans import completing
 from sidebyside.cli.selection import selected
 from sidebyside.config.command_line.arguments import check_arguments
 from sidebyside.config.compose import compose_config
@@ -23,7 +24,7 @@ _OWN = ("study", "dataset")  # what is chosen without changing what a report say
     short_help="Write a study's report as a page, and the index of all reports; open it.",
     epilog="example: sidebyside report study=factorial dataset=mnist --open",
 )
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@completing.overrides_argument
 @click.option("--open", "opened", is_flag=True, help="show it in a browser")
 @click.option("--again", is_flag=True, help="write it although it is there")
 @click.option("--all", "every", is_flag=True, help="all reports; what is opened is their index")

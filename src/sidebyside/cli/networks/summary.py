@@ -2,6 +2,7 @@
 
 import click
 
+from sidebyside.cli.plans import completing
 from sidebyside.cli.tables import print_table
 from sidebyside.config.compose import compose_config
 from sidebyside.config.schema import Config
@@ -17,7 +18,7 @@ from sidebyside.stderr import greetings_hidden
     short_help="Print a network's layers, output shapes and parameter counts, with formulas.",
     epilog="example: sidebyside summary preset=simple_cnn_5x5",
 )
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@completing.overrides_argument
 def command(overrides: tuple[str, ...]) -> None:
     """Print a network's layers with shapes, parameters and their formulas, and the totals.
 
