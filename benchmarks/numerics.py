@@ -55,8 +55,9 @@ or the like, and elsewhere trains channels_last to other bits and channels_first
 many threads as `training.threads` says, and TensorFlow's arithmetic optimization is off: it makes
 `x / sqrt(y)` of an optimizer's step `x * rsqrt(y)`, an instruction that approximates, and that
 Intel and AMD round differently. Variables that change bits and are in no key are dropped from the
-environment: `TF_XLA_FLAGS`, `TF_ONEDNN_ASSUME_FROZEN_WEIGHTS`, and `TF_SET_ONEDNN_FPMATH_MODE` and
-`ONEDNN_DEFAULT_FPMATH_MODE`, by which oneDNN rounds float32 in class `native`.
+environment: `TF_XLA_FLAGS`, `TF_ONEDNN_ASSUME_FROZEN_WEIGHTS`, and `TF_SET_ONEDNN_FPMATH_MODE`,
+`ONEDNN_DEFAULT_FPMATH_MODE` and `DNNL_DEFAULT_FPMATH_MODE`, by which oneDNN rounds float32 in class
+`native`.
 
 Some runs depend on more than the class. Their keys have the processor:
 
