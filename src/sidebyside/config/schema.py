@@ -71,7 +71,7 @@ class Constant:
 
 @dataclass(frozen=True, config=CLOSED)
 class Tracking:
-    """The MLflow store; ``uri`` null is SQLite at home.
+    """The MLflow store; ``uri`` null is SQLite at home, ``experiment`` what holds all runs there.
 
     ``wait`` is how many seconds a server that is away in mid-study is waited for. ``labels`` is
     what the levels of a factor are called in the short names of runs, by factor and level.
@@ -104,7 +104,8 @@ class Study:
     ``metric`` is what runs are judged by, see docs/metrics.md. ``expected_equal`` are factors that
     should make no difference, and ``margin`` is the largest one that wouldn't matter, in the
     metric's unit, set before the study is run: null is 0.1 points of an error. ``baseline`` is the
-    variant that others are held against; null takes the one with the lowest validation error.
+    variant that others are held against; null takes the one with the lowest validation error, the
+    first of the grid where nothing validates.
 
     ``until`` is a rule by which seeds are added, up to ``max_seeds``: "decided" until its
     ``question`` is ("variants" against the baseline, without one all against each other;

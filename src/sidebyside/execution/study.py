@@ -24,8 +24,9 @@ from sidebyside.storage.results import StudyResults, StudyRun, load_study
 
 
 def run_study(config: Config) -> StudyResults:
-    """Train and evaluate all runs of a study, in parallel on this machine.
+    """Train and evaluate all runs of a study, in parallel.
 
+    That is on this machine, unless ``hydra/launcher`` is among what the config was composed with.
     What the run store has isn't trained again, and an interrupted study goes on where it was.
 
     Parameters
