@@ -30,8 +30,8 @@ after every epoch are the same, bit for bit,
 That is tested on one machine. Between processors of a numeric class the factorial's 16 variants
 alone were compared: conv, pool, dropout and dense blocks with relu, Adam or Adadelta, one thread
 ([numerics.md](numerics.md)). Of the lines below none was. Where the last column says yes, the
-processor is in the run's key, so another one trains anew. Where it says no (which is of
-channels_last in class avx2), processors of a class share the key without having been compared;
+processor is in the run's key, so another one trains anew. Where it says no (in class avx2 that is
+so of channels_last alone), processors of a class share the key without having been compared;
 `sidebyside verify bits`, on the other machine, tells whether they may.
 
 The data formats IDX, `.npz`, CIFAR's binary archives and folders of images give the same arrays for

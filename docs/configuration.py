@@ -45,8 +45,8 @@ setting of a group's file is changed by its path, `model.kernel_size=5`; one tha
 doesn't name is added with `+`, `schedule=cosine +schedule.decay_epochs=2`, and `++` does either,
 `++study.until=decided`. `study.pairs` and `study.other_scores` are in no file that comes along.
 
-What a setting is for stands beside it in its file, `conf/training/default.yaml` say; here, what isn't
-plain from that.
+What a setting is for stands beside it in its file, `conf/training/default.yaml` say; here stands
+what isn't plain from that.
 """
 ENVIRONMENT = """## Variables of the environment
 
@@ -101,8 +101,9 @@ Those of Ray are told in [scaling.md](scaling.md#ray), those of an object store 
 BLOCKS = """## Blocks of a network: `model.blocks`
 
 An entry of the list has a `type`; a setting without anything under "as it comes" has to be given.
-The model's other settings are told in [extending.md](extending.md#everything-else-that-can-be-chosen).
-Those of `optimizer`, `schedule` and the layers of `augmentation` are arguments of Keras.
+The model's other settings are told in
+[extending.md](extending.md#everything-else-that-can-be-chosen). Those of `optimizer`, `schedule`
+and the layers of `augmentation` are arguments of Keras.
 """
 
 AS_OF_A_STUDY = """It comes as in `study=factorial`. In a file of your own, `expected_equal` is

@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 _INTRODUCTION = """# What goes wrong, and what is promised then
 
 Made from the tests that show it by `python docs/faults.py > docs/faults.md`; `make faults` runs
-them all, and `make cluster` those of Ray, Slurm and servers, with real processes, real signals and
-real damage. "Ends with" is the exit code of the command that meets the fault and part of what it
-says. The command given again, once the fault is removed, ends in 0 with the same results as if
-nothing had happened; where a row says that a run has other bits or is another run, with those.
+those of one machine, and `make cluster` those of Ray, Slurm and servers, with real processes, real
+signals and real damage. "Ends with" is the exit code of the command that meets the fault and part
+of what it says. The command given again, once the fault is removed, ends in 0 with the same results
+as if nothing had happened; where a row says that a run has other bits or is another run, with
+those.
 """
 _COLUMNS = ("fault", "lost", "repeated", "ends with", "test")
 
