@@ -1,6 +1,7 @@
 """What ``--help`` and the shell's completion say of every command."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from sidebyside.cli.care.help import SHORT
 from sidebyside.cli.main import _COMMANDS, commands
-from support.projects import SOURCE, environment
+from support.projects import SOURCE, copy_project, environment
 
 COMMANDS = commands()
 WITHIN = 3  # seconds on a machine that does something else meanwhile; 0.3 by itself
@@ -115,3 +116,23 @@ sys.exit(bool({{"tensorflow", "keras", "mlflow", "matplotlib", "pandas"}} & sys.
 """
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_script_lists_what_can_be_chosen_and_nothing_else(tmp_path):
+    project = copy_project(tmp_path / "project")
+    package = project / ".venv" / "lib" / "package"
+    package.mkdir(parents=True)
+    (package / "settings.yaml").write_text("a: 1\n")
+    said = subprocess.run(
+        [sys.executable, "pipelines/train.py", "--help"],
+        cwd=project,
+        env=environment(project, tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    groups, config = said.split("== Config ==")
+    folders = {path.parent for path in (project / "conf").glob("*/*.yaml")}
+    assert set(re.findall(r"^(\S+): ", groups, flags=re.MULTILINE)) == {own.name for own in folders}
+    assert "\n  epochs: 3\n" in config
