@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 
 from sidebyside.cli.care.help import SHORT
@@ -15,7 +16,8 @@ from sidebyside.cli.main import _COMMANDS, commands
 from support.projects import SOURCE, copy_project, environment
 
 COMMANDS = commands()
-WITHIN = 3  # seconds on a machine that does something else meanwhile; 0.3 by itself
+WITHIN = 1  # second of a processor, whatever else the machine does; 0.3 by itself
+WAITED = 20  # seconds, and nothing is waited for
 
 
 def everything():
@@ -99,8 +101,10 @@ def test_the_first_words_come_soon(project, tmp_path, arguments):
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
-        assert time.monotonic() - began < WITHIN
+        used = psutil.Process(process.pid).cpu_times()
+        assert time.monotonic() - began < WAITED
         process.stdout.read()
+    assert used.user + used.system < WITHIN
 
 
 def test_no_command_imports_tensorflow_or_mlflow_to_say_what_it_does():
