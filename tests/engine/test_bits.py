@@ -51,11 +51,6 @@ def test_a_run_in_this_process_is_the_run_alone(compose, home, alone):
     assert alone == {run.key: run.weights_digest}
 
 
-def test_another_number_of_threads_is_another_run(project, tmp_path, alone):
-    start(project, tmp_path, *ONE, "training.threads=2")
-    assert not digests(tmp_path).keys() & alone.keys()
-
-
 def test_a_run_on_its_own_answers_from_the_store(run_script, home):
     first, second = run_script("train", *ONE), run_script("train", *ONE)
     assert first.returncode == second.returncode == 0
