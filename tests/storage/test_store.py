@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sidebyside import UserError, train
 from sidebyside import compose as compose_run
-from sidebyside import train
 from sidebyside.config.validate import check
-from sidebyside.files import write_json
+from sidebyside.files import read_json, write_json
 from sidebyside.storage.store import CARD, DamagedError, adopt, copy, find, load
 from support.projects import TINY, in_place
 
@@ -93,11 +93,24 @@ def test_a_run_trained_again_is_the_same_files(compose, home, run, tmp_path):
     assert first == second
 
 
-def test_a_run_trained_anew_must_come_out_the_same(compose, home, run, monkeypatch):
+def test_a_run_trained_anew_comes_out_the_same_and_the_stored_one_stays(
+    compose, home, run, monkeypatch, capsys
+):
     monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
     before = (run.folder / "timing.json").read_text()
     assert train(check(compose(*TINY))) == run
+    assert "epoch 1/1" in capsys.readouterr().err
     assert (run.folder / "timing.json").read_text() == before
+
+
+def test_a_run_trained_anew_that_comes_out_otherwise_is_refused(compose, home, run, monkeypatch):
+    monkeypatch.setenv("SIDEBYSIDE_RETRAIN", "1")
+    write_json(run.folder / CARD, read_json(run.folder / CARD) | {"weights_digest": "0" * 64})
+    before = {path: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
+    said = f"{run.key[:12]} was trained anew and has other weights: stored {'0' * 12}, now "
+    with pytest.raises(UserError, match=said + run.weights_digest[:12]):
+        train(check(compose(*TINY)))
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.slow
