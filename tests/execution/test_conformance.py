@@ -190,6 +190,7 @@ def test_the_longest_task_is_first_and_four_graphs_are_the_most(engine, run):
 
 def test_a_worker_does_the_tasks_of_a_graph_one_after_the_other(engine, run):
     done = run([partial(pid_after, 0.2)] * 8, graphs="abababab", workers=2)
+    assert len(done) == 8
     by_worker = {}
     for number, pid in done:
         by_worker.setdefault(pid, []).append("ab"[number % 2])

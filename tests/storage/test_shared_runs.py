@@ -220,6 +220,7 @@ def test_a_study_is_tested_on_machines_that_have_none_of_it(first, machine, dama
         logs, asked = trainer.home / "logs", Store(str(shared))
         assert evaluate_study(results, tracking, OnANode(node), logs, asked) == {}
         assert results.evaluation(run).test_error == stored_evaluation(run.key).test_error
+    assert Path("runs", run.key, "evaluation", "evaluation.json") in node.files  # by the node
     assert node.files.items() <= trainer.files.items()
     assert [entry.event for entry in entries_of(trainer, run.key)] == ["begun", "finished", "look"]
 
@@ -235,6 +236,7 @@ def test_a_launch_takes_all_that_others_have_finished_at_once(first, machine, ca
         launched = run_grid(compose_grid([*arguments, NOWHERE]), Nowhere(), other.home / "logs")
     assert not launched.failures
     assert "2 of 2 runs are in the shared store" in capfd.readouterr().err
+    assert {path.parts[1] for path in other.files} == {run.key for run in launched.runs}
     assert other.files.items() <= driver.files.items()
 
 
