@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from support.processes import read_until
+from support.processes import Started, read_until
 from support.projects import SOURCE
 from support.repositories import Repository, launch_roles, make_repository
 from support.sweeps import wait_until
@@ -37,14 +37,12 @@ def undisturbed(tmp_path_factory) -> Repository:
 
 
 def start(repository, *command, **more):
-    return subprocess.Popen(
+    return Started(
         command,
         cwd=repository.root,
         env=repository.environment() | more,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
     )
 
 

@@ -7,7 +7,7 @@ import subprocess
 import psutil
 import pytest
 
-from support.processes import read_until
+from support.processes import Started, read_until
 from support.repositories import make_repository
 
 pytestmark = pytest.mark.slow
@@ -26,14 +26,12 @@ def growing(root, workers):
 
 
 def killed_at_the_first_look(repository):
-    with subprocess.Popen(
+    with Started(
         ["dvc", "repro"],
         cwd=repository.root,
         env=repository.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
     ) as process:
         read_until(process.stdout, "Look 1 (3 seeds)")
         children = psutil.Process(process.pid).children(recursive=True)

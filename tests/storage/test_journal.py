@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -13,6 +13,8 @@ from sidebyside import UserError, paths
 from sidebyside.data.arrays import open_arrays
 from sidebyside.storage import journal
 from sidebyside.verify.test_set import looks
+from support.processes import Started
+from support.sweeps import wait_until
 
 WRITER = """
 from sidebyside.storage import journal
@@ -68,13 +70,18 @@ def strict(path):
 def test_writers_that_are_killed_leave_lines_of_json(home):
     path = home / "runs" / journal.FILE
     endless = WRITER.replace("range(50)", "range(10**9)")
-    writers = [subprocess.Popen([sys.executable, "-c", endless.format(name=n)]) for n in "ab"]
-    for writer in writers:
-        before = path.stat().st_size if path.exists() else 0
-        while not path.exists() or path.stat().st_size < before + 100_000:
-            time.sleep(0.01)
-        writer.kill()
-        assert writer.wait() == -9
+
+    def size():
+        return path.stat().st_size if path.exists() else 0
+
+    with ExitStack() as both:
+        commands = [[sys.executable, "-c", endless.format(name=name)] for name in "ab"]
+        writers = [both.enter_context(Started(command)) for command in commands]
+        for writer in writers:
+            enough = size() + 100_000
+            wait_until(lambda enough=enough: size() >= enough, 60, pause=0.01)
+            writer.kill()
+            assert writer.wait() == -9
     journal.record("finished", "mnist5k", ["e"], "test")
     assert strict(path)[-1]["keys"] == ["e"]
 

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from unittest.mock import patch
 
 from support.projects import environment
@@ -95,20 +95,34 @@ def _left_as_it_was() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Started(subprocess.Popen[str]):
+    """A process in a session of its own, which ends with all of that where a test fails.
+
+    Many would train for ever: whoever waited for them would never tell of the failure.
+    """
+
+    def __init__(self, command: Sequence[str], **how: Any) -> None:
+        super().__init__(command, text=True, start_new_session=True, **how)
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        if kind is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        super().__exit__(kind, *more)
+
+
 def start(
     command: Sequence[str],
     project: Path,
     home: Path,
     cwd: Path | None = None,
     **streams: int,
-) -> "subprocess.Popen[str]":
+) -> Started:
     """Start a command in a session of its own and go on; its streams are pipes."""
-    return subprocess.Popen(
+    return Started(
         command,
         env=environment(project, home),
         cwd=cwd or home,
-        text=True,
-        start_new_session=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams,
     )
 
