@@ -59,7 +59,15 @@ def test_every_shipped_config_is_valid(compose, choice, monkeypatch):
         ("+training.zzz=1", "training.zzz isn't a setting of this version"),
         ("~model.name", "model.name is missing"),
         ("model.blocks=[{type:dropout,rate:1.5}]", "model.blocks.0.rate=1.5"),
-        ("model.blocks=[{type:typo}]", "typo"),
+        (
+            "model.blocks=[{type:typo}]",
+            'model.blocks.0.type="typo" won\'t do: it should be one of conv, separable_conv, ',
+        ),
+        (
+            "model.blocks=[{type:residual,blocks:[{type:3}]}]",
+            "model.blocks.0.blocks.0.type=3 won't do: it should be one of conv, ",
+        ),
+        ("model.blocks=[{filters:3}]", "model.blocks.0.type is missing: set it"),
     ],
 )
 def test_what_is_not_allowed_is_refused_by_name(compose, override, words):

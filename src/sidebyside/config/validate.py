@@ -22,6 +22,7 @@ from sidebyside.engine.training.shapes import layer_shapes
 from sidebyside.errors import UserError
 
 T = TypeVar("T")
+_QUOTE = "'"
 
 SCHEDULE_PACKAGE = "keras.optimizers.schedules"
 AUGMENTATION_PACKAGE = "keras.layers"
@@ -145,13 +146,18 @@ def _check_finite(value: Any, path: str) -> None:
 def _sentence(detail: ErrorDetails, node: str, config: DictConfig) -> str:
     parts = _keys(detail["loc"])
     path = ".".join([node, *parts] if node else parts)
-    if detail["type"] == "missing":
+    if detail["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        path = f"{path}.{detail['ctx']['discriminator'].strip(_QUOTE)}"
+    if detail["type"] in ("missing", "union_tag_not_found"):
         return f"{path} is missing: set it under conf/ or on the command line."
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return unknown_key(path, _whole(config, node))
     message = re.sub(r"^(Input|String|List|Dictionary) ", "", detail["msg"])
-    value = json.dumps(detail["input"])
-    return f"{path}={value} won't do: it {message}. {_CHANGE}"
+    value = detail["input"]
+    if detail["type"] == "union_tag_invalid":  # of which pydantic says how it looked for it
+        message = f"should be one of {detail['ctx']['expected_tags'].replace(_QUOTE, '')}"
+        value = value[path.rpartition(".")[2]]
+    return f"{path}={json.dumps(value)} won't do: it {message}. {_CHANGE}"
 
 
 def _whole(config: DictConfig, node: str) -> DictConfig:
