@@ -153,7 +153,7 @@ MISTAKES = {
     "a schedule of none": (["schedule=null"], ["schedule=null", "choose schedule=constant"]),
     "a study of none": (["-m", "study=null", "seed=0,1"], ["study=null", "leave it out"]),
     "a group's list": (["dataset=[1]"], ["dataset=[1] won't do", "mnist5k"]),
-    "a value alone": (["=3"], ["=3"]),
+    "a value alone": (["=3"], ["=3 names no setting: write KEY=VALUE"]),
     "seeds without a study": (
         ["-m", "training.seeds=5", "optimizer=adam,sgd"],
         ["training.seeds=5 is of a study", "seed='range(0,5)'"],

@@ -151,7 +151,7 @@ def test_a_summary_is_what_keras_builds(one_thread, compose):
         (["preset=nosuch"], "preset=nosuch is unknown"),
         (["preset=larger_cnn", "model.dropout=false"], "model.dropout can't be set"),
         (["model.kernel_size=99"], "conv_1 (99x99)"),
-        (["nosuch=1"], "nosuch"),
+        (["nosuch=1"], "nosuch isn't a setting of this version"),
     ],
 )
 def test_a_summary_of_nothing_sensible_is_refused(command, arguments, words):

@@ -94,9 +94,9 @@ def test_a_page_is_opened_where_there_is_a_desktop(project, command, tmp_path):
     ("arguments", "words"),
     [
         (["--all", "study=factorial"], "--all is of all reports: leave study=factorial out."),
-        (["stdy=factorial"], "stdy"),
+        (["stdy=factorial"], "sidebyside report doesn't read stdy"),
         (["study=nosuch"], "study=nosuch is unknown"),
-        (["dataset=../x"], "dataset"),
+        (["dataset=../x"], "dataset=../x is no name: give one of letters"),
     ],
 )
 def test_a_mistake_gets_one_sentence(command, arguments, words):

@@ -293,8 +293,11 @@ def test_disputed_labels_are_those_of_test_images(added, configs, tmp_path):
 REFUSED = {
     "a path as name": (["{zoo}", "--name", "../zoo"], "--name ../zoo won't do: use letters"),
     "a hidden name": (["{zoo}", "--name", ".zoo"], "--name .zoo won't do: use letters"),
-    "no name": (["{zoo}"], "--name"),
-    "all for the test": (["{zoo}", "--name", "zoo", "--test-fraction", "1"], "--test-fraction"),
+    "no name": (["{zoo}"], "Missing option '--name'"),
+    "all for the test": (
+        ["{zoo}", "--name", "zoo", "--test-fraction", "1"],
+        "'--test-fraction': 1.0 is not in the range 0<x<1",
+    ),
     "nothing": (["{zoo}/nowhere", "--name", "zoo"], "nowhere isn't there: give a folder"),
     "another format": (["{zoo}/ant/0.png", "--name", "zoo"], "0.png is none of the formats"),
     "a missing file": (["{url}/none.npz", "--name", "zoo"], "none.npz answers 404"),
