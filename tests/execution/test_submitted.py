@@ -12,12 +12,22 @@ from sidebyside.cli.main import main
 from sidebyside.execution.running.launches import Launch, RunShown, noted
 from sidebyside.execution.submitted import records
 from sidebyside.files import read_json
+from sidebyside.tracking.liveness import is_alive
 from support.processes import read_until, start
 from support.projects import TINY
 from support.submitted import sidebyside, status, submit
 from support.sweeps import keys_in, runs_of, wait_until
 
 ENDLESS = ("training.epochs=1000000",)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on(tmp_path):
+    """End the drivers that a test which fails has left: who submits a launch may go."""
+    yield
+    for path in tmp_path.glob("runs/.submitted/*/process.json"):
+        if is_alive(tags := read_json(path)):
+            os.killpg(int(tags["process.id"]), signal.SIGKILL)  # with its workers
 
 
 def driver(home, launch):
@@ -41,8 +51,11 @@ def trains(home, launch):
     [
         ("optimizer=adamm,sgd", "optimizer=adamm is unknown (did you mean adam"),
         ("training.epochs=1,0", "training.epochs=0 won't do"),
-        ("hydra.launcher.workers=none", "hydra.launcher.workers"),
-        ("study.until=decided", "study.until"),
+        (
+            "hydra.launcher.workers=none",
+            'hydra.launcher.workers="none" won\'t do: it should be a valid',
+        ),
+        ("study.until=decided", "study.until=decided is of a study, and none is chosen"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_submitted(project, tmp_path, argument, said):
