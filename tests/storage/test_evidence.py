@@ -7,12 +7,12 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 
 import pytest
 
 from support.processes import start
 from support.projects import TINY, copy_project
+from support.sweeps import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +138,7 @@ def test_a_study_is_finished_in_pieces(project, workspace, tmp_path):
     later.compare()
     assert [variant["n"] for variant in later.comparison()["variants"]] == [2, 2]
     # Of the first piece no probabilities are there, so what was together stays so: one seed.
+    assert len(later.comparison()["ensemble"]["variants"]) == 2
     for variant in later.comparison()["ensemble"]["variants"]:
         alone = later.errors()[variant["variant"]][0]
         assert (variant["n"], variant["mean_of_members"]) == (1, pytest.approx(alone))
@@ -154,14 +155,12 @@ def test_missing_runs_are_named_or_marked(project, tmp_path):
     workspace = Workspace(copy_project(tmp_path / "partial"))
     shutil.copytree(project / "data", workspace.root / "data")
     endless = ("data_format=channels_last", "seed=0", "training.epochs=1000000,1")
-    process = workspace.start("train", "-m", *TINY, *STUDY, *endless, "hydra.launcher.workers=2")
-    deadline = time.monotonic() + 120
-    while not list((workspace.root / "runs" / ".launches").glob("*/*")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    command = ("train", "-m", *TINY, *STUDY, *endless, "hydra.launcher.workers=2")
+    with workspace.start(*command) as process:
+        finished = workspace.root / "runs" / ".launches"
+        wait_until(lambda: any(finished.glob("*/*")), process=process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
     said = workspace.compare(code=2)
     assert "1 of 2 runs are missing" in said
     assert "epochs=1000000,seed=0" in said
